@@ -1,0 +1,2 @@
+// Package netdb is an embedded, in-process event database.
+package netdb

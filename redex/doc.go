@@ -1,0 +1,2 @@
+// Package redex (RedEX) keeps durable append-only logs of events.
+package redex
