@@ -1,0 +1,202 @@
+package snapfile
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/zeebo/blake3"
+)
+
+// Reader reads a snapshot file section by section. After an error every call returns it.
+type Reader struct {
+	z        *zstd.Decoder
+	b        *bufio.Reader
+	err      error
+	kind     Kind
+	name     string
+	open     bool
+	left     uint64 // bytes of the current chunk not yet read
+	lastData bool   // the section's chunks are at their end
+	data     *blake3.Hasher
+	size     uint64
+	all      *blake3.Hasher
+	sections uint64
+}
+
+// NewReader reads the preamble: ErrFormat when it is not that of a snapshot, ErrVersion when it is a newer one's.
+func NewReader(r io.Reader) (*Reader, error) {
+	head := make([]byte, preambleBytes)
+	if _, err := io.ReadFull(r, head); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, ErrFormat
+		}
+		return nil, err
+	}
+	if err := checkPreamble(head); err != nil {
+		return nil, err
+	}
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{z: z, b: bufio.NewReaderSize(z, 64<<10), data: blake3.New(), all: blake3.New()}, nil
+}
+
+// Next verifies the current section, skipping what was not read of it, and moves to the next one. It returns io.EOF after the
+// last one, when the whole file has been verified.
+func (r *Reader) Next() (Kind, string, error) {
+	if r.err != nil {
+		return 0, "", r.err
+	}
+	if r.open {
+		if err := r.finish(); err != nil {
+			return 0, "", r.fail(err)
+		}
+	}
+	if err := r.begin(); err != nil {
+		return 0, "", r.fail(err)
+	}
+	if r.kind == kindEnd {
+		if err := r.end(); err != nil {
+			return 0, "", r.fail(err)
+		}
+		r.err = io.EOF
+		return 0, "", io.EOF
+	}
+	return r.kind, r.name, nil
+}
+
+func (r *Reader) begin() error {
+	k, err := r.b.ReadByte()
+	if err != nil {
+		return err
+	}
+	n, err := binary.ReadUvarint(r.b)
+	if err != nil {
+		return err
+	}
+	if n > maxNameBytes {
+		return fmt.Errorf("%w: section name of %d bytes", ErrFormat, n)
+	}
+	name := make([]byte, n)
+	if _, err := io.ReadFull(r.b, name); err != nil {
+		return err
+	}
+	r.kind, r.name, r.open, r.lastData, r.left, r.size = Kind(k), string(name), true, false, 0, 0
+	r.data.Reset()
+	return nil
+}
+
+// Read reads the current section's data and returns io.EOF at its end. The data is verified only by the next call of Next.
+func (r *Reader) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	if !r.open {
+		return 0, io.EOF
+	}
+	n, err := r.read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // read returns io.EOF bare, as the end of the section
+		err = r.fail(err)
+	}
+	return n, err
+}
+
+func (r *Reader) read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if r.left == 0 && !r.lastData {
+		n, err := binary.ReadUvarint(r.b)
+		if err != nil {
+			return 0, early(err)
+		}
+		if n > maxChunkBytes {
+			return 0, fmt.Errorf("%w: chunk of %d bytes", ErrFormat, n)
+		}
+		r.left, r.lastData = n, n == 0
+	}
+	if r.lastData {
+		return 0, io.EOF
+	}
+	n, err := r.b.Read(p[:min(uint64(len(p)), r.left)])
+	r.data.Write(p[:n])
+	r.size += uint64(n)
+	r.left -= uint64(n)
+	return n, early(err)
+}
+
+func (r *Reader) finish() error {
+	buf := make([]byte, 4096)
+	for {
+		if _, err := r.read(buf); err == io.EOF { //nolint:errorlint // as in Read
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	r.open = false
+	want := make([]byte, hashBytes)
+	if _, err := io.ReadFull(r.b, want); err != nil {
+		return err
+	}
+	sum := sectionHash(r.kind, r.name, r.size, r.data)
+	if !bytes.Equal(sum, want) {
+		return fmt.Errorf("section %q: %w", r.name, ErrHash)
+	}
+	if r.kind != kindEnd {
+		r.all.Write(sum)
+		r.sections++
+	}
+	return nil
+}
+
+func (r *Reader) end() error {
+	tail := make([]byte, 8+hashBytes)
+	for n := 0; n < len(tail); {
+		k, err := r.read(tail[n:])
+		if err != nil {
+			return early(err)
+		}
+		n += k
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	if binary.LittleEndian.Uint64(tail) != r.sections || !bytes.Equal(tail[8:], r.all.Sum(nil)) {
+		return fmt.Errorf("whole file: %w", ErrHash)
+	}
+	if _, err := r.b.ReadByte(); err != io.EOF { //nolint:errorlint // anything else is trailing data or damage
+		return fmt.Errorf("%w: data after the end", ErrFormat)
+	}
+	return nil
+}
+
+// Close frees the decoder. It does not close the reader below.
+func (r *Reader) Close() {
+	r.z.Close()
+	if r.err == nil {
+		r.err = ErrFormat
+	}
+}
+
+func (r *Reader) fail(err error) error {
+	r.err = early(err)
+	if !errors.Is(r.err, ErrFormat) && !errors.Is(r.err, ErrHash) && !errors.Is(r.err, ErrTruncated) {
+		r.err = fmt.Errorf("snapfile: section %q: %w", r.name, err)
+	}
+	return r.err
+}
+
+// early turns an end of the stream inside a section into ErrTruncated.
+func early(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return ErrTruncated
+	}
+	return err
+}
