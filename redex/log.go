@@ -44,11 +44,11 @@ func (l *Log) Bounds() Bounds {
 	return Bounds{0, Seq(len(l.events))}
 }
 
-// BoundsAt returns what could be read at the cut and still can.
-func (l *Log) BoundsAt(c Cut) Bounds {
+// BoundsAt returns what could be read at the cut and still can. It may read sealed files, and so can wait and fail.
+func (l *Log) BoundsAt(ctx context.Context, c Cut) (Bounds, error) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	return Bounds{0, Seq(sort.Search(len(l.events), func(i int) bool { return l.events[i].Time > c.Time }))}
+	return Bounds{0, Seq(sort.Search(len(l.events), func(i int) bool { return l.events[i].Time > c.Time }))}, nil
 }
 
 // SeekTime returns the sequence of the first event that arrived at t (Unix nanoseconds) or later; Bounds().Next if none did.
