@@ -1,0 +1,54 @@
+package archtest
+
+// module is the path of the module whose tree is checked.
+const module = "github.com/seed69692123/netdb"
+
+// mayImport says for each package (its folder; "." is the root package) which packages of this module its code may import.
+// Imports point down the table; tests may import more. A consumer declares the interface it needs and the root connects.
+func mayImport() map[string][]string {
+	return map[string][]string{
+		"redex/journal":     {},
+		"internal/num":      {},
+		"internal/payload":  {"internal/num"},
+		"internal/snapfile": {},
+		"redex/sealed":      {"internal/payload"},
+		"redex/internal/kv": {},
+		"redex":             {"redex/journal", "redex/sealed", "redex/internal/kv", "internal/payload"},
+		"fold":              {"redex"},
+		"tasks":             {"fold", "redex"},
+		"memories":          {"fold", "redex"},
+		"query":             {"internal/num"},
+		"query/sql":         {"query", "internal/num"},
+		"planner/vector":    {"internal/num"},
+		"planner/exec":      {"planner/vector", "query", "internal/num", "internal/payload"},
+		"planner":           {"planner/exec", "planner/vector", "query", "internal/num", "internal/payload"},
+		"planner/logscan":   {"planner", "planner/vector", "query", "redex", "internal/num", "internal/payload"},
+		".":                 {"redex", "redex/journal", "fold", "tasks", "memories", "query", "query/sql", "planner", "planner/exec", "planner/vector", "planner/logscan", "internal/num", "internal/payload", "internal/snapfile"},
+		"cmd/netdb-shell":   {".", "redex", "fold", "tasks", "memories", "query", "query/sql"},
+		"internal/simdisk":  {"redex/journal"},
+		"internal/archtest": {},
+	}
+}
+
+// testOnly are packages that only tests may import.
+func testOnly() []string { return []string{"internal/simdisk", "internal/archtest"} }
+
+// stdOnly are packages that import nothing but the standard library and what mayImport gives them: they are parsed, read and
+// reused alone.
+func stdOnly() []string {
+	return []string{"query", "query/sql", "planner/vector", "planner/exec", "planner", "internal/num", "internal/payload", "internal/archtest", "fold", "tasks", "memories"}
+}
+
+// designed are packages hard enough to have a DESIGN.md.
+func designed() []string { return []string{"redex", "redex/journal", "fold", "planner"} }
+
+// onDisk are the packages whose bytes outlive the process; their byte order code lives in files named format or codec.
+func onDisk() []string {
+	return []string{"redex", "redex/journal", "redex/sealed", "fold", "tasks", "memories", "internal/snapfile", "."}
+}
+
+// Limits on the length of a file, in lines: past the first, its first comment says why; past the second it is refused.
+const (
+	longLines    = 600
+	refusedLines = 900
+)
