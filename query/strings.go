@@ -1,0 +1,50 @@
+package query
+
+// String prints the node as canonical SQL: see printer.
+
+func (n *Literal) String() string     { return str(n) }
+func (n *Param) String() string       { return str(n) }
+func (n *Name) String() string        { return str(n) }
+func (n *Star) String() string        { return str(n) }
+func (n *Unary) String() string       { return str(n) }
+func (n *Binary) String() string      { return str(n) }
+func (n *Is) String() string          { return str(n) }
+func (n *Like) String() string        { return str(n) }
+func (n *In) String() string          { return str(n) }
+func (n *Between) String() string     { return str(n) }
+func (n *Case) String() string        { return str(n) }
+func (n *When) String() string        { return str(n) }
+func (n *Cast) String() string        { return str(n) }
+func (n *TypeName) String() string    { return str(n) }
+func (n *Call) String() string        { return str(n) }
+func (n *NamedArg) String() string    { return str(n) }
+func (n *Exists) String() string      { return str(n) }
+func (n *Subquery) String() string    { return str(n) }
+func (n *Quantified) String() string  { return str(n) }
+func (n *Tuple) String() string       { return str(n) }
+func (n *Array) String() string       { return str(n) }
+func (n *Index) String() string       { return str(n) }
+func (n *Field) String() string       { return str(n) }
+func (n *Window) String() string      { return str(n) }
+func (n *Frame) String() string       { return str(n) }
+func (n *Query) String() string       { return str(n) }
+func (n *With) String() string        { return str(n) }
+func (n *CTE) String() string         { return str(n) }
+func (n *Block) String() string       { return str(n) }
+func (n *Item) String() string        { return str(n) }
+func (n *NamedWindow) String() string { return str(n) }
+func (n *SetOp) String() string       { return str(n) }
+func (n *ValuesList) String() string  { return str(n) }
+func (n *Order) String() string       { return str(n) }
+func (n *AsOf) String() string        { return str(n) }
+func (n *Alias) String() string       { return str(n) }
+func (n *TableName) String() string   { return str(n) }
+func (n *TableFunc) String() string   { return str(n) }
+func (n *TableQuery) String() string  { return str(n) }
+func (n *Join) String() string        { return str(n) }
+func (n *Explain) String() string     { return str(n) }
+func (n *Insert) String() string      { return str(n) }
+func (n *Subscribe) String() string   { return str(n) }
+func (n *Describe) String() string    { return str(n) }
+func (n *Show) String() string        { return str(n) }
+func (n *Set) String() string         { return str(n) }
