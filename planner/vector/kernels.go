@@ -33,7 +33,9 @@ type CastError struct {
 	To    Type
 }
 
-func (e *CastError) Error() string { return fmt.Sprintf("cannot cast %s %q to %s", e.From, e.Value, e.To) }
+func (e *CastError) Error() string {
+	return fmt.Sprintf("cannot cast %s %q to %s", e.From, e.Value, e.To)
+}
 
 // Is reports whether target is ErrCast.
 func (e *CastError) Is(target error) bool { return target == ErrCast }

@@ -10,16 +10,16 @@ type Type uint8
 
 // The types of a column. Any and JSON are dynamic: each row has its class.
 const (
-	Any      Type = iota // a payload field: each row has its own class
-	Bool                 // BOOLEAN
-	Int                  // BIGINT
-	Float                // DOUBLE
-	Text                 // TEXT, UTF-8
-	Blob                 // BLOB
-	Time                 // TIMESTAMPTZ, Unix nanoseconds
-	Date                 // DATE, days since 1970-01-01
-	IntervalType         // INTERVAL
-	JSON                 // a JSON value, laid out like Any
+	Any          Type = iota // a payload field: each row has its own class
+	Bool                     // BOOLEAN
+	Int                      // BIGINT
+	Float                    // DOUBLE
+	Text                     // TEXT, UTF-8
+	Blob                     // BLOB
+	Time                     // TIMESTAMPTZ, Unix nanoseconds
+	Date                     // DATE, days since 1970-01-01
+	IntervalType             // INTERVAL
+	JSON                     // a JSON value, laid out like Any
 )
 
 // String returns the type's name in SQL; "ANY" for Any, which has none.

@@ -1,0 +1,194 @@
+package num
+
+import (
+	"bytes"
+	"slices"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// KeyJSON appends the key of a JSON text, which must be well-formed: arrays order by element, then by length; objects as the
+// list of their names and values in the order of names. Spaces, the order of names, the form of numbers and of escapes do not
+// show; of a name that occurs twice the first counts.
+func KeyJSON(dst, text []byte) []byte {
+	k := jsonKey{in: text}
+	return k.value(dst)
+}
+
+type jsonKey struct {
+	in []byte
+	at int
+}
+
+// peek skips spaces and returns the next byte, 0 at the end.
+func (k *jsonKey) peek() byte {
+	for k.at < len(k.in) {
+		c := k.in[k.at]
+		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return c
+		}
+		k.at++
+	}
+	return 0
+}
+
+func (k *jsonKey) value(dst []byte) []byte {
+	switch c := k.peek(); c {
+	case '{':
+		return k.object(dst)
+	case '[':
+		return k.array(dst)
+	case '"':
+		return KeyText(dst, Unquote(nil, k.str()))
+	case 't':
+		k.at += 4
+		return KeyBool(dst, true)
+	case 'f':
+		k.at += 5
+		return KeyBool(dst, false)
+	case 'n':
+		k.at += 4
+		return KeyNull(dst)
+	}
+	start := k.at
+	for k.at < len(k.in) && bytes.IndexByte([]byte("+-.eE0123456789"), k.in[k.at]) >= 0 {
+		k.at++
+	}
+	s := k.in[start:k.at]
+	switch kind, i, f := Parse(s); kind {
+	case IsInt:
+		return KeyInt(dst, i)
+	case IsBig:
+		return KeyBig(dst, s)
+	case IsFloat:
+		return KeyFloat(dst, f)
+	}
+	k.at = len(k.in) // not JSON: end rather than stand still
+	return KeyNull(dst)
+}
+
+func (k *jsonKey) array(dst []byte) []byte {
+	dst = append(dst, tagArray)
+	k.at++
+	for {
+		switch k.peek() {
+		case ']', 0:
+			k.at++
+			return append(dst, tagEnd)
+		case ',':
+			k.at++
+		default:
+			dst = k.value(dst)
+		}
+	}
+}
+
+func (k *jsonKey) object(dst []byte) []byte {
+	type member struct {
+		name []byte
+		key  []byte
+	}
+	var members []member
+	k.at++
+	for done := false; !done; {
+		switch k.peek() {
+		case '"':
+			name := Unquote(nil, k.str())
+			if k.peek() == ':' {
+				k.at++
+			}
+			members = append(members, member{name, k.value(nil)})
+		case ',':
+			k.at++
+		default: // '}' or the end
+			k.at++
+			done = true
+		}
+	}
+	slices.SortStableFunc(members, func(a, b member) int { return bytes.Compare(a.name, b.name) })
+	dst = append(dst, tagObject)
+	for i, m := range members {
+		if i > 0 && bytes.Equal(m.name, members[i-1].name) {
+			continue // a later one of the same name
+		}
+		dst = append(KeyText(dst, m.name), m.key...)
+	}
+	return append(dst, tagEnd)
+}
+
+// str returns what is between the quotes of the string at the position and moves behind it.
+func (k *jsonKey) str() []byte {
+	start := k.at + 1
+	for i := start; i < len(k.in); i++ {
+		switch k.in[i] {
+		case '\\':
+			i++
+		case '"':
+			k.at = i + 1
+			return k.in[start:i]
+		}
+	}
+	k.at = len(k.in)
+	return k.in[min(start, len(k.in)):]
+}
+
+// Unquote appends what the inside of a well-formed JSON string stands for. An unpaired surrogate becomes U+FFFD.
+func Unquote(dst, s []byte) []byte {
+	for {
+		i := bytes.IndexByte(s, '\\')
+		if i < 0 || i+1 >= len(s) {
+			return append(dst, s...)
+		}
+		dst = append(dst, s[:i]...)
+		c := s[i+1]
+		s = s[i+2:]
+		switch c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			r := hex4(s)
+			s = s[min(4, len(s)):]
+			if utf16.IsSurrogate(r) {
+				low := rune(-1)
+				if len(s) >= 6 && s[0] == '\\' && s[1] == 'u' {
+					low = hex4(s[2:])
+				}
+				if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+					r, s = pair, s[6:]
+				} else {
+					r = utf8.RuneError
+				}
+			}
+			dst = utf8.AppendRune(dst, r)
+			continue
+		}
+		dst = append(dst, c)
+	}
+}
+
+func hex4(s []byte) rune {
+	if len(s) < 4 {
+		return utf8.RuneError
+	}
+	var r rune
+	for _, c := range s[:4] {
+		switch {
+		case c-'0' <= 9:
+			c -= '0'
+		case c|0x20-'a' <= 5:
+			c = c | 0x20 - 'a' + 10
+		default:
+			return utf8.RuneError
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
