@@ -1,0 +1,2 @@
+// Package fold (CortEX) keeps typed state that follows logs.
+package fold
