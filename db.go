@@ -1,0 +1,127 @@
+package netdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed69692123/netdb/fold"
+	"github.com/seed69692123/netdb/memories"
+	"github.com/seed69692123/netdb/redex"
+	"github.com/seed69692123/netdb/tasks"
+)
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	store *redex.Store
+	o     Options
+
+	waiters *fold.WaitLimit
+
+	foldMu      sync.Mutex // also held while a fold opens, so that its name is taken once
+	folds       []fold.Instance
+	tasks       *tasks.Tasks
+	memories    *memories.Memories
+	foldsClosed bool
+
+	closing atomic.Bool
+	once    sync.Once
+	err     error // of Close
+}
+
+// Open opens the database in dir, and creates it there when dir does not exist or is empty. It returns redex.ErrLocked when
+// another process has it open, and redex.ErrFormat when dir holds something else or a newer format.
+func Open(ctx context.Context, dir string, o Options) (*DB, error) {
+	return open(o, func(o Options) (*redex.Store, error) { return redex.Open(ctx, dir, o.Store) })
+}
+
+// OpenMemory makes a database that lives in memory and is gone with Close.
+func OpenMemory(ctx context.Context, o Options) (*DB, error) {
+	return open(o, func(o Options) (*redex.Store, error) { return redex.OpenMemory(ctx, o.Store) })
+}
+
+func open(o Options, store func(Options) (*redex.Store, error)) (*DB, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	s, err := store(o)
+	if err != nil {
+		return nil, err
+	}
+	return &DB{store: s, o: o, waiters: fold.NewWaitLimit(o.MaxWaiters)}, nil
+}
+
+// Store returns the logs below the database.
+func (db *DB) Store() *redex.Store { return db.store }
+
+// CreateLog makes a log: redex.ErrLogExists when there is one of that name.
+func (db *DB) CreateLog(ctx context.Context, name string, o redex.LogOptions) (*redex.Log, error) {
+	return db.store.Create(ctx, name, o)
+}
+
+// Log returns the log of that name, or redex.ErrNoLog.
+func (db *DB) Log(name string) (*redex.Log, error) { return db.store.Log(name) }
+
+// OpenLog returns the log of that name and makes it when there is none; o applies only to a log that is made.
+func (db *DB) OpenLog(ctx context.Context, name string, o redex.LogOptions) (*redex.Log, error) {
+	return db.store.OpenLog(ctx, name, o)
+}
+
+// DeleteLog deletes a log and its events.
+func (db *DB) DeleteLog(ctx context.Context, name string) error { return db.store.Delete(ctx, name) }
+
+// Logs returns the logs whose names begin with prefix, in name order.
+func (db *DB) Logs(prefix string) iter.Seq2[redex.LogInfo, error] { return db.store.Logs(prefix) }
+
+// MustJSON returns an entry whose payload is v as JSON. It panics when encoding/json refuses v, which depends on v's type only.
+func MustJSON(v any) redex.Entry {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("netdb: MustJSON of %T: %v", v, err))
+	}
+	return redex.Entry{Encoding: redex.JSON, Payload: b}
+}
+
+// Sync returns when everything appended before the call is durable.
+func (db *DB) Sync(ctx context.Context) error { return db.store.Sync(ctx) }
+
+// alive returns ErrClosed once Close was called.
+func (db *DB) alive() error {
+	if db.closing.Load() {
+		return ErrClosed
+	}
+	return nil
+}
+
+// check returns the error of an operation that must not begin.
+func (db *DB) check(ctx context.Context) error {
+	if err := db.alive(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// Close ends watches, waits and tails, stops the folds after writing their checkpoints, makes everything durable and releases
+// the directory. Queries in progress end with an error. It is idempotent, closes everything whatever fails, and reports all
+// that failed.
+func (db *DB) Close() error {
+	db.once.Do(func() {
+		db.closing.Store(true)
+		var errs []error
+		db.foldMu.Lock()
+		db.foldsClosed = true
+		for _, f := range slices.Backward(db.folds) {
+			errs = append(errs, f.Close())
+		}
+		db.foldMu.Unlock()
+		errs = append(errs, db.store.Close())
+		db.err = errors.Join(errs...)
+	})
+	return db.err
+}

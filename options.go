@@ -1,0 +1,68 @@
+package netdb
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/seed69692123/netdb/redex"
+)
+
+// Options configure a database. The zero value is the default of each field.
+type Options struct {
+	// Store is the durability and the limits of the logs.
+	Store redex.Options
+	// Origin names this writer in the events that the models append. 0 is "unnamed".
+	Origin redex.Origin
+	// Zone is the zone in which queries read and print times; nil means UTC.
+	Zone *time.Location
+	// QueryBytes is the memory one query may hold; 0 means min(1 GiB, a quarter of the memory limit). A query that needs more
+	// ends with planner.ErrBudget.
+	QueryBytes int64
+	// QueryThreads is the number of goroutines one query may use; 0 means GOMAXPROCS.
+	QueryThreads int
+	// BatchRows is the number of rows queries work on at a time, 1 to 2,048; 0 means 2,048.
+	BatchRows int
+	// MaxWaiters bounds the calls that wait for tokens at once, over all folds; 0 means 65,536.
+	MaxWaiters int
+}
+
+// Validate reports everything that is wrong with the options.
+func (o Options) Validate() error {
+	var errs []error
+	if o.QueryBytes < 0 {
+		errs = append(errs, fmt.Errorf("netdb: QueryBytes %d is negative", o.QueryBytes))
+	}
+	if o.QueryThreads < 0 {
+		errs = append(errs, fmt.Errorf("netdb: QueryThreads %d is negative", o.QueryThreads))
+	}
+	if o.BatchRows < 0 || o.BatchRows > maxBatchRows {
+		errs = append(errs, fmt.Errorf("netdb: BatchRows %d is not in [0, %d]", o.BatchRows, maxBatchRows))
+	}
+	if o.MaxWaiters < 0 {
+		errs = append(errs, fmt.Errorf("netdb: MaxWaiters %d is negative", o.MaxWaiters))
+	}
+	return errors.Join(errs...)
+}
+
+const maxBatchRows = 2048
+
+func (o Options) withDefaults() Options {
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	if o.QueryBytes == 0 {
+		o.QueryBytes = defaultQueryBytes()
+	}
+	if o.QueryThreads == 0 {
+		o.QueryThreads = runtime.GOMAXPROCS(0)
+	}
+	if o.BatchRows == 0 {
+		o.BatchRows = maxBatchRows
+	}
+	if o.MaxWaiters == 0 {
+		o.MaxWaiters = 65_536
+	}
+	return o
+}
