@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/seed69692123/netdb/fold"
+	"github.com/seed69692123/netdb/redex"
+)
+
+const importHelp = `
+FILE holds JSON lines: one object a line, plain or packed with gzip or zstd, which is told by its
+first bytes. "-" is the standard input. A log that does not exist is made. Events are appended in
+batches; each batch is in the log whole or not at all. The import ends at the first line that is
+not one JSON object in UTF-8 and says how many events were kept: those before that line.`
+
+func (sh *shell) cmdImport(ctx context.Context, w *words) error {
+	given, err := w.parse(newFlags("import"), 2, 2)
+	if err != nil {
+		return err
+	}
+	file, name := given[0], given[1]
+	src, err := openSource(file, sh.in)
+	if file == "-" {
+		file = "stdin"
+	}
+	if err != nil {
+		return err
+	}
+	kept, took, err := sh.importFrom(ctx, src, file, name)
+	if cerr := src.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return sh.table([]string{"log", "events", "seconds"}, func(add func(...any) error) error {
+		return add(name, kept, float64(took.Milliseconds())/1000)
+	})
+}
+
+// importFrom appends the lines of src to a log and returns how many it kept.
+func (sh *shell) importFrom(ctx context.Context, src *source, file, name string) (int64, time.Duration, error) {
+	if err := redex.CheckName(name); err != nil {
+		return 0, 0, err
+	}
+	l, err := sh.writeLog(ctx, name)
+	if err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	bar := newProgress(sh.err, began)
+	kept, err := importLines(ctx, src, func(ctx context.Context, entries []redex.Entry, total int64) error {
+		done, err := l.AppendBatch(ctx, entries, redex.AppendOptions{})
+		if err != nil {
+			return err
+		}
+		sh.token = fold.TokenOf(done.Position)
+		part := -1.0
+		if src.size > 0 {
+			part = float64(src.read.Load()) / float64(src.size)
+		}
+		bar.update(time.Now(), total, part)
+		return nil
+	})
+	bar.done()
+	took := time.Since(began)
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			sh.say("", fmt.Sprintf("import of %s: %s kept in log %q", file, countOf(kept, "event"), name))
+			return kept, took, err
+		}
+		return kept, took, fmt.Errorf("import of %s: %w; %s kept in log %q", file, err, countOf(kept, "event"), name)
+	}
+	return kept, took, nil
+}
+
+// importLines reads JSON lines and gives them to add in batches, with the number of events of which that batch is the last.
+// It returns how many events add took. Reading runs ahead of adding by a few batches.
+func importLines(ctx context.Context, r io.Reader, add func(ctx context.Context, entries []redex.Entry, total int64) error) (int64, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	full, empty := make(chan *batch, 3), make(chan *batch, 3)
+	for range cap(empty) {
+		empty <- &batch{}
+	}
+	done := make(chan struct{})
+	go readBatches(ctx, newLineReader(r), empty, full, done)
+	defer func() {
+		cancel()
+		<-done // it reads from r, which belongs to the caller
+	}()
+	var kept int64
+	var entries []redex.Entry
+	for {
+		var b *batch
+		select {
+		case b = <-full:
+		case <-ctx.Done():
+			return kept, ctx.Err()
+		}
+		if len(b.ends) > 0 {
+			if err := ctx.Err(); err != nil {
+				return kept, err
+			}
+			entries = b.entries(entries[:0])
+			if err := add(ctx, entries, kept+int64(len(entries))); err != nil {
+				return kept, err
+			}
+			kept += int64(len(entries))
+		}
+		switch {
+		case errors.Is(b.err, io.EOF):
+			return kept, nil
+		case b.err != nil:
+			return kept, b.err
+		}
+		empty <- b
+	}
+}
+
+// readBatches fills batches until the source ends or ctx is over, and closes done.
+func readBatches(ctx context.Context, l *lineReader, empty, full chan *batch, done chan struct{}) {
+	defer close(done)
+	for {
+		select {
+		case b := <-empty:
+			l.fill(b)
+			end := b.err != nil
+			select {
+			case full <- b:
+			case <-ctx.Done():
+				return
+			}
+			if end {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}

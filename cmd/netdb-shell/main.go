@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole command; it returns the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	inv, err := parseArgs(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "netdb-shell: %s\nnetdb-shell -help tells how it is called\n", appendVisible(nil, []byte(err.Error())))
+		return exitCode(err)
+	}
+	raw := &stickyWriter{w: stdout}
+	sh := &shell{readonly: inv.readonly, in: stdin, raw: raw, out: bufio.NewWriterSize(raw, 64<<10), err: stderr}
+	sh.style = outputStyle{mode: inv.mode, terminal: isTerminal(stdout)}
+	if sh.style.terminal {
+		sh.style.width = terminalWidth(stdout)
+	}
+	if sh.style.mode == "" {
+		sh.style.mode = "tsv"
+		if sh.style.terminal {
+			sh.style.mode = "box"
+		}
+	}
+	given := len(inv.statements) > 0 || inv.words != nil
+	sh.prompt = inv.verb == "" && !given && isTerminal(stdin) && sh.style.terminal
+	ctx, signals := watchInterrupts(context.Background(), sh.prompt, func() { os.Exit(1) })
+	defer signals.stop()
+	sh.signals = signals
+
+	switch inv.verb {
+	case "help":
+		fmt.Fprint(stdout, usageText)
+		return 0
+	case "version":
+		fmt.Fprintln(stdout, "netdb-shell", version())
+		return 0
+	case "demo":
+		err = sh.demo(ctx, inv.dir)
+	default:
+		err = sh.session(ctx, inv, given)
+	}
+	err = errors.Join(err, sh.out.Flush())
+	if err != nil {
+		sh.fail(err)
+	}
+	return exitCode(err)
+}
+
+// version says which build this is.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
+			v += " " + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return strings.TrimSpace(v) + " " + info.GoVersion
+}
+
+// session opens the store, runs what was asked for and closes the store.
+func (sh *shell) session(ctx context.Context, inv invocation, given bool) (err error) {
+	if err := sh.open(ctx, inv.dir); err != nil {
+		return errors.Join(err, sh.close())
+	}
+	defer func() { err = errors.Join(err, sh.close()) }()
+	if !given {
+		if sh.prompt {
+			return sh.interact(ctx)
+		}
+		return ignoreEOF(sh.script(ctx, sh.in, "stdin"))
+	}
+	for _, text := range inv.statements {
+		if err := sh.text(ctx, text); err != nil || sh.quit {
+			return err
+		}
+	}
+	if inv.words != nil {
+		ctx, done := sh.signals.during(ctx)
+		defer done()
+		return sh.command(ctx, &words{argv: inv.words})
+	}
+	return nil
+}
+
+func (sh *shell) close() error {
+	if sh.db == nil {
+		return nil
+	}
+	return sh.db.Close()
+}
+
+// interact reads statements from a person at a terminal until the end of the input.
+func (sh *shell) interact(ctx context.Context) error {
+	where := sh.dir
+	if where == "" {
+		where = "a store in memory; it is gone at the end"
+	}
+	sh.remark("NetDB %s. %s. Type .help for help, .quit to end.", version(), where)
+	lines, end := make(chan string), make(chan error, 1)
+	next := make(chan struct{})
+	go readLines(bufio.NewReader(sh.in), next, lines, end)
+	defer close(next)
+	var s splitter
+	waiting := false
+	for !sh.quit {
+		prompt := "netdb> "
+		if s.pending() {
+			prompt = "  ...> "
+		}
+		sh.out.WriteString(prompt)
+		sh.out.Flush()
+		if !waiting {
+			next <- struct{}{}
+			waiting = true
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-end:
+			sh.remark("")
+			return ignoreEOF(err)
+		case <-sh.signals.idle:
+			sh.remark("")
+			s.reset()
+		case line := <-lines:
+			waiting = false
+			for _, st := range s.add(line) {
+				if err := sh.run(ctx, st, ""); err != nil {
+					sh.fail(unplaced(err))
+				}
+				if sh.quit {
+					break
+				}
+			}
+		}
+	}
+	return sh.raw.err
+}
+
+// unplaced takes the place in a script from an error: what a person typed at a prompt has no lines worth telling.
+func unplaced(err error) error {
+	if p, ok := errors.AsType[*placed](err); ok && p.script == "" {
+		return p.err
+	}
+	return err
+}
+
+// readLines sends a line for each token it gets from next, which ends it when closed. A read that blocks ends with the
+// process.
+func readLines(br *bufio.Reader, next <-chan struct{}, lines chan<- string, end chan<- error) {
+	for range next {
+		line, err := readLine(br)
+		if err != nil {
+			end <- err
+			return
+		}
+		lines <- line
+	}
+}
