@@ -89,3 +89,6 @@ func CompareBigFloat(a []byte, f float64) int {
 	}
 	return 1 // f is below 2^63
 }
+
+// BigFloat returns the float64 nearest to a big, an infinity when it is out of range.
+func BigFloat(a []byte) float64 { return parseFloat(a) }

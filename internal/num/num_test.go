@@ -189,12 +189,12 @@ func TestParse(t *testing.T) {
 }
 
 func TestAppendFloat(t *testing.T) {
-	for in, want := range map[float64]string{1: "1.0", -0.5: "-0.5", 1e16: "1e+16", 1e15: "1000000000000000.0", 1e-6: "1e-06", 0: "0.0", math.Inf(1): "inf", math.Inf(-1): "-inf"} {
+	for in, want := range map[float64]string{1: "1.0", -0.5: "-0.5", 1e16: "1e+16", 1e15: "1000000000000000.0", 1e-6: "1e-06", 0: "0.0", math.Inf(1): "Infinity", math.Inf(-1): "-Infinity"} {
 		if got := string(AppendFloat(nil, in)); got != want {
 			t.Errorf("%v prints as %s, want %s", in, got, want)
 		}
 	}
-	if got := string(AppendFloat(nil, math.NaN())); got != "nan" {
+	if got := string(AppendFloat(nil, math.NaN())); got != "NaN" {
 		t.Errorf("NaN prints as %s", got)
 	}
 }

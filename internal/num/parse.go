@@ -163,15 +163,15 @@ func trim(s []byte) []byte {
 func space(c byte) bool { return c == ' ' || c-'\t' <= '\r'-'\t' }
 
 // AppendFloat appends a float as text that reads back as the same float and not as an integer: the shortest digits, always with
-// a point or an exponent; nan, inf and -inf.
+// a point or an exponent; NaN, Infinity and -Infinity.
 func AppendFloat(dst []byte, f float64) []byte {
 	switch {
 	case f != f:
-		return append(dst, "nan"...)
+		return append(dst, "NaN"...)
 	case f > math.MaxFloat64:
-		return append(dst, "inf"...)
+		return append(dst, "Infinity"...)
 	case f < -math.MaxFloat64:
-		return append(dst, "-inf"...)
+		return append(dst, "-Infinity"...)
 	case f == 0:
 		return append(dst, "0.0"...) // -0 is 0
 	}

@@ -3,6 +3,7 @@ package vector
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors of single values. A RowError wraps them with the row.
@@ -45,6 +46,9 @@ func (e *CastError) Is(target error) bool { return target == ErrCast }
 type State struct {
 	// OtherType counts dynamic values that were NULL to an operator because they were of another type than it wanted.
 	OtherType int64
+
+	// Zone is the session's time zone, in which times are printed and read; nil is UTC.
+	Zone *time.Location
 
 	scratch, scratch2 []byte
 }

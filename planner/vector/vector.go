@@ -34,11 +34,12 @@ type Vector struct {
 	Data      []byte
 
 	// Dict, when set, is the dictionary of a Text or Blob vector: row i is value Codes[i] of it, and Refs and Data are unused.
-	// A Dict vector is read only: Flatten makes it an ordinary one.
+	// A Dict vector is read only: CopyFrom makes an ordinary one of it.
 	Dict  *Dict
 	Codes []uint32
 
-	shared bool // slices belong to somebody else
+	shared     bool // every slice belongs to somebody else
+	sharedData bool // Data does
 }
 
 // Dict is the distinct values of a dictionary-coded text column. It is immutable and may be shared by vectors.
@@ -54,7 +55,7 @@ func (d *Dict) Value(c uint32) []byte { return d.Refs[c].In(d.Data) }
 func New(t Type, n int) *Vector {
 	v := &Vector{Type: t}
 	v.Grow(n)
-	v.Len = 0
+	v.Reset(t)
 	return v
 }
 
@@ -63,6 +64,9 @@ func (v *Vector) Reset(t Type) {
 	if v.shared {
 		*v = Vector{Type: t}
 		return
+	}
+	if v.sharedData {
+		v.Data, v.sharedData = nil, false
 	}
 	v.Type, v.Len, v.Const = t, 0, false
 	v.Nulls, v.Bools, v.Ints, v.Floats = v.Nulls[:0], v.Bools[:0], v.Ints[:0], v.Floats[:0]
@@ -108,7 +112,7 @@ func extend[E any](s []E, n int) []E {
 	return s[:n]
 }
 
-// Alias makes v the same column as src, sharing its memory: v is valid as long as src is.
+// Alias makes v the same column as src, sharing its memory: v is valid as long as src is, and must not be appended to.
 func (v *Vector) Alias(src *Vector) {
 	*v = *src
 	v.shared = true

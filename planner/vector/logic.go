@@ -1,0 +1,137 @@
+package vector
+
+// truth is a value of three-valued logic.
+type truth uint8
+
+const (
+	isFalse truth = iota
+	isTrue
+	unknown
+)
+
+// truthAt returns a row of a Bool or dynamic vector; a dynamic value that is no boolean is unknown, and counted.
+func (s *State) truthAt(v *Vector, i int) truth {
+	switch v.Class(i) {
+	case ClassBool:
+		if v.Bool(i) {
+			return isTrue
+		}
+		return isFalse
+	case ClassNull:
+	default:
+		s.OtherType++
+	}
+	return unknown
+}
+
+func setTruth(out *Vector, i int, t truth) {
+	if t == unknown {
+		out.SetNull(i)
+		return
+	}
+	out.Bools[i] = t == isTrue
+}
+
+// And writes a AND b to out, as Bool. Operands are Bool or dynamic.
+func (s *State) And(a, b, out *Vector, sel Sel, n int) {
+	table := [9]truth{isFalse, isFalse, isFalse, isFalse, isTrue, unknown, isFalse, unknown, unknown}
+	s.logic(&table, a, b, out, sel, n)
+}
+
+// Or writes a OR b to out, as Bool. Operands are Bool or dynamic.
+func (s *State) Or(a, b, out *Vector, sel Sel, n int) {
+	table := [9]truth{isFalse, isTrue, unknown, isTrue, isTrue, isTrue, unknown, isTrue, unknown}
+	s.logic(&table, a, b, out, sel, n)
+}
+
+func (s *State) logic(table *[9]truth, a, b, out *Vector, sel Sel, n int) {
+	out.Resize(Bool, n)
+	sel.All(n, func(i int) { setTruth(out, i, table[s.truthAt(a, i)*3+s.truthAt(b, i)]) })
+}
+
+// Not writes NOT a to out, as Bool.
+func (s *State) Not(a, out *Vector, sel Sel, n int) {
+	out.Resize(Bool, n)
+	not := [3]truth{isTrue, isFalse, unknown}
+	sel.All(n, func(i int) { setTruth(out, i, not[s.truthAt(a, i)]) })
+}
+
+// IsNull writes a IS NULL to out, as Bool, or a IS NOT NULL when not is set.
+func IsNull(a, out *Vector, not bool, sel Sel, n int) {
+	out.Resize(Bool, n)
+	sel.All(n, func(i int) { out.Bools[i] = a.Null(i) != not })
+}
+
+// IsTruth writes a IS TRUE (want true) or a IS FALSE to out, as Bool, inverted when not is set. It never gives NULL.
+func (s *State) IsTruth(a, out *Vector, want, not bool, sel Sel, n int) {
+	out.Resize(Bool, n)
+	w := isFalse
+	if want {
+		w = isTrue
+	}
+	sel.All(n, func(i int) { out.Bools[i] = (s.truthAt(a, i) == w) != not })
+}
+
+// SelectTrue appends to dst the rows of sel at which a condition is true: what WHERE keeps. dst may be sel[:0].
+func (s *State) SelectTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
+	if cond.Type == Bool && !cond.Const && len(cond.Nulls) == 0 {
+		b := cond.Bools
+		if sel == nil {
+			for i, ok := range b[:n] {
+				if ok {
+					dst = append(dst, int32(i))
+				}
+			}
+			return notNil(dst)
+		}
+		for _, i := range sel {
+			if b[i] {
+				dst = append(dst, i)
+			}
+		}
+		return notNil(dst)
+	}
+	return s.selectWhere(cond, sel, n, dst, 1<<isTrue)
+}
+
+// SelectNotFalse appends to dst the rows at which a condition is true or unknown: where the right side of AND must be known.
+func (s *State) SelectNotFalse(cond *Vector, sel Sel, n int, dst Sel) Sel {
+	return s.selectWhere(cond, sel, n, dst, 1<<isTrue|1<<unknown)
+}
+
+// SelectNotTrue appends to dst the rows at which a condition is false or unknown: where the right side of OR, or the next
+// branch of CASE, must be known.
+func (s *State) SelectNotTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
+	return s.selectWhere(cond, sel, n, dst, 1<<isFalse|1<<unknown)
+}
+
+// SelectNull appends to dst the rows at which v is NULL: where the next argument of COALESCE must be known.
+func SelectNull(v *Vector, sel Sel, n int, dst Sel) Sel {
+	sel.All(n, func(i int) {
+		if v.Null(i) {
+			dst = append(dst, int32(i))
+		}
+	})
+	return notNil(dst)
+}
+
+func (s *State) selectWhere(cond *Vector, sel Sel, n int, dst Sel, want uint8) Sel {
+	other := s.OtherType
+	sel.All(n, func(i int) {
+		if want>>s.truthAt(cond, i)&1 != 0 {
+			dst = append(dst, int32(i))
+		}
+	})
+	if want != 1<<isTrue {
+		s.OtherType = other // And and Or look at the same rows again and count them
+	}
+	return notNil(dst)
+}
+
+// notNil makes an empty selection differ from none.
+func notNil(s Sel) Sel {
+	if s == nil {
+		return Sel{}
+	}
+	return s
+}
