@@ -1,16 +1,19 @@
 package query
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
-// reserved are the keywords that a bare identifier cannot be. They are fewer
-// than PostgreSQL's, because an event's fields have names like user, order_id,
-// start or desc; a name in this list needs double quotes.
+// reserved are the keywords that a bare identifier cannot be, in order. They are
+// fewer than PostgreSQL's, because the fields of events have names like user,
+// desc, for or values; a name in this list needs double quotes.
 var reserved = [...]string{
-	"ALL", "AND", "ANTI", "ANY", "ARRAY", "AS", "ASC", "ASOF", "BETWEEN", "BY", "CASE", "CAST", "CROSS", "DESC", "DISTINCT",
-	"ELSE", "END", "EXCEPT", "EXISTS", "FALSE", "FETCH", "FOR", "FROM", "FULL", "GROUP", "HAVING", "ILIKE", "IN", "INNER",
-	"INTERSECT", "INTO", "IS", "ISNULL", "JOIN", "LATERAL", "LEFT", "LIKE", "LIMIT", "NATURAL", "NOT", "NOTNULL", "NULL",
-	"OFFSET", "ON", "OR", "ORDER", "OUTER", "QUALIFY", "RETURNING", "RIGHT", "SELECT", "SEMI", "SOME", "THEN", "TRUE",
-	"TRY_CAST", "UNION", "USING", "VALUES", "WHEN", "WHERE", "WINDOW", "WITH",
+	"ALL", "AND", "ANY", "ARRAY", "AS", "BETWEEN", "CASE", "CAST", "CROSS", "DISTINCT", "ELSE", "END", "EXCEPT",
+	"EXISTS", "FALSE", "FETCH", "FROM", "FULL", "GROUP", "HAVING", "ILIKE", "IN", "INNER", "INTERSECT", "IS", "JOIN",
+	"LATERAL", "LEFT", "LIKE", "LIMIT", "NATURAL", "NOT", "NULL", "OFFSET", "ON", "OR", "ORDER", "OUTER", "QUALIFY",
+	"RETURNING", "RIGHT", "SELECT", "SOME", "THEN", "TRUE", "TRY_CAST", "UNION", "USING", "WHEN", "WHERE", "WINDOW",
+	"WITH",
 }
 
 // IsReserved reports whether a word cannot be an identifier without quotes. The
@@ -43,31 +46,42 @@ func IsReserved(word string) bool {
 // and in order.
 func ReservedWords() []string { return append([]string(nil), reserved[:]...) }
 
+// IsFuncKeyword reports whether a reserved word is also the name of a function,
+// which needs no quotes before its parenthesis.
+func IsFuncKeyword(word string) bool {
+	return strings.EqualFold(word, "left") || strings.EqualFold(word, "right")
+}
+
 // NeedsQuotes reports whether a name must be quoted to be one identifier: it is
 // no sequence of letters, digits, _ and $ that starts with a letter or _, or it
 // is reserved.
 func NeedsQuotes(name string) bool {
-	if name == "" {
-		return true
-	}
-	for i := range len(name) {
-		if c := name[i]; !IsIdentByte(c, i == 0) {
-			return true
-		}
-	}
-	return IsReserved(name)
+	return !IsPlain(name) || IsReserved(name)
 }
 
-// IsIdentByte reports whether c can stand in an unquoted identifier, first or
-// later. Bytes of letters beyond ASCII can.
-func IsIdentByte(c byte, first bool) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_', c >= 0x80:
-		return true
-	case '0' <= c && c <= '9', c == '$':
-		return !first
+// IsPlain reports whether a name has the form of an unquoted identifier. A
+// reserved word does; it can stand without quotes after a dot or after AS.
+func IsPlain(name string) bool {
+	for i, r := range name {
+		if !IsIdentRune(r, i == 0) {
+			return false
+		}
 	}
-	return false
+	return name != ""
+}
+
+// IsIdentRune reports whether r can stand in an unquoted identifier, first or
+// later.
+func IsIdentRune(r rune, first bool) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', r == '_':
+		return true
+	case '0' <= r && r <= '9', r == '$':
+		return !first
+	case r < 0x80 || r == unicode.ReplacementChar:
+		return false
+	}
+	return unicode.IsLetter(r) || !first && (unicode.IsMark(r) || unicode.IsDigit(r))
 }
 
 // AppendQuotedIdent appends name in double quotes.

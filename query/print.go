@@ -143,12 +143,23 @@ func (p *printer) ident(id Ident) {
 	p.put(id.Name)
 }
 
+// label prints a name where no keyword can be meant: after a dot or after AS.
+func (p *printer) label(id Ident) {
+	if id.Quoted || !IsPlain(id.Name) {
+		p.b = AppendQuotedIdent(p.b, id.Name)
+		return
+	}
+	p.put(id.Name)
+}
+
 func (p *printer) path(parts []Ident) {
 	for i, id := range parts {
-		if i > 0 {
-			p.put(".")
+		if i == 0 {
+			p.ident(id)
+			continue
 		}
-		p.ident(id)
+		p.put(".")
+		p.label(id)
 	}
 }
 
@@ -398,11 +409,15 @@ func (p *printer) field(n *Field) {
 		p.put(")")
 	}
 	p.put(".")
-	p.ident(n.Name)
+	p.label(n.Name)
 }
 
 func (p *printer) call(n *Call) {
-	p.path(n.Name)
+	if len(n.Name) == 1 && !n.Name[0].Quoted && IsFuncKeyword(n.Name[0].Name) {
+		p.put(n.Name[0].Name)
+	} else {
+		p.path(n.Name)
+	}
 	p.put("(")
 	if n.Distinct {
 		p.put("DISTINCT ")

@@ -27,7 +27,7 @@ func (p *printer) queryNode(n Node) {
 		p.expr(n.Expr, levelLowest)
 		if n.Alias.Is() {
 			p.put(" AS ")
-			p.ident(n.Alias)
+			p.label(n.Alias)
 		}
 	case *NamedWindow:
 		p.ident(n.Name)
