@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -15,72 +19,353 @@ const (
 	MaxKeyBytes   = 4 << 10
 )
 
-// Conditions a caller decides on.
-var (
-	ErrClosed   = errors.New("kv: closed")
-	ErrFailed   = errors.New("kv: failed")                 // after the first failed sync or manifest write; wraps the cause
-	ErrDiskFull = errors.New("kv: disk full")              // until room returns
-	ErrTooLarge = errors.New("kv: key or value too large") // Batch.Set; nothing was added
-	ErrReadOnly = errors.New("kv: opened read-only")
-	ErrCorrupt  = errors.New("kv: corrupt") // damaged bytes in a file of the map; see CorruptError
-)
-
-// CorruptError names a damaged file of the map.
-type CorruptError struct {
-	Path     string
-	From, To []byte // the keys that may be affected, [From, To]; nil when unknown
-	Err      error
-}
-
-func (e *CorruptError) Error() string { return fmt.Sprintf("kv: corrupt: %s: %v", e.Path, e.Err) }
-
-// Is reports whether target is ErrCorrupt.
-func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
-
-// Unwrap returns the cause.
-func (e *CorruptError) Unwrap() error { return e.Err }
-
 // Options configure a DB. The zero value is the default of each field.
 type Options struct {
-	ReadOnly      bool
+	ReadOnly      bool                // nothing is written, not even a lock; the directory must not be written by anybody meanwhile
 	CacheBytes    int64               // of the block cache; 0 means 8 MiB
-	MemtableBytes int64               // of one memtable; writes wait when four are unflushed; 0 means 4 MiB
+	MemtableBytes int64               // of one memtable; writes wait while more than four are unflushed; 0 means 4 MiB
 	BallastBytes  int64               // of the file that is given up for the manifest when the disk is full; 0 means 2 MiB, negative none
 	Logger        *slog.Logger        // nil discards
 	OnCorruption  func(*CorruptError) // called once per damaged place found, from any goroutine; must not call the DB
 	OnFailure     func(error)         // called once, when the DB is poisoned, from any goroutine; must not call the DB
 }
 
-// DB is an open map.
-type DB struct{}
+// maxUnflushed is the number of memtables' worth of bytes that may be unflushed, and maxSublevels the number of overlapping
+// files that flushes may pile up while a compaction is under way.
+const (
+	maxUnflushed = 4
+	maxSublevels = 24
+)
 
-// Open opens the map in dir, and creates it unless it is opened read-only.
-func Open(fs vfs.FS, dir string, o Options) (*DB, error) { return &DB{}, nil }
+// DB is an open map.
+type DB struct {
+	p     *pebble.DB
+	fs    *guardFS
+	state *state
+	o     Options
+
+	applied atomic.Uint64 // batches
+	flushed atomic.Uint64 // batches known to survive a crash
+	unseen  atomic.Int64  // bytes applied since Apply last looked at the memtables
+
+	mu     sync.RWMutex // held for reading by every operation, for writing by Close
+	closed bool
+
+	iterMu sync.Mutex
+	iters  map[*Iter]struct{}
+}
+
+// Open opens the map in dir, and creates it unless it is opened read-only. ErrLocked is returned when dir is open already, a
+// CorruptError when the map cannot be opened for damage.
+func Open(fs vfs.FS, dir string, o Options) (db *DB, err error) {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 8 << 20
+	}
+	if o.MemtableBytes == 0 {
+		o.MemtableBytes = 4 << 20
+	}
+	if o.BallastBytes == 0 {
+		o.BallastBytes = 2 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	db = &DB{state: newState(o), o: o, iters: map[*Iter]struct{}{}}
+	db.fs = newGuardFS(fs, dir, o.ReadOnly, db.state)
+	opts := db.pebbleOptions()
+	// Pebble frees what it holds and panics on when it finds something impossible in its files.
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, &CorruptError{Path: dir, Err: fmt.Errorf("open: %v", r)}
+		}
+	}()
+	db.p, err = pebble.Open(dir, opts)
+	if err != nil {
+		db.state.close()
+		return nil, db.openError(dir, err)
+	}
+	if err := db.state.failure(); err != nil {
+		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", dir, err), db.Close())
+	}
+	if !o.ReadOnly {
+		db.fs.makeBallast()
+	}
+	return db, nil
+}
+
+func (db *DB) openError(dir string, err error) error {
+	if c := corrupt(err); c != nil {
+		if c.Path == "" {
+			c.Path = dir
+		}
+		return c
+	}
+	if db.fs.lockFailed.Load() {
+		return fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
+	}
+	return fmt.Errorf("kv: open %s: %w", dir, err)
+}
+
+func (db *DB) pebbleOptions() *pebble.Options {
+	o := &pebble.Options{
+		FS:                          db.fs,
+		ReadOnly:                    db.o.ReadOnly,
+		ErrorIfNotExists:            db.o.ReadOnly,
+		DisableWAL:                  true,
+		CacheSize:                   db.o.CacheBytes,
+		MemTableSize:                uint64(db.o.MemtableBytes),
+		MemTableStopWritesThreshold: 1 << 20, // Apply waits by itself: Pebble's wait does not end when the DB fails or closes
+		L0StopWritesThreshold:       1 << 30,
+		L0CompactionThreshold:       2,
+		MaxOpenFiles:                256,
+		MaxManifestFileSize:         1 << 20,
+		FormatMajorVersion:          pebble.FormatTableFormatV6,
+		Logger:                      logger{db.state},
+		EventListener: &pebble.EventListener{
+			BackgroundError: db.state.backgroundError,
+			DataCorruption:  db.state.dataCorruption,
+			FlushEnd:        func(i pebble.FlushInfo) { db.state.flushEnd(i.Err) },
+			CompactionEnd:   func(pebble.CompactionInfo) { db.state.changed() },
+		},
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	return o
+}
+
+// enter begins an operation; leave ends it.
+func (db *DB) enter() error {
+	db.mu.RLock()
+	if db.closed {
+		db.mu.RUnlock()
+		return ErrClosed
+	}
+	return nil
+}
+
+func (db *DB) leave() { db.mu.RUnlock() }
+
+// readError makes an error of a read the package's own.
+func (db *DB) readError(op string, err error) error {
+	if c := corrupt(err); c != nil {
+		db.state.reportCorruption(c)
+		return c
+	}
+	return fmt.Errorf("kv: %s: %w", op, err)
+}
 
 // Get appends the value of key to dst and reports whether there is one.
-func (db *DB) Get(key, dst []byte) ([]byte, bool, error) { return nil, false, nil }
+func (db *DB) Get(key, dst []byte) ([]byte, bool, error) {
+	if err := db.enter(); err != nil {
+		return dst, false, err
+	}
+	defer db.leave()
+	v, c, err := db.p.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return dst, false, nil
+	}
+	if err != nil {
+		return dst, false, db.readError("get", err)
+	}
+	dst = append(dst, v...)
+	if err := c.Close(); err != nil {
+		return dst, false, db.readError("get", err)
+	}
+	return dst, true, nil
+}
 
 // GetFlushed is Get on what is flushed: what a crash now would leave, at least.
-func (db *DB) GetFlushed(key, dst []byte) ([]byte, bool, error) { return nil, false, nil }
+func (db *DB) GetFlushed(key, dst []byte) (_ []byte, ok bool, err error) {
+	if err := db.enter(); err != nil {
+		return dst, false, err
+	}
+	defer db.leave()
+	it, err := db.p.NewIter(&pebble.IterOptions{OnlyReadGuaranteedDurable: true, LowerBound: key, UpperBound: append(key[:len(key):len(key)], 0)})
+	if err != nil {
+		return dst, false, db.readError("get", err)
+	}
+	defer func() {
+		if e := it.Close(); e != nil && err == nil {
+			ok, err = false, db.readError("get", e)
+		}
+		if e := db.state.failure(); e != nil {
+			ok, err = false, e // the table may be in a manifest whose sync failed
+		}
+	}()
+	if !it.First() {
+		return dst, false, nil
+	}
+	v, err := it.ValueAndErr()
+	if err != nil {
+		return dst, false, db.readError("get", err)
+	}
+	return append(dst, v...), true, nil
+}
 
-// NewIter returns an iterator on the keys in [from, to) as they are now; a nil to means the end. It must be closed.
-func (db *DB) NewIter(from, to []byte) (*Iter, error) { return &Iter{}, nil }
+// Apply applies the batch: readers see all of it or nothing. It waits while too much is unflushed, and returns ErrDiskFull
+// instead when there is no room to flush it. The batch is emptied when nil is returned. After another error the batch was not
+// applied, except when the DB failed meanwhile, where readers may see it.
+func (db *DB) Apply(ctx context.Context, b *Batch) error {
+	if b.Empty() {
+		return nil
+	}
+	if db.o.ReadOnly {
+		return ErrReadOnly
+	}
+	if err := db.makeRoom(ctx, int64(b.Len())); err != nil {
+		return err
+	}
+	if err := db.enter(); err != nil {
+		return err
+	}
+	defer db.leave()
+	if err := db.state.failure(); err != nil {
+		return err
+	}
+	if err := db.p.Apply(b.p, pebble.NoSync); err != nil {
+		return fmt.Errorf("kv: apply: %w", err)
+	}
+	db.applied.Add(1)
+	b.renew()
+	return db.state.failure()
+}
 
-// NewBatch returns an empty batch.
-func (db *DB) NewBatch() *Batch { return &Batch{} }
+// makeRoom waits until n more bytes may be applied.
+func (db *DB) makeRoom(ctx context.Context, n int64) error {
+	if db.unseen.Add(n) < db.o.MemtableBytes/4 {
+		return nil
+	}
+	for {
+		change := db.state.next()
+		if err := db.enter(); err != nil {
+			return err
+		}
+		m := db.p.Metrics()
+		db.leave()
+		if err := db.state.failure(); err != nil {
+			return err
+		}
+		tables := int64(m.MemTable.Size) > maxUnflushed*db.o.MemtableBytes
+		levels := int(m.Levels[0].Sublevels) > maxSublevels && m.Compact.NumInProgress > 0
+		if !tables && !levels {
+			db.unseen.Store(0)
+			return nil
+		}
+		if tables && db.state.diskFull() {
+			return ErrDiskFull
+		}
+		select {
+		case <-change:
+		case <-db.state.closing:
+			return ErrClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
 
-// Apply applies the batch: readers see all of it or nothing. It waits while too much is unflushed. The batch is reset and may
-// be used again when nil is returned.
-func (db *DB) Apply(ctx context.Context, b *Batch) error { return nil }
+// Flush returns when everything applied before the call would survive a crash. After an error that is not ErrFailed it may be
+// called again: nothing is lost while the DB is open.
+func (db *DB) Flush(ctx context.Context) error {
+	if db.o.ReadOnly {
+		return ErrReadOnly
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := db.enter(); err != nil {
+		return err
+	}
+	if err := db.state.failure(); err != nil {
+		db.leave()
+		return err
+	}
+	upTo := db.applied.Load()
+	if db.flushed.Load() >= upTo {
+		db.leave()
+		return nil
+	}
+	fails := db.state.flushFails()
+	done, err := db.p.AsyncFlush()
+	db.leave()
+	if err != nil {
+		return fmt.Errorf("kv: flush: %w", err)
+	}
+	db.state.retryNow()
+	for {
+		change := db.state.next()
+		select {
+		case <-done:
+			if err := db.state.failure(); err != nil {
+				return err
+			}
+			for {
+				old := db.flushed.Load()
+				if old >= upTo || db.flushed.CompareAndSwap(old, upTo) {
+					return nil
+				}
+			}
+		default:
+		}
+		if err := db.state.failure(); err != nil {
+			return err
+		}
+		if err := db.state.flushError(fails); err != nil {
+			return err
+		}
+		select {
+		case <-done:
+		case <-change:
+		case <-db.state.closing:
+			return ErrClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
 
-// Flush returns when everything applied before the call would survive a crash.
-func (db *DB) Flush(ctx context.Context) error { return nil }
+// Checkpoint flushes, and makes a copy of the map in dir, by links where the file system allows. dir must not exist and not lie
+// in the map's directory; it and its parents are synced. After an error dir is removed.
+func (db *DB) Checkpoint(ctx context.Context, dir string) (err error) {
+	if db.fs.inside(dir) {
+		return fmt.Errorf("kv: checkpoint %s: inside of the map's directory", dir)
+	}
+	if err := db.Flush(ctx); err != nil {
+		return err
+	}
+	if err := db.enter(); err != nil {
+		return err
+	}
+	defer db.leave()
+	defer func() {
+		// Pebble panics when the sync of a directory fails; it holds no lock then.
+		if r := recover(); r != nil {
+			e, ok := r.(error)
+			if !ok || !db.fs.ours(e) {
+				panic(r)
+			}
+			err = fmt.Errorf("kv: checkpoint %s: %w", dir, e)
+			err = errors.Join(err, db.fs.FS.RemoveAll(dir))
+		}
+	}()
+	if err := db.p.Checkpoint(dir); err != nil {
+		return fmt.Errorf("kv: checkpoint %s: %w", dir, err)
+	}
+	return db.state.failure()
+}
 
-// Checkpoint flushes, and makes a copy of the map in dir by links where the file system allows. dir must not exist.
-func (db *DB) Checkpoint(ctx context.Context, dir string) error { return nil }
-
-// Err returns nil, ErrDiskFull while the disk is full, or the cause that poisoned the DB (ErrFailed).
-func (db *DB) Err() error { return nil }
+// Err returns nil, ErrDiskFull while the disk is full, or the cause that poisoned the DB (ErrFailed). While the disk is full
+// Apply goes on until memory is used up; room is looked for at growing intervals of up to two seconds, and by every Flush.
+func (db *DB) Err() error {
+	if err := db.state.failure(); err != nil {
+		return err
+	}
+	if db.state.diskFull() {
+		return ErrDiskFull
+	}
+	return nil
+}
 
 // Metrics are figures of a DB at one moment.
 type Metrics struct {
@@ -95,66 +380,49 @@ type Metrics struct {
 	BallastReleased bool
 }
 
-// Metrics returns figures.
-func (db *DB) Metrics() Metrics { return Metrics{} }
+// Metrics returns figures; none after Close.
+func (db *DB) Metrics() Metrics {
+	if db.enter() != nil {
+		return Metrics{}
+	}
+	defer db.leave()
+	m := db.p.Metrics()
+	t := m.Total()
+	return Metrics{
+		CacheBytes:      m.BlockCache.Size,
+		MemtableBytes:   int64(m.MemTable.Size),
+		DiskBytes:       int64(m.DiskSpaceUsage()),
+		WrittenBytes:    int64(t.TableBytesFlushed + t.TableBytesCompacted),
+		Tables:          t.TablesCount,
+		Flushes:         m.Flush.Count,
+		Compactions:     m.Compact.Count,
+		Corruptions:     db.state.corruptions(),
+		BallastReleased: db.fs.ballastReleased(),
+	}
+}
 
 // Close closes the map without flushing: as after a crash, what was not flushed is gone. Iterators that are open end with
 // ErrClosed. It is idempotent.
-func (db *DB) Close() error { return nil }
-
-// Batch gathers changes. It holds them in memory. Keys and values may be reused after each call.
-type Batch struct{}
-
-// Set sets a value. ErrTooLarge is returned for values over MaxValueBytes and keys over MaxKeyBytes.
-func (b *Batch) Set(key, value []byte) error { return nil }
-
-// Delete deletes a key.
-func (b *Batch) Delete(key []byte) error { return nil }
-
-// DeleteRange deletes the keys in [from, to).
-func (b *Batch) DeleteRange(from, to []byte) error { return nil }
-
-// Len returns the size of the batch in bytes.
-func (b *Batch) Len() int { return 0 }
-
-// Empty reports whether the batch has no changes.
-func (b *Batch) Empty() bool { return true }
-
-// Reset empties the batch.
-func (b *Batch) Reset() {}
-
-// Close frees the batch's memory. It must not be used again.
-func (b *Batch) Close() error { return nil }
-
-// Iter iterates over keys in order. A new one is before the first key: First, SeekGE, Last or SeekLT place it.
-type Iter struct{}
-
-// First moves to the first key and reports whether there is one.
-func (it *Iter) First() bool { return false }
-
-// Last moves to the last key and reports whether there is one.
-func (it *Iter) Last() bool { return false }
-
-// SeekGE moves to the first key at or after key and reports whether there is one.
-func (it *Iter) SeekGE(key []byte) bool { return false }
-
-// SeekLT moves to the last key before key and reports whether there is one.
-func (it *Iter) SeekLT(key []byte) bool { return false }
-
-// Next moves to the next key and reports whether there is one.
-func (it *Iter) Next() bool { return false }
-
-// Prev moves to the previous key and reports whether there is one.
-func (it *Iter) Prev() bool { return false }
-
-// Key returns the current key, valid until the iterator moves or is closed.
-func (it *Iter) Key() []byte { return nil }
-
-// Value returns the current value, valid until the iterator moves or is closed.
-func (it *Iter) Value() ([]byte, error) { return nil, nil }
-
-// Err returns what ended the iteration early.
-func (it *Iter) Err() error { return nil }
-
-// Close frees the iterator. It returns Err.
-func (it *Iter) Close() error { return nil }
+func (db *DB) Close() error {
+	db.state.close()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return nil
+	}
+	db.closed = true
+	db.iterMu.Lock()
+	open := make([]*Iter, 0, len(db.iters))
+	for it := range db.iters {
+		open = append(open, it)
+	}
+	db.iterMu.Unlock()
+	var errs []error
+	for _, it := range open {
+		errs = append(errs, it.end())
+	}
+	if err := db.p.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("kv: close: %w", err))
+	}
+	return errors.Join(errs...)
+}
