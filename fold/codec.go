@@ -3,9 +3,14 @@ package fold
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
+
+	"github.com/seed69692123/netdb/redex"
+	"github.com/vmihailenco/msgpack/v5"
 )
 
 // The text of a token is "w1" and, in unpadded URL base64, the store's 16 bytes, then log, epoch, ordinal and sequence as
@@ -70,4 +75,120 @@ func parseToken(s string) (WriteToken, error) {
 		return fail("it names nothing")
 	}
 	return t, nil
+}
+
+// Decode reads an event's payload into v: MessagePack or JSON, by the event's encoding. Names of fields follow the tags of
+// those formats; unknown fields are ignored. v shares no memory with the event. What cannot be read, and a raw payload, gives
+// an error made by Undecodable, for Apply to return.
+func Decode(ev *redex.Event, v any) error {
+	var err error
+	switch ev.Encoding {
+	case redex.Msgpack:
+		if err = checkMsgpack(ev.Payload); err == nil {
+			err = msgpack.Unmarshal(ev.Payload, v)
+		}
+	case redex.JSON:
+		err = json.Unmarshal(ev.Payload, v)
+	default:
+		err = fmt.Errorf("payload is %v", ev.Encoding)
+	}
+	if err != nil {
+		return Undecodable(err)
+	}
+	return nil
+}
+
+const maxMsgpackDepth = 64
+
+var errMsgpack = errors.New("malformed msgpack")
+
+// checkMsgpack reports whether b is exactly one well-formed value, no deeper than maxMsgpackDepth, whose lengths all lie within
+// b: after that, a decoder can be trusted to allocate no more than b's size warrants and not to exhaust the stack.
+func checkMsgpack(b []byte) error {
+	var left [maxMsgpackDepth]uint64 // values still to come, by depth
+	depth := 0
+	left[0] = 1
+	for {
+		for left[depth] == 0 {
+			if depth == 0 {
+				if len(b) != 0 {
+					return errMsgpack
+				}
+				return nil
+			}
+			depth--
+		}
+		left[depth]--
+		if len(b) == 0 {
+			return errMsgpack
+		}
+		c := b[0]
+		b = b[1:]
+		skip, size, items := 0, 0, uint64(0) // bytes of a scalar; bytes of a length; values of a container
+		isMap, isContainer, extra := false, false, uint64(0)
+		switch {
+		case c <= 0x7f || c >= 0xe0 || c == 0xc0 || c == 0xc2 || c == 0xc3:
+		case c <= 0x8f:
+			isContainer, isMap, items = true, true, uint64(c&0xf)
+		case c <= 0x9f:
+			isContainer, items = true, uint64(c&0xf)
+		case c <= 0xbf:
+			skip = int(c & 0x1f)
+		case c == 0xc1:
+			return errMsgpack
+		case c <= 0xc6: // bin 8, 16, 32
+			size = 1 << (c - 0xc4)
+		case c <= 0xc9: // ext 8, 16, 32
+			size, extra = 1<<(c-0xc7), 1
+		case c == 0xca:
+			skip = 4
+		case c == 0xcb:
+			skip = 8
+		case c <= 0xcf:
+			skip = 1 << (c - 0xcc)
+		case c <= 0xd3:
+			skip = 1 << (c - 0xd0)
+		case c <= 0xd8: // fixext 1 to 16
+			skip = 1 + 1<<(c-0xd4)
+		case c <= 0xdb: // str 8, 16, 32
+			size = 1 << (c - 0xd9)
+		case c <= 0xdd:
+			isContainer, size = true, 2<<(c-0xdc)
+		default:
+			isContainer, isMap, size = true, true, 2<<(c-0xde)
+		}
+		if size > 0 {
+			if len(b) < size {
+				return errMsgpack
+			}
+			n := uint64(0)
+			for _, x := range b[:size] {
+				n = n<<8 | uint64(x)
+			}
+			b = b[size:]
+			if isContainer {
+				items = n
+			} else if n += extra; n > uint64(len(b)) {
+				return errMsgpack
+			} else {
+				skip = int(n)
+			}
+		}
+		if skip > len(b) {
+			return errMsgpack
+		}
+		b = b[skip:]
+		if isContainer {
+			if isMap {
+				items *= 2
+			}
+			if items > uint64(len(b)) {
+				return errMsgpack
+			}
+			if depth++; depth == maxMsgpackDepth {
+				return fmt.Errorf("%w: deeper than %d", errMsgpack, maxMsgpackDepth)
+			}
+			left[depth] = items
+		}
+	}
 }

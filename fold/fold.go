@@ -81,6 +81,8 @@ type Options struct {
 	AcceptLost bool
 	// Logger gets a message when a checkpoint is refused or cannot be written and when the fold stops. Nil discards.
 	Logger *slog.Logger
+
+	tail tailFunc // nil: the log's own tails
 }
 
 // Checkpoint says when a fold's state is written to the store. A checkpoint is written beside the fold's work; at most one
