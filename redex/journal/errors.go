@@ -7,16 +7,16 @@ import (
 
 // Conditions a caller decides on. Errors of this package wrap them.
 var (
-	ErrClosed   = errors.New("journal: closed")                // every operation after Close
-	ErrReadOnly = errors.New("journal: read-only")             // a write to a journal opened read-only
-	ErrTooLarge = errors.New("journal: body too large")        // Append: over Journal.MaxBodyBytes
-	ErrEmpty    = errors.New("journal: empty body")            // Append: a body of no bytes
-	ErrBusy     = errors.New("journal: would wait")            // TryAppend: call Ready, then try again
-	ErrDiskFull = errors.New("journal: disk full")             // Append, Open: no room for the next frames; a later Append may succeed
-	ErrPoisoned = errors.New("journal: poisoned")              // after a failed sync; see PoisonedError
-	ErrReleased = errors.New("journal: segment released")      // Read: the frame's segment was released
-	ErrCorrupt  = errors.New("journal: corrupt")               // damaged bytes; see CorruptionError
-	ErrRange    = errors.New("journal: out of range")          // Read: bytes outside the body; Sync, Release: an ordinal not yet visible or durable
+	ErrClosed   = errors.New("journal: closed")                 // every operation after Close
+	ErrReadOnly = errors.New("journal: read-only")              // a write to a journal opened read-only
+	ErrTooLarge = errors.New("journal: body too large")         // Append: over Journal.MaxBodyBytes
+	ErrEmpty    = errors.New("journal: empty body")             // Append: a body of no bytes
+	ErrBusy     = errors.New("journal: would wait")             // TryAppend: call Ready, then try again
+	ErrDiskFull = errors.New("journal: disk full")              // Append, Open: no room for the next frames; a later Append may succeed
+	ErrPoisoned = errors.New("journal: poisoned")               // after a failed sync; see PoisonedError
+	ErrReleased = errors.New("journal: segment released")       // Read: the frame's segment was released
+	ErrCorrupt  = errors.New("journal: corrupt")                // damaged bytes; see CorruptionError
+	ErrRange    = errors.New("journal: out of range")           // Read: bytes outside the body; Sync, Release: an ordinal not yet visible or durable
 	ErrFormat   = errors.New("journal: unknown format version") // Open: a segment was written by a newer version
 )
 

@@ -3,209 +3,391 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// Ordinal is the position of a frame in the journal. The first is 1; 0 is before everything.
-type Ordinal uint64
-
-// Epoch counts the times visible frames may have been lost. The first is 1.
-type Epoch uint64
-
-// EpochStart says that an epoch begins with the frame of ordinal First.
-type EpochStart struct {
-	Epoch Epoch
-	First Ordinal
-}
-
-// Loc is where a frame is: its segment's number in the upper, its offset in the lower 32 bits. It is valid until the segment
-// is released, also over a restart. The zero value is no location.
-type Loc uint64
-
-// Frame is a frame as recovery hands it out.
-type Frame struct {
-	Ordinal Ordinal
-	Time    int64 // Unix nanoseconds
-	Epoch   Epoch
-	Loc     Loc
-	Body    []byte // valid until the callback returns
-}
-
-// Body is what Append stores: Head followed by Tail. Both may be reused after return.
-type Body struct {
-	Head, Tail []byte
-	// Events is what the frame counts for SyncInterval.Events; 0 counts as 1.
-	Events int
-	// Urgent exempts the frame from waiting for the journal's size limit. It is for those whose work shrinks the journal.
-	Urgent bool
-}
-
-// Placed says where and when a frame was placed.
-type Placed struct {
-	Ordinal Ordinal
-	Time    int64
-	Loc     Loc
-}
-
-// SyncMode is the kind of a SyncPolicy.
-type SyncMode uint8
-
-// The sync policies.
-const (
-	SyncAlways   SyncMode = iota // the owner calls Sync after each append; the journal does nothing by itself
-	SyncInterval                 // the journal syncs in the background, within bounds
-	SyncNever                    // only Sync and Close sync
-)
-
-// SyncPolicy says when the journal syncs by itself. The bounds are those of SyncInterval; 0 means no bound of that kind, but
-// one is needed. When one is reached a sync starts; an append that would put twice as much at risk waits for it. A frame that
-// is larger than that by itself is placed when nothing else is at risk.
-type SyncPolicy struct {
-	Mode   SyncMode
-	Every  time.Duration // age of the oldest frame not synced
-	Events int64
-	Bytes  int64
-}
-
-// Options configure a journal. The zero value is the documented default.
-type Options struct {
-	Sync SyncPolicy
-	// FirstSegmentBytes and MaxSegmentBytes: segments start at the former and double up to the latter. Defaults 1 and 64 MiB;
-	// from 64 KiB to 1 GiB, multiples of 4096.
-	FirstSegmentBytes, MaxSegmentBytes int64
-	// LimitBytes bounds the frames held in segments not yet released: an append over it waits for Release. Default 1 GiB; at
-	// least twice MaxSegmentBytes; negative means no limit.
-	LimitBytes int64
-	// ReadOnly opens without any write to the directory: frames are replayed and can be read, nothing is cut or repaired.
-	ReadOnly bool
-	// Epochs are the epochs the owner knows of, oldest first; they are merged with those in the segments' headers, which hold
-	// the newest ones only.
-	Epochs []EpochStart
-	// Now is the clock; default time.Now.
-	Now func() time.Time
-}
-
-// Cut says where recovery ended a segment that was not closed cleanly.
-type Cut struct {
-	Segment uint32
-	File    string
-	Offset  int64
-	Bytes   int64 // length of what was dropped: written bytes from Offset on, and all of the segments that followed
-}
-
-// Damage is a range of frames that were durable and cannot be read.
-type Damage struct {
-	From, To Ordinal // [From, To]
-	Err      *CorruptionError
-}
-
-// Recovery says what Open found.
-type Recovery struct {
-	Clean       bool    // the last writer closed the journal, or there was none
-	SameBoot    bool    // the last writer ran in this run of the operating system
-	MayHaveLost bool    // visible frames may be missing
-	NewEpoch    bool    // a new epoch was started because of that
-	Last        Ordinal // of the last frame recovered; 0 if none
-	LastTime    int64
-	Epochs      []EpochStart // oldest first; the last is the current one
-	Cut         *Cut         // nil if nothing was dropped
-	Damage      []Damage
-}
-
-// Stats are counters and gauges of a journal.
-type Stats struct {
-	Visible, Durable Ordinal
-	First            Ordinal // lowest ordinal in a segment not released
-	Segments         int
-	Bytes            int64 // frames in segments not released
-	AllocatedBytes   int64 // length of their files and of the one made in advance
-	LimitBytes       int64 // 0: none
-	AtRiskBytes      int64 // visible, not durable
-	AtRiskEvents     int64
-	Waiting          int           // appends that wait now
-	Waits            int64         // appends that waited
-	WaitTime         time.Duration // together
-	LimitWaits       int64         // of Waits: for the size limit
-	RiskWaits        int64         // of Waits: for SyncInterval's bounds
-	Appends          int64
-	Syncs            int64
-	SyncTime         time.Duration
-	Mapped           bool  // segments are mapped, not written
-	DiskFull         error // nil, or why the last attempt to make room failed
-	Poisoned         error // nil, or the PoisonedError
-}
-
 // Journal is an open journal. It is safe for concurrent use.
-type Journal struct{}
+//
+// Locks, in this order: syncMu before mu; neither is held while the disk works. Frames are placed under mu, so visible is
+// always the last one placed. Readers take no lock: they hold a segment by its reference count and read only bytes before
+// visible, which never change.
+type Journal struct {
+	fs       FS
+	opt      Options
+	base     time.Time // origin of the monotonic clock
+	maxBody  int
+	readOnly bool
 
-// Open opens the journal in fs, or makes one. It recovers what is there, calls replay for each readable frame with an ordinal
-// above after, in order, and returns when everything recovered is durable and the current epoch is recorded. after is the
-// ordinal up to which the owner already has everything, durably; a journal that ends below it goes on above it. An error of
-// replay ends Open with that error. The context is looked at between frames.
-func Open(ctx context.Context, fs FS, o Options, after Ordinal, replay func(Frame) error) (*Journal, Recovery, error) {
-	return nil, Recovery{}, errors.ErrUnsupported
+	visible  atomic.Uint64
+	durable  atomic.Uint64
+	lastTime atomic.Int64
+	segments atomic.Pointer[[]*segment] // by number, the active one last; replaced under mu
+	poison   atomic.Pointer[PoisonedError]
+	noteOnce sync.Once
+
+	mu          sync.Mutex
+	stop        error                  // nil while appends are allowed
+	active      *segment               // nil: none yet (the disk was full when the journal was opened)
+	tail        int64                  // where the next frame goes
+	room        int64                  // where it has to end: the populated part, less what an end frame needs
+	spare       *segment               // the next segment, without a header
+	heldBytes   int64                  // frames in segments not released
+	anchor      int64                  // wall clock at base, as last looked at
+	anchorAt    int64                  // when, on the monotonic clock
+	scratch     []byte                 // a frame on its way to WriteAt
+	mark        [frameHeaderBytes]byte // an idle mark on its way
+	progress    chan struct{}
+	waiting     int
+	needBytes   int64 // a frame of this length waits for room
+	attempts    int64 // failed attempts to make room
+	full        error // why the last one failed, nil after a success
+	epochWanted bool  // the next segment starts an epoch
+	epochs      []EpochStart
+	nextNumber  uint32
+	nextSize    int64
+	spareFailed bool // the last attempt to make a segment in advance failed
+	kept        bool // the keeper was woken and has not looked yet
+	unsynced    []*segment
+	cleanup     []string // files that are void once the active segment exists
+	aside       []string // files that are renamed then, for repair
+	damage      []Damage
+	end         endOf // of the last segment, when there is no active one
+	risk        risk
+	stat        counters
+	closing     bool
+	closeErr    error
+	closed      chan struct{}
+	quit        chan struct{}
+	wakeKeeper  chan struct{}
+	wakeSyncer  chan struct{}
+	goroutines  sync.WaitGroup
+
+	syncMu   sync.Mutex
+	syncing  bool
+	syncDone chan struct{} // closed when the running sync ends; nil: nobody waits for it
 }
 
-// Append places a frame and returns when it is visible. It does not wait for a sync. It may wait, before anything is placed,
-// for the bounds of SyncInterval (not exceeded), the size limit (Release) or the next segment; ctx ends these waits. After an
-// error nothing was placed. ErrDiskFull is not sticky.
-func (j *Journal) Append(ctx context.Context, b Body) (Placed, error) {
-	return Placed{}, errors.ErrUnsupported
+// endOf says where a chain of segments ends.
+type endOf struct {
+	number   uint32 // 0: there is none
+	offset   int64
+	last     Ordinal
+	lastTime int64
 }
 
-// TryAppend is Append that returns ErrBusy instead of waiting. For callers that hold a lock: call Ready without it first.
-func (j *Journal) TryAppend(b Body) (Placed, error) { return Placed{}, errors.ErrUnsupported }
+// risk is what SyncInterval bounds.
+type risk struct {
+	bytes, events             int64 // placed so far
+	syncedBytes, syncedEvents int64
+	since                     int64 // monotonic time of the first frame placed after the last sync began; 0: none
+	captured                  int64 // of the first one the running sync covers; 0: none
+	wanted                    bool  // an append waits for a sync
+}
 
-// Ready waits until TryAppend of b would have succeeded. It looks at the lengths of b only.
-func (j *Journal) Ready(ctx context.Context, b Body) error { return errors.ErrUnsupported }
+type counters struct {
+	appends, waits, limitWaits, riskWaits, syncs int64
+	waitTime, syncTime                           time.Duration
+}
 
-// Sync returns nil when every frame up to upTo is durable. Concurrent callers share a sync. ErrRange: upTo is not visible.
-// After ctx ends durability is unknown.
-func (j *Journal) Sync(ctx context.Context, upTo Ordinal) error { return errors.ErrUnsupported }
+// now returns the monotonic time since the journal was opened, never 0.
+func (j *Journal) now() int64 { return int64(time.Since(j.base)) + 1 }
+
+// clockLocked returns the wall clock in Unix nanoseconds. It reads the monotonic clock, which is cheaper, and looks at the
+// wall clock once a millisecond.
+func (j *Journal) clockLocked() int64 {
+	if j.opt.Now != nil {
+		return j.opt.Now().UnixNano()
+	}
+	m := j.now()
+	if m-j.anchorAt > int64(time.Millisecond) || j.anchorAt == 0 {
+		t := time.Now()
+		j.anchorAt = m
+		j.anchor = t.UnixNano() - m
+	}
+	return j.anchor + m
+}
 
 // Visible returns the highest ordinal whose frame, and every one before, is complete.
-func (j *Journal) Visible() Ordinal { return 0 }
+func (j *Journal) Visible() Ordinal { return Ordinal(j.visible.Load()) }
 
-// Durable returns the highest ordinal whose frame, and every one before, is on disk.
-func (j *Journal) Durable() Ordinal { return 0 }
+// Durable returns the highest ordinal whose frame, and every one before, is on disk. In a journal opened read-only it is what
+// was known to be when it was opened.
+func (j *Journal) Durable() Ordinal { return Ordinal(j.durable.Load()) }
 
 // LastTime returns the time of the last visible frame, or of the last one before all that are held.
-func (j *Journal) LastTime() int64 { return 0 }
+func (j *Journal) LastTime() int64 { return j.lastTime.Load() }
+
+// MaxBodyBytes returns the longest body Append takes: a quarter of the largest segment and 64 KiB.
+func (j *Journal) MaxBodyBytes() int { return j.maxBody }
 
 // Epoch returns the current epoch.
-func (j *Journal) Epoch() Epoch { return 0 }
-
-// Epochs returns the epochs known, oldest first.
-func (j *Journal) Epochs() []EpochStart { return nil }
-
-// NewEpoch starts a new epoch with the next frame. It is durable when NewEpoch returns.
-func (j *Journal) NewEpoch(ctx context.Context) (EpochStart, error) {
-	return EpochStart{}, errors.ErrUnsupported
+func (j *Journal) Epoch() Epoch {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.epochs[len(j.epochs)-1].Epoch
 }
 
-// Stat returns a frame's ordinal, time and body length; the checksum of its header is verified.
-func (j *Journal) Stat(loc Loc) (Placed, int, error) { return Placed{}, 0, errors.ErrUnsupported }
+// Epochs returns the epochs known, oldest first.
+func (j *Journal) Epochs() []EpochStart {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.epochs)
+}
 
-// Read appends bytes [off, off+n) of the body of the frame at loc to dst and returns the extended slice, after checking the
-// checksums of what it touches (the frame, or each 64 KiB block of a larger one). Errors: ErrReleased, ErrRange, ErrPoisoned
-// (a frame above Durable after a failed sync) and *CorruptionError, which names segment and offset. dst is returned as it was
-// on error.
-func (j *Journal) Read(loc Loc, off, n int, dst []byte) ([]byte, error) {
-	return dst, errors.ErrUnsupported
+// NewEpoch starts a new epoch with the next frame. It is durable when NewEpoch returns. After an error, if ctx ended, it may
+// still begin.
+func (j *Journal) NewEpoch(ctx context.Context) (EpochStart, error) {
+	j.mu.Lock()
+	before := len(j.epochs)
+	last := j.epochs[before-1].Epoch
+	j.epochWanted = true
+	failed := j.attempts
+	for {
+		if j.stop != nil {
+			err := j.stop
+			j.mu.Unlock()
+			return EpochStart{}, err
+		}
+		if e := j.epochs[len(j.epochs)-1]; e.Epoch > last {
+			j.mu.Unlock()
+			return e, nil
+		}
+		if j.full != nil && j.attempts > failed {
+			err := j.full
+			j.epochWanted = false
+			j.mu.Unlock()
+			return EpochStart{}, err
+		}
+		if err := j.waitLocked(ctx, nil); err != nil {
+			return EpochStart{}, err
+		}
+		j.mu.Lock()
+	}
 }
 
 // Release removes the segments whose frames all have ordinals up to upTo, which must be durable. The last segment stays.
 // Locations in a removed segment get ErrReleased.
-func (j *Journal) Release(upTo Ordinal) error { return errors.ErrUnsupported }
-
-// Check reads every frame of every segment not released and returns the damage found, also that found at Open.
-func (j *Journal) Check(ctx context.Context) ([]Damage, error) { return nil, errors.ErrUnsupported }
+func (j *Journal) Release(upTo Ordinal) error {
+	if j.readOnly {
+		return ErrReadOnly
+	}
+	if upTo > j.Durable() {
+		return fmt.Errorf("release up to %d, durable is %d: %w", upTo, j.Durable(), ErrRange)
+	}
+	j.mu.Lock()
+	if j.closing {
+		j.mu.Unlock()
+		return ErrClosed
+	}
+	all := *j.segments.Load()
+	n := 0
+	for n+1 < len(all) && all[n+1].hdr.first-1 <= upTo && (all[n] != j.active) {
+		n++
+	}
+	gone := all[:n]
+	if n > 0 {
+		rest := slices.Clone(all[n:])
+		j.segments.Store(&rest)
+		for _, s := range gone {
+			j.heldBytes -= s.end - headerPageBytes
+		}
+		j.damage = slices.DeleteFunc(slices.Clone(j.damage), func(d Damage) bool { return d.To < rest[0].hdr.first })
+		j.broadcastLocked()
+	}
+	j.mu.Unlock()
+	var mu sync.Mutex // guards errs: the last reader may run the function below
+	var errs []error
+	for _, s := range gone {
+		s.retired = func() {
+			err := errors.Join(s.file.Close(), removeFile(j.fs, s.name))
+			mu.Lock()
+			errs = append(errs, err)
+			mu.Unlock()
+		}
+		s.drop()
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return errors.Join(errs...)
+}
 
 // Stats returns counters and gauges.
-func (j *Journal) Stats() Stats { return Stats{} }
+func (j *Journal) Stats() Stats {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	all := *j.segments.Load()
+	st := Stats{
+		Visible: j.Visible(), Durable: j.Durable(), Segments: len(all), Bytes: j.heldBytes, LimitBytes: max(j.opt.LimitBytes, 0),
+		AtRiskBytes: j.risk.bytes - j.risk.syncedBytes, AtRiskEvents: j.risk.events - j.risk.syncedEvents,
+		Waiting: j.waiting, Waits: j.stat.waits, WaitTime: j.stat.waitTime, LimitWaits: j.stat.limitWaits,
+		RiskWaits: j.stat.riskWaits, Appends: j.stat.appends, Syncs: j.stat.syncs, SyncTime: j.stat.syncTime, DiskFull: j.full,
+	}
+	if p := j.poison.Load(); p != nil {
+		st.Poisoned = p
+	}
+	st.First = j.Visible() + 1
+	for i, s := range all {
+		if i == 0 {
+			st.First = s.hdr.first
+		}
+		st.AllocatedBytes += s.size
+		st.Mapped = s.mem != nil
+	}
+	if j.spare != nil {
+		st.AllocatedBytes += j.spare.size
+	}
+	return st
+}
 
-// MaxBodyBytes returns the longest body Append takes: a quarter of the largest segment and 64 KiB.
-func (j *Journal) MaxBodyBytes() int { return 0 }
+// broadcastLocked wakes everybody in waitLocked.
+func (j *Journal) broadcastLocked() {
+	if j.progress != nil {
+		close(j.progress)
+		j.progress = nil
+	}
+}
 
-// Close syncs, writes the end mark and stops all goroutines of the journal. Waiting calls return ErrClosed. It is idempotent.
-func (j *Journal) Close() error { return nil }
+// waitLocked unlocks mu and returns after something changed that an append may wait for, or with why to wait no longer.
+func (j *Journal) waitLocked(ctx context.Context, reason *int64) error {
+	if j.progress == nil {
+		j.progress = make(chan struct{})
+	}
+	ch := j.progress
+	j.waiting++
+	if reason != nil {
+		*reason++
+	}
+	j.wakeKeeperLocked()
+	j.mu.Unlock()
+	start := j.now()
+	var err error
+	select {
+	case <-ch:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	j.mu.Lock()
+	j.waiting--
+	j.stat.waitTime += time.Duration(j.now() - start)
+	j.mu.Unlock()
+	return err
+}
+
+// failLocked makes err the end of all writing.
+func (j *Journal) failLocked(err error) {
+	if j.poison.Load() == nil {
+		p := &PoisonedError{Durable: j.Durable(), Err: err}
+		j.poison.Store(p)
+		if j.stop == nil {
+			j.stop = p
+		}
+	}
+	j.wakeKeeperLocked() // it leaves the note
+	j.broadcastLocked()
+}
+
+// fail is failLocked and notePoison.
+func (j *Journal) fail(err error) *PoisonedError {
+	j.mu.Lock()
+	j.failLocked(err)
+	j.mu.Unlock()
+	j.notePoison()
+	return j.poison.Load()
+}
+
+// notePoison leaves a note for the next open: what is visible now may be gone then, though the machine runs on.
+func (j *Journal) notePoison() {
+	j.noteOnce.Do(func() {
+		if f, err := j.fs.Create(poisonName, 0); err == nil {
+			_ = f.Close()      // the file is empty
+			_ = j.fs.SyncDir() // as good as it gets: the disk fails already
+		}
+	})
+}
+
+// Close syncs, writes the end mark and stops all goroutines of the journal. Waiting calls return ErrClosed. It is idempotent:
+// later calls wait for the first and return its error.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	if j.closing {
+		j.mu.Unlock()
+		<-j.closed
+		return j.closeErr
+	}
+	j.closing = true
+	poisoned := j.stop != nil && !j.readOnly
+	if j.stop == nil || j.readOnly {
+		j.stop = ErrClosed
+	}
+	j.broadcastLocked()
+	j.mu.Unlock()
+	close(j.quit)
+	j.goroutines.Wait()
+
+	var errs []error
+	if p := j.poison.Load(); poisoned && p != nil {
+		j.notePoison()
+		errs = append(errs, p)
+	} else if !j.readOnly {
+		errs = append(errs, j.finish())
+	}
+	j.mu.Lock()
+	j.stop = ErrClosed
+	empty := []*segment{}
+	all := *j.segments.Swap(&empty)
+	spare := j.spare
+	j.spare, j.active = nil, nil
+	j.mu.Unlock()
+	if spare != nil {
+		errs = append(errs, spare.file.Close(), removeFile(j.fs, spare.name))
+	}
+	var mu sync.Mutex
+	clean := errors.Join(errs...) == nil && !j.readOnly
+	for i, s := range all {
+		s.retired = func() {
+			var err error
+			if clean && i == len(all)-1 {
+				err = s.file.Truncate((s.end + frameHeaderBytes + headerPageBytes - 1) &^ (headerPageBytes - 1))
+			}
+			err = errors.Join(err, s.file.Close())
+			mu.Lock()
+			errs = append(errs, err)
+			mu.Unlock()
+		}
+		s.drop()
+	}
+	mu.Lock()
+	j.closeErr = errors.Join(errs...)
+	mu.Unlock()
+	close(j.closed)
+	return j.closeErr
+}
+
+// finish makes everything durable and writes the end mark.
+func (j *Journal) finish() error {
+	if err := j.syncUp(); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	s := j.active
+	last, at := j.Visible(), j.LastTime()
+	j.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	tail := s.end // over the end frame, if there is one
+	mark := make([]byte, frameHeaderBytes)
+	putFrameHeader(mark, s.salt, last, at, 0, kindClean, last, 0)
+	if err := s.write(mark, tail); err != nil {
+		return fmt.Errorf("journal: write the end mark of %s: %w", s.name, err)
+	}
+	if err := s.file.SyncRange(tail, frameHeaderBytes); err != nil {
+		return j.fail(fmt.Errorf("sync the end mark: %w", err))
+	}
+	s.limit.Store(tail)
+	return nil
+}

@@ -1,0 +1,253 @@
+package journal
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// keeper makes room: it populates memory ahead of the last frame, makes the next segment in advance and switches to it.
+// Close ends it.
+func (j *Journal) keeper() {
+	defer j.goroutines.Done()
+	for {
+		select {
+		case <-j.quit:
+			return
+		case <-j.wakeKeeper:
+		}
+		j.mu.Lock()
+		j.kept = false
+		j.mu.Unlock()
+		if j.poison.Load() != nil {
+			j.notePoison()
+		}
+		for j.keep() {
+		}
+	}
+}
+
+// keep does one piece of work and reports whether there may be more.
+func (j *Journal) keep() bool {
+	j.mu.Lock()
+	if j.stop != nil {
+		j.mu.Unlock()
+		return false
+	}
+	s, need := j.active, j.needBytes
+	switch {
+	case s == nil || s.ended || j.epochWanted || need > 0 && j.tail+need+frameHeaderBytes > s.size:
+		j.mu.Unlock()
+		return j.roll(need) == nil
+	case s.populated < s.size && (j.room-j.tail < populateLow || j.room-j.tail < need):
+		from := s.populated
+		upTo := min(s.size, max(j.tail+need+frameHeaderBytes, from+1<<20, min(from+populateLow, j.tail+populateAhead)))
+		j.mu.Unlock()
+		return j.populate(s, from, upTo)
+	case j.room-j.tail >= need && j.spareDueLocked():
+		j.needBytes = 0
+		j.broadcastLocked()
+		j.mu.Unlock()
+		if err := j.makeSpare(0); err != nil {
+			j.mu.Lock()
+			j.spareFailed = true // met again, and told, when the segment is needed
+			j.mu.Unlock()
+			return false
+		}
+		return true
+	}
+	j.needBytes = 0
+	j.broadcastLocked()
+	j.mu.Unlock()
+	return false
+}
+
+// populate makes [from, upTo) of s writable.
+func (j *Journal) populate(s *segment, from, upTo int64) bool {
+	got, err := s.file.Populate(from, upTo-from)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err != nil {
+		j.noRoomLocked(fmt.Errorf("%w: %w", ErrDiskFull, err))
+		return false
+	}
+	s.populated = min(max(got, s.populated), s.size)
+	j.full = nil
+	j.setRoomLocked()
+	if j.room-j.tail >= j.needBytes {
+		j.needBytes = 0
+	}
+	j.broadcastLocked()
+	return true
+}
+
+// setRoomLocked computes where the next frame has to end: behind it there must be room for an end frame.
+func (j *Journal) setRoomLocked() {
+	if s := j.active; s != nil && !s.ended {
+		j.room = min(s.populated, s.size-frameHeaderBytes)
+		return
+	}
+	j.room = 0
+}
+
+// noRoomLocked records a failed attempt to make room. Those who wait for it get the error; the next append tries again.
+func (j *Journal) noRoomLocked(err error) {
+	j.full = err
+	j.attempts++
+	j.needBytes = 0
+	j.broadcastLocked()
+}
+
+// makeSpare makes the file of the next segment, with room for a frame of need bytes: allocated, its directory entry durable,
+// the first part populated. It has no header yet, so it counts for nothing.
+func (j *Journal) makeSpare(need int64) error {
+	j.mu.Lock()
+	old := j.spare
+	if old != nil && old.size >= headerPageBytes+need+frameHeaderBytes {
+		j.mu.Unlock()
+		return nil
+	}
+	j.spare = nil
+	size := j.nextSize
+	number := j.nextNumber
+	j.nextNumber++
+	j.mu.Unlock()
+	if old != nil {
+		if err := errors.Join(old.file.Close(), removeFile(j.fs, old.name)); err != nil {
+			return err
+		}
+	}
+	if want := segmentsPerFrame * need; size < want {
+		size = (want + headerPageBytes - 1) &^ (headerPageBytes - 1)
+	}
+	name := segmentName(number)
+	f, err := j.fs.Create(name, size)
+	if err != nil {
+		return fmt.Errorf("make segment %s of %d bytes: %w", name, size, err)
+	}
+	s := newSegment(name, f, &header{number: number})
+	got, err := f.Populate(0, min(size, max(populateAhead, headerPageBytes+need+frameHeaderBytes)))
+	if err == nil {
+		err = j.fs.SyncDir()
+	} else {
+		err = fmt.Errorf("%w: %w", ErrDiskFull, err)
+	}
+	if err != nil {
+		err = fmt.Errorf("make segment %s of %d bytes: %w", name, size, err)
+		return errors.Join(err, f.Close(), removeFile(j.fs, name))
+	}
+	s.populated = min(got, size)
+	j.mu.Lock()
+	j.spare = s
+	j.mu.Unlock()
+	return nil
+}
+
+// roll ends the active segment and switches to a new one with room for a frame of need bytes. It is called by Open before
+// the keeper is started, and by the keeper.
+func (j *Journal) roll(need int64) error {
+	if err := j.makeSpare(need); err != nil {
+		return j.rollFailed(err)
+	}
+	j.mu.Lock()
+	if err := j.endSegmentLocked(); err != nil {
+		j.failLocked(err)
+		j.mu.Unlock()
+		return err
+	}
+	s := j.spare
+	j.spare = nil
+	epochs := j.epochs
+	newEpoch := j.epochWanted
+	if newEpoch {
+		epochs = append(slices.Clip(epochs), EpochStart{epochs[len(epochs)-1].Epoch + 1, j.end.last + 1})
+	}
+	var salt [8]byte
+	_, _ = rand.Read(salt[:]) // never fails
+	h := &header{
+		number: s.hdr.number, boot: j.fs.BootID(), salt: binary.LittleEndian.Uint64(salt[:]),
+		first: j.end.last + 1, durable: min(j.Durable(), j.end.last), lastTime: j.end.lastTime,
+		prev: j.end.number, prevEnd: j.end.offset,
+		epoch: epochs[len(epochs)-1].Epoch, size: s.size, epochs: epochs,
+	}
+	j.mu.Unlock()
+
+	err := s.write(encodeHeader(h), 0)
+	if err == nil {
+		err = s.file.SyncRange(0, headerPageBytes)
+	}
+	if err != nil {
+		err = fmt.Errorf("write the header of %s: %w", s.name, err)
+		return j.rollFailed(errors.Join(err, s.file.Close(), removeFile(j.fs, s.name)))
+	}
+	j.mu.Lock()
+	s.hdr, s.salt = h, uint32(h.salt)
+	s.end, s.synced = headerPageBytes, headerPageBytes
+	all := append(slices.Clone(*j.segments.Load()), s)
+	j.segments.Store(&all)
+	j.active, j.tail = s, headerPageBytes
+	j.unsynced = append(j.unsynced, s)
+	j.epochs = epochs
+	if newEpoch {
+		j.epochWanted = false
+	}
+	j.nextSize = min(max(j.nextSize, min(s.size, j.opt.MaxSegmentBytes))*2, j.opt.MaxSegmentBytes)
+	j.full, j.spareFailed = nil, false
+	j.needBytes = 0
+	j.setRoomLocked()
+	cleanup, aside := j.cleanup, j.aside
+	j.cleanup, j.aside = nil, nil
+	j.broadcastLocked()
+	j.mu.Unlock()
+	return j.clean(cleanup, aside)
+}
+
+// endSegmentLocked writes the end frame of the active segment, if there is one that has none, and records where it ends.
+func (j *Journal) endSegmentLocked() error {
+	s := j.active
+	if s == nil || s.ended {
+		return nil
+	}
+	mark := make([]byte, frameHeaderBytes)
+	last := j.Visible()
+	putFrameHeader(mark, s.salt, last, j.LastTime(), 0, kindEnd, j.Durable(), 0)
+	if err := s.write(mark, j.tail); err != nil {
+		return fmt.Errorf("write the end frame of %s at %d: %w", s.name, j.tail, err)
+	}
+	s.ended = true
+	s.limit.Store(j.tail)
+	j.end = endOf{number: s.hdr.number, offset: j.tail, last: last, lastTime: j.LastTime()}
+	j.setRoomLocked()
+	return nil
+}
+
+// rollFailed records why there is no next segment. A full disk heals; what else a disk can say to a sync does not.
+func (j *Journal) rollFailed(err error) error {
+	if IsDiskFull(err) && !errors.Is(err, ErrDiskFull) {
+		err = fmt.Errorf("%w: %w", ErrDiskFull, err)
+	}
+	j.mu.Lock()
+	j.noRoomLocked(err)
+	j.mu.Unlock()
+	return err
+}
+
+// clean removes files that became void, and moves others aside.
+func (j *Journal) clean(void, aside []string) error {
+	if len(void)+len(aside) == 0 {
+		return nil
+	}
+	var errs []error
+	for _, name := range aside {
+		if err := j.fs.Rename(name, name+damagedSuffix); err != nil {
+			errs = append(errs, fmt.Errorf("journal: move %s aside: %w", name, err))
+		}
+	}
+	for _, name := range void {
+		errs = append(errs, removeFile(j.fs, name))
+	}
+	errs = append(errs, j.fs.SyncDir())
+	return errors.Join(errs...)
+}

@@ -1,0 +1,180 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// OSFS returns the directory dir of the operating system, which must exist. Its files are mapped where that is known to be
+// safe (see DESIGN.md), and written with WriteAt elsewhere.
+func OSFS(dir string) (FS, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s: %w", dir, syscall.ENOTDIR)
+	}
+	return &osFS{dir: dir, mapped: mapsSafely(dir), boot: bootID()}, nil
+}
+
+// WriteAtFS is OSFS that never maps.
+func WriteAtFS(dir string) (FS, error) {
+	f, err := OSFS(dir)
+	if err != nil {
+		return nil, err
+	}
+	f.(*osFS).mapped = false
+	return f, nil
+}
+
+// IsDiskFull reports whether err says that there is no room: the disk is full or a quota is used up.
+func IsDiskFull(err error) bool {
+	if errors.Is(err, ErrDiskFull) {
+		return true
+	}
+	for _, e := range fullErrnos() {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+type osFS struct {
+	dir    string
+	mapped bool
+	boot   [16]byte
+}
+
+func (o *osFS) BootID() [16]byte { return o.boot }
+
+func (o *osFS) List() ([]string, error) {
+	entries, err := os.ReadDir(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+func (o *osFS) Create(name string, size int64) (File, error) {
+	path := filepath.Join(o.dir, name)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if size > 0 {
+		err = allocate(f, size)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("create %s: %w", path, err), f.Close(), os.Remove(path))
+	}
+	return o.wrap(f, size, true)
+}
+
+func (o *osFS) Open(name string, write bool) (File, error) {
+	flag := os.O_RDONLY
+	if write {
+		flag = os.O_RDWR
+	}
+	f, err := os.OpenFile(filepath.Join(o.dir, name), flag, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return o.wrap(f, info.Size(), write)
+}
+
+func (o *osFS) wrap(f *os.File, size int64, write bool) (File, error) {
+	w := &osFile{f: f, size: size}
+	if o.mapped && size > 0 {
+		m, err := mapFile(f, size, write)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("map %s: %w", f.Name(), err), f.Close())
+		}
+		w.mem = m
+	}
+	return w, nil
+}
+
+func (o *osFS) Remove(name string) error { return os.Remove(filepath.Join(o.dir, name)) }
+
+func (o *osFS) Rename(from, to string) error {
+	return os.Rename(filepath.Join(o.dir, from), filepath.Join(o.dir, to))
+}
+
+func (o *osFS) SyncDir() error { return syncDir(o.dir) }
+
+// osFile is a file of the operating system. Its memory is mapped from the moment it is opened until Truncate or Close.
+type osFile struct {
+	f    *os.File
+	size int64
+	mem  []byte
+}
+
+func (f *osFile) Size() int64                              { return f.size }
+func (f *osFile) Map() []byte                              { return f.mem }
+func (f *osFile) ReadAt(p []byte, off int64) (int, error)  { return f.f.ReadAt(p, off) }
+func (f *osFile) WriteAt(p []byte, off int64) (int, error) { return f.f.WriteAt(p, off) }
+
+func (f *osFile) Populate(off, n int64) (int64, error) {
+	if f.mem == nil {
+		return f.size, nil
+	}
+	if err := populate(f.mem[off : off+n]); err != nil {
+		return 0, fmt.Errorf("populate %s at %d: %w", f.f.Name(), off, err)
+	}
+	return off + n, nil
+}
+
+func (f *osFile) SyncRange(off, n int64) error {
+	if f.mem == nil {
+		return syncData(f.f)
+	}
+	from := off &^ int64(os.Getpagesize()-1)
+	return syncMapped(f.mem[from : off+n])
+}
+
+func (f *osFile) unmap() error {
+	m := f.mem
+	f.mem = nil
+	if m == nil {
+		return nil
+	}
+	return unmapFile(m)
+}
+
+func (f *osFile) Truncate(size int64) error {
+	if err := f.unmap(); err != nil {
+		return err
+	}
+	if err := f.f.Truncate(size); err != nil {
+		return err
+	}
+	f.size = size
+	return f.f.Sync()
+}
+
+func (f *osFile) Close() error {
+	err := errors.Join(f.unmap(), f.f.Close())
+	if errors.Is(err, fs.ErrClosed) {
+		return nil
+	}
+	return err
+}

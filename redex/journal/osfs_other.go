@@ -1,0 +1,18 @@
+//go:build !linux
+
+package journal
+
+import (
+	"errors"
+	"os"
+)
+
+var errNoMap = errors.New("journal: not mapped on this system")
+
+func mapsSafely(string) bool                        { return false }
+func allocate(f *os.File, size int64) error         { return f.Truncate(size) }
+func mapFile(*os.File, int64, bool) ([]byte, error) { return nil, errNoMap }
+func unmapFile([]byte) error                        { return errNoMap }
+func populate([]byte) error                         { return errNoMap }
+func syncMapped([]byte) error                       { return errNoMap }
+func syncData(f *os.File) error                     { return f.Sync() }
