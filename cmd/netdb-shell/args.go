@@ -70,10 +70,13 @@ func parseArgs(args []string) (invocation, error) {
 	fs.BoolVar(&inv.readonly, "readonly", false, "")
 	version := fs.Bool("version", false, "")
 
-	var words []string
+	positional := 0
+	var words []string // a verb, DIR, a dot-command and its own arguments
 	for rest := args; len(rest) > 0; {
-		// A second word with a space in it is a statement, also when it begins with a comment.
-		if len(words) < 2 && !(len(words) == 1 && strings.ContainsAny(rest[0], " \n")) {
+		// A second word with a space in it is a statement, also when it begins with a comment. What follows a dot-command
+		// of one word are its arguments.
+		statement := len(words) == 1 && strings.ContainsAny(rest[0], " \n")
+		if len(words) < 2 && !statement {
 			switch err := fs.Parse(rest); {
 			case errors.Is(err, flag.ErrHelp):
 				inv.verb = "help"
@@ -81,12 +84,19 @@ func parseArgs(args []string) (invocation, error) {
 			case err != nil:
 				return inv, usagef("%v", err)
 			}
-			rest = fs.Args()
-			if len(rest) == 0 {
+			if rest = fs.Args(); len(rest) == 0 {
 				break
 			}
 		}
-		words = append(words, rest[0])
+		switch word := rest[0]; {
+		case statement || len(words) == 1 && !strings.HasPrefix(word, "."):
+			inv.statements = append(inv.statements, word)
+			if positional++; positional > 1 {
+				return inv, usagef("%q after the statement; quote a statement as one word", word)
+			}
+		default:
+			words = append(words, word)
+		}
 		rest = rest[1:]
 	}
 	if *version {
@@ -95,23 +105,21 @@ func parseArgs(args []string) (invocation, error) {
 	}
 	if len(words) > 0 && slices.Contains([]string{"demo", "help", "version"}, words[0]) {
 		inv.verb, words = words[0], words[1:]
+		if inv.verb == "demo" && len(words) == 0 && positional == 1 { // the one word after it is its DIR
+			words, inv.statements = inv.statements, nil
+		}
 		if len(words) > 1 || len(words) == 1 && inv.verb != "demo" || len(inv.statements) > 0 {
 			return inv, usagef("%s does not take a statement", inv.verb)
 		}
 	}
 	if len(words) > 0 {
-		inv.dir, words = words[0], words[1:]
+		inv.dir = words[0]
 		if err := checkDir(inv.dir); err != nil {
 			return inv, err
 		}
-	}
-	switch {
-	case len(words) == 1:
-		inv.statements = append(inv.statements, words[0])
-	case len(words) > 1 && strings.HasPrefix(words[0], "."):
-		inv.words = words
-	case len(words) > 1:
-		return inv, usagef("%q after the statement; quote a statement as one word", words[1])
+		if len(words) > 1 {
+			inv.words = words[1:]
+		}
 	}
 	if inv.readonly && inv.dir == "" {
 		return inv, usagef("-readonly needs a DIR")
