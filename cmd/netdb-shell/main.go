@@ -24,6 +24,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	raw := &stickyWriter{w: stdout}
 	sh := &shell{readonly: inv.readonly, in: stdin, raw: raw, out: bufio.NewWriterSize(raw, 64<<10), err: stderr}
+	sh.modeGiven = inv.mode != ""
 	sh.style = outputStyle{mode: inv.mode, terminal: isTerminal(stdout)}
 	if sh.style.terminal {
 		sh.style.width = terminalWidth(stdout)

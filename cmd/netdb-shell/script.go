@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/seed69692123/netdb/query/sql"
 )
 
 // maxStatementBytes is the longest statement or line a script may have.
@@ -18,116 +20,75 @@ type statement struct {
 	command bool
 }
 
-// splitter cuts lines into statements. A semicolon ends one, except inside quotes and comments; a line that begins with a dot
-// where a statement could begin is a dot-command. Its zero value is ready.
+// splitter cuts lines into statements as they come. A semicolon ends one, except inside quotes and comments; a line that begins
+// with a dot where a statement could begin is a dot-command. Its zero value is ready.
 type splitter struct {
-	text  strings.Builder
-	line  int  // of the last line added
-	first int  // line on which text begins
-	begun bool // text holds more than white space
-	some  bool // and more than comments
-	in    byte // ' or " inside quotes, - in a line comment, * in a block comment, 0 elsewhere
-	esc   bool // inside E'…', where a backslash takes the next byte along
-	depth int  // of block comments
+	text  strings.Builder // lines that end no statement yet
+	first int             // the line text begins on
+	line  int             // the last line added
 }
 
 // pending reports whether a statement has begun and not ended.
-func (s *splitter) pending() bool { return s.some || s.in != 0 }
-
-// begin notes that the statement's text starts on this line, unless it did before.
-func (s *splitter) begin() {
-	if !s.begun {
-		s.begun, s.first = true, s.line
+func (s *splitter) pending() bool {
+	if s.text.Len() == 0 {
+		return false
 	}
+	_, _, open := sql.Split(s.text.String())
+	return open != sql.OpenNothing
 }
 
 // add takes one line, without its line feed, and returns the statements it ends.
 func (s *splitter) add(line string) []statement {
 	s.line++
-	if !s.pending() {
+	if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, ".") && !s.pending() {
 		s.text.Reset()
-		s.begun = false
-		if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, ".") {
-			return []statement{{trimmed, s.line, true}}
-		}
+		return []statement{{trimmed, s.line, true}}
 	}
-	var out []statement
-	start := 0
-	for i := 0; i < len(line); i++ {
-		c := line[i]
-		next := byte(0)
-		if i+1 < len(line) {
-			next = line[i+1]
-		}
-		switch s.in {
-		case '\'', '"':
-			switch {
-			case s.esc && c == '\\' && next != 0:
-				i++
-			case c == s.in:
-				s.in = 0 // a doubled quote opens again at once
-			}
-			continue
-		case '*':
-			switch {
-			case c == '*' && next == '/':
-				i++
-				if s.depth--; s.depth == 0 {
-					s.in = 0
-				}
-			case c == '/' && next == '*':
-				i++
-				s.depth++
-			}
-			continue
-		}
-		switch {
-		case c == '-' && next == '-':
-			s.begin()
-			i = len(line)
-		case c == '/' && next == '*':
-			s.begin()
-			s.in, s.depth = '*', 1
-			i++
-		case c == ';':
-			s.text.WriteString(line[start:i])
-			start = i + 1
-			if s.some {
-				out = append(out, statement{strings.TrimSpace(s.text.String()), s.first, false})
-			}
-			s.text.Reset()
-			s.begun, s.some = false, false
-		case c == ' ' || c == '\t' || c == '\r':
-		default:
-			s.begin()
-			s.some = true
-			if c == '\'' || c == '"' {
-				s.in = c
-				s.esc = c == '\'' && i > 0 && (line[i-1] == 'E' || line[i-1] == 'e') && (i == 1 || !wordByte(line[i-2]))
-			}
-		}
+	if s.text.Len() == 0 {
+		s.first = s.line
 	}
-	s.text.WriteString(line[start:])
+	s.text.WriteString(line)
 	s.text.WriteByte('\n')
+	if !strings.Contains(line, ";") {
+		return nil
+	}
+	text := s.text.String()
+	done, rest, open := sql.Split(text)
+	out := s.statements(text, done)
+	s.text.Reset()
+	if open != sql.OpenNothing {
+		s.first += strings.Count(text[:rest.Pos], "\n")
+		s.text.WriteString(text[rest.Pos:])
+	}
 	return out
 }
 
-func wordByte(c byte) bool {
-	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
+// statements gives pieces of text their lines.
+func (s *splitter) statements(text string, pieces []sql.Piece) []statement {
+	var out []statement
+	line, at := s.first, 0
+	for _, p := range pieces {
+		line += strings.Count(text[at:p.Pos], "\n")
+		at = p.Pos
+		out = append(out, statement{p.Text, line, false})
+	}
+	return out
 }
 
 // end returns the last statement when it lacks its semicolon.
 func (s *splitter) end() []statement {
-	if !s.some {
-		return nil
+	text := strings.TrimSuffix(s.text.String(), "\n")
+	_, rest, open := sql.Split(text)
+	var out []statement
+	if open != sql.OpenNothing {
+		out = s.statements(text, []sql.Piece{rest})
 	}
-	last := statement{strings.TrimSpace(s.text.String()), s.first, false}
-	s.reset()
-	return []statement{last}
+	s.text.Reset()
+	return out
 }
 
 // reset forgets the statement that has begun.
-func (s *splitter) reset() { *s = splitter{line: s.line} }
+func (s *splitter) reset() { s.text.Reset() }
 
 // split cuts a whole text.
 func split(text string) []statement {
@@ -187,9 +148,6 @@ func readLine(br *bufio.Reader) (string, error) {
 		if long != nil {
 			line = string(append(long, part...))
 		}
-		if err == nil {
-			line = strings.TrimSuffix(line[:len(line)-1], "\r")
-		}
-		return line, err
+		return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), err
 	}
 }

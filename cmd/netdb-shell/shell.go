@@ -24,13 +24,14 @@ type shell struct {
 	readonly bool
 	prompt   bool // a person types: go on after errors, make remarks
 
-	in      io.Reader
-	out     *bufio.Writer
-	raw     *stickyWriter // below out
-	err     io.Writer
-	style   outputStyle
-	timer   bool
-	signals *interrupts
+	in        io.Reader
+	out       *bufio.Writer
+	raw       *stickyWriter // below out
+	err       io.Writer
+	style     outputStyle
+	timer     bool
+	modeGiven bool // by a flag
+	signals   *interrupts
 
 	token   fold.WriteToken // of the last write
 	reading []string        // files that .read is inside of
