@@ -94,8 +94,8 @@ func (s *splitter) reset() { s.text.Reset() }
 func split(text string) []statement {
 	var s splitter
 	var out []statement
-	for line := range strings.SplitSeq(text, "\n") {
-		out = append(out, s.add(strings.TrimSuffix(line, "\r"))...)
+	for line := range strings.Lines(text) {
+		out = append(out, s.add(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"))...)
 	}
 	return append(out, s.end()...)
 }
