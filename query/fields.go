@@ -1,157 +1,5 @@
 package query
 
-// tag names a kind of node in the encoded form. Numbers are never reused.
-type tag uint8
-
-const (
-	tagLiteral tag = iota + 1
-	tagParam
-	tagName
-	tagStar
-	tagUnary
-	tagBinary
-	tagIs
-	tagLike
-	tagIn
-	tagBetween
-	tagCase
-	tagWhen
-	tagCast
-	tagTypeName
-	tagCall
-	tagNamedArg
-	tagExists
-	tagSubquery
-	tagQuantified
-	tagTuple
-	tagArray
-	tagIndex
-	tagField
-	tagWindow
-	tagFrame
-	tagQuery
-	tagWith
-	tagCTE
-	tagBlock
-	tagItem
-	tagNamedWindow
-	tagSetOp
-	tagValuesList
-	tagOrder
-	tagAsOf
-	tagAlias
-	tagTableName
-	tagTableFunc
-	tagTableQuery
-	tagJoin
-	tagExplain
-	tagInsert
-	tagSubscribe
-	tagDescribe
-	tagShow
-	tagSet
-	tagEnd
-)
-
-// newNode makes an empty node of a kind, nil for an unknown one.
-func newNode(t tag) Node {
-	switch t {
-	case tagLiteral:
-		return new(Literal)
-	case tagParam:
-		return new(Param)
-	case tagName:
-		return new(Name)
-	case tagStar:
-		return new(Star)
-	case tagUnary:
-		return new(Unary)
-	case tagBinary:
-		return new(Binary)
-	case tagIs:
-		return new(Is)
-	case tagLike:
-		return new(Like)
-	case tagIn:
-		return new(In)
-	case tagBetween:
-		return new(Between)
-	case tagCase:
-		return new(Case)
-	case tagWhen:
-		return new(When)
-	case tagCast:
-		return new(Cast)
-	case tagTypeName:
-		return new(TypeName)
-	case tagCall:
-		return new(Call)
-	case tagNamedArg:
-		return new(NamedArg)
-	case tagExists:
-		return new(Exists)
-	case tagSubquery:
-		return new(Subquery)
-	case tagQuantified:
-		return new(Quantified)
-	case tagTuple:
-		return new(Tuple)
-	case tagArray:
-		return new(Array)
-	case tagIndex:
-		return new(Index)
-	case tagField:
-		return new(Field)
-	case tagWindow:
-		return new(Window)
-	case tagFrame:
-		return new(Frame)
-	case tagQuery:
-		return new(Query)
-	case tagWith:
-		return new(With)
-	case tagCTE:
-		return new(CTE)
-	case tagBlock:
-		return new(Block)
-	case tagItem:
-		return new(Item)
-	case tagNamedWindow:
-		return new(NamedWindow)
-	case tagSetOp:
-		return new(SetOp)
-	case tagValuesList:
-		return new(ValuesList)
-	case tagOrder:
-		return new(Order)
-	case tagAsOf:
-		return new(AsOf)
-	case tagAlias:
-		return new(Alias)
-	case tagTableName:
-		return new(TableName)
-	case tagTableFunc:
-		return new(TableFunc)
-	case tagTableQuery:
-		return new(TableQuery)
-	case tagJoin:
-		return new(Join)
-	case tagExplain:
-		return new(Explain)
-	case tagInsert:
-		return new(Insert)
-	case tagSubscribe:
-		return new(Subscribe)
-	case tagDescribe:
-		return new(Describe)
-	case tagShow:
-		return new(Show)
-	case tagSet:
-		return new(Set)
-	}
-	return nil
-}
-
 func (n *Literal) tag() tag     { return tagLiteral }
 func (n *Param) tag() tag       { return tagParam }
 func (n *Name) tag() tag        { return tagName }
@@ -285,7 +133,7 @@ func (n *Is) fields(v visitor) {
 func (n *Like) fields(v visitor) {
 	child(v, &n.Expr)
 	child(v, &n.Pattern)
-	child(v, &n.Escape)
+	maybe(v, &n.Escape)
 	v.flag(&n.Fold)
 	v.flag(&n.Not)
 }
@@ -293,7 +141,7 @@ func (n *Like) fields(v visitor) {
 func (n *In) fields(v visitor) {
 	child(v, &n.Expr)
 	children(v, &n.List)
-	child(v, &n.Query)
+	maybe(v, &n.Query)
 	v.flag(&n.Not)
 }
 
@@ -305,9 +153,9 @@ func (n *Between) fields(v visitor) {
 }
 
 func (n *Case) fields(v visitor) {
-	child(v, &n.Operand)
+	maybe(v, &n.Operand)
 	children(v, &n.Whens)
-	child(v, &n.Else)
+	maybe(v, &n.Else)
 }
 
 func (n *When) fields(v visitor) {
@@ -334,8 +182,8 @@ func (n *Call) fields(v visitor) {
 	children(v, &n.Args)
 	children(v, &n.OrderBy)
 	children(v, &n.WithinGroup)
-	child(v, &n.Filter)
-	child(v, &n.Over)
+	maybe(v, &n.Filter)
+	maybe(v, &n.Over)
 }
 
 func (n *NamedArg) fields(v visitor) {
@@ -355,8 +203,8 @@ func (n *Quantified) fields(v visitor) {
 	enum(v, &n.Op, opEnd)
 	child(v, &n.Expr)
 	v.flag(&n.All)
-	child(v, &n.Array)
-	child(v, &n.Query)
+	maybe(v, &n.Array)
+	maybe(v, &n.Query)
 }
 
 func (n *Tuple) fields(v visitor) {
@@ -382,25 +230,25 @@ func (n *Window) fields(v visitor) {
 	v.flag(&n.Bare)
 	children(v, &n.PartitionBy)
 	children(v, &n.OrderBy)
-	child(v, &n.Frame)
+	maybe(v, &n.Frame)
 }
 
 func (n *Frame) fields(v visitor) {
 	enum(v, &n.Unit, frameUnitEnd)
 	enum(v, &n.Start, boundEnd)
-	child(v, &n.StartOffset)
+	maybe(v, &n.StartOffset)
 	enum(v, &n.End, boundEnd)
-	child(v, &n.EndOffset)
+	maybe(v, &n.EndOffset)
 	enum(v, &n.Exclude, excludeEnd)
 }
 
 func (n *Query) fields(v visitor) {
-	child(v, &n.With)
+	maybe(v, &n.With)
 	child(v, &n.Body)
 	children(v, &n.OrderBy)
-	child(v, &n.Limit)
-	child(v, &n.Offset)
-	child(v, &n.AsOf)
+	maybe(v, &n.Limit)
+	maybe(v, &n.Offset)
+	maybe(v, &n.AsOf)
 }
 
 func (n *With) fields(v visitor) {
@@ -420,12 +268,12 @@ func (n *Block) fields(v visitor) {
 	children(v, &n.DistinctOn)
 	children(v, &n.Items)
 	children(v, &n.From)
-	child(v, &n.Where)
+	maybe(v, &n.Where)
 	children(v, &n.GroupBy)
 	v.flag(&n.GroupByAll)
-	child(v, &n.Having)
+	maybe(v, &n.Having)
 	children(v, &n.Windows)
-	child(v, &n.Qualify)
+	maybe(v, &n.Qualify)
 }
 
 func (n *Item) fields(v visitor) {
@@ -467,19 +315,19 @@ func (n *Alias) fields(v visitor) {
 
 func (n *TableName) fields(v visitor) {
 	idents(v, &n.Parts)
-	child(v, &n.Alias)
+	maybe(v, &n.Alias)
 }
 
 func (n *TableFunc) fields(v visitor) {
 	v.flag(&n.Lateral)
 	child(v, &n.Call)
-	child(v, &n.Alias)
+	maybe(v, &n.Alias)
 }
 
 func (n *TableQuery) fields(v visitor) {
 	v.flag(&n.Lateral)
 	child(v, &n.Query)
-	child(v, &n.Alias)
+	maybe(v, &n.Alias)
 }
 
 func (n *Join) fields(v visitor) {
@@ -488,7 +336,7 @@ func (n *Join) fields(v visitor) {
 	v.flag(&n.Natural)
 	child(v, &n.L)
 	child(v, &n.R)
-	child(v, &n.On)
+	maybe(v, &n.On)
 	idents(v, &n.Using)
 }
 
@@ -507,13 +355,13 @@ func (n *Insert) fields(v visitor) {
 
 func (n *Subscribe) fields(v visitor) {
 	enum(v, &n.From, subscribeEnd)
-	child(v, &n.Seq)
+	maybe(v, &n.Seq)
 	child(v, &n.Query)
 }
 
 func (n *Describe) fields(v visitor) {
-	child(v, &n.Table)
-	child(v, &n.Query)
+	maybe(v, &n.Table)
+	maybe(v, &n.Query)
 }
 
 func (n *Show) fields(v visitor) {

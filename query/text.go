@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed69692123/netdb/internal/num"
 )
 
 // String is v as text, times in UTC; NULL is "NULL".
@@ -97,31 +99,8 @@ func (v Value) isSigned() bool {
 
 // AppendDouble appends the shortest text that reads back as f. It always has a
 // point or an exponent, so it is not taken for a BIGINT; infinities and NaN are
-// Infinity, -Infinity and NaN.
-func AppendDouble(dst []byte, f float64) []byte {
-	switch {
-	case math.IsNaN(f):
-		return append(dst, "NaN"...)
-	case math.IsInf(f, 1):
-		return append(dst, "Infinity"...)
-	case math.IsInf(f, -1):
-		return append(dst, "-Infinity"...)
-	case f == 0:
-		return append(dst, "0.0"...)
-	}
-	at := len(dst)
-	if a := math.Abs(f); a >= 1e-5 && a < 1e16 {
-		dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
-	} else {
-		dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
-	}
-	for _, c := range dst[at:] {
-		if c == '.' || c == 'e' {
-			return dst
-		}
-	}
-	return append(dst, '.', '0')
-}
+// Infinity, -Infinity and NaN, and -0 is 0.
+func AppendDouble(dst []byte, f float64) []byte { return num.AppendFloat(dst, f) }
 
 // AppendTime appends a time, in nanoseconds since 1970 UTC, as RFC 3339 with
 // nine digits in zone (UTC when nil). An offset with seconds, as old zones have

@@ -1,5 +1,7 @@
 package query
 
+import "slices"
+
 // visitor goes over the parts of one node. Each node describes its parts once,
 // in fields; walking, rewriting, encoding and decoding are visitors.
 type visitor interface {
@@ -8,16 +10,20 @@ type visitor interface {
 	number(*int)
 	small(p *uint8, end uint8) // an enumeration below end
 	value(*Value)
+	ident(*Ident)
 	span(*Span)
 
 	// node visits a child, nil where there is none, and returns what takes
 	// its place.
 	node(Node) Node
-	// count is the length of a list: the one given, or the one decoded.
+	// count is the length of a list, the one given or the one decoded; end
+	// follows the last entry.
 	count(int) int
+	end()
 	// copies reports that lists must be copied before they are changed.
 	copies() bool
-	// mismatch says that a decoded child does not fit its place.
+	// mismatch says that a child does not fit its place, or that one is
+	// missing.
 	mismatch()
 }
 
@@ -27,7 +33,17 @@ type childNode interface {
 	Node
 }
 
+// child visits a part that must be there.
 func child[T childNode](v visitor, p *T) {
+	maybe(v, p)
+	var none T
+	if *p == none {
+		v.mismatch()
+	}
+}
+
+// maybe visits a part that may be nil.
+func maybe[T childNode](v visitor, p *T) {
 	var none T
 	var in Node
 	if *p != none {
@@ -63,15 +79,12 @@ func list[T any](v visitor, p *[]T, each func(visitor, *T)) {
 	for i := range *p {
 		each(v, &(*p)[i])
 	}
+	v.end()
 }
 
 func idents(v visitor, p *[]Ident) { list(v, p, ident) }
 
-func ident(v visitor, id *Ident) {
-	v.span(&id.Span)
-	v.text(&id.Name)
-	v.flag(&id.Quoted)
-}
+func ident(v visitor, id *Ident) { v.ident(id) }
 
 func enum[T ~uint8](v visitor, p *T, end T) {
 	b := uint8(*p)
@@ -100,10 +113,27 @@ func (walker) flag(*bool)          {}
 func (walker) number(*int)         {}
 func (walker) small(*uint8, uint8) {}
 func (walker) value(*Value)        {}
+func (walker) ident(*Ident)        {}
 func (walker) span(*Span)          {}
+func (walker) end()                {}
 func (walker) count(n int) int     { return n }
 func (walker) copies() bool        { return false }
 func (walker) mismatch()           {}
+
+// Params returns the parameters of a statement: the greatest number of a $n, and
+// the names of the others, each once, in the order of the text.
+func Params(n Node) (count int, names []string) {
+	Walk(n, func(n Node) bool {
+		if p, ok := n.(*Param); ok {
+			count = max(count, p.Index)
+			if p.Name != "" && !slices.Contains(names, p.Name) {
+				names = append(names, p.Name)
+			}
+		}
+		return true
+	})
+	return count, names
+}
 
 // Transform returns a copy of n in which every node has been replaced by what f
 // gives for it, children before parents. f gets a node that it may change in
@@ -135,7 +165,9 @@ func (rewriter) flag(*bool)          {}
 func (rewriter) number(*int)         {}
 func (rewriter) small(*uint8, uint8) {}
 func (rewriter) value(*Value)        {}
+func (rewriter) ident(*Ident)        {}
 func (rewriter) span(*Span)          {}
+func (rewriter) end()                {}
 func (rewriter) count(n int) int     { return n }
 func (rewriter) copies() bool        { return true }
 func (rewriter) mismatch()           { panic("query: Transform: node does not fit its place") }

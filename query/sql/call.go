@@ -8,8 +8,6 @@ import (
 
 // call reads what follows the name of a function, from its parenthesis on.
 func (p *parser) call(pos int, name []query.Ident) *query.Call {
-	p.enter()
-	defer p.leave()
 	c := &query.Call{Name: name}
 	p.expect(subLParen, `"("`)
 	switch {
@@ -25,6 +23,11 @@ func (p *parser) call(pos int, name []query.Ident) *query.Call {
 		}
 		p.args(c)
 	}
+	return p.endCall(c, pos)
+}
+
+// endCall reads what follows the arguments of a call.
+func (p *parser) endCall(c *query.Call, pos int) *query.Call {
 	if p.isKw(kwOrder) {
 		c.OrderBy = p.orderBy()
 	}
@@ -75,16 +78,15 @@ func (p *parser) args(c *query.Call) {
 }
 
 // keywordCall reads the calls that SQL writes with words between the arguments,
-// and makes plain calls of them.
+// and makes plain calls of them. Nothing is read twice: what turns out to be a
+// plain call goes on from its first argument.
 func (p *parser) keywordCall() query.Expr {
-	t := p.tok()
-	word, at := t.kw, p.i
+	t := p.advance()
 	p.advance()
-	p.advance()
-	c := &query.Call{Name: []query.Ident{{Span: span(t), Name: strings.ToLower(p.text(t))}}}
-	switch word {
+	c := &query.Call{Name: []query.Ident{p.ident(t)}}
+	rename := func(name string) { c.Name[0].Name = name }
+	switch t.kw {
 	case kwExtract:
-		c.Name[0].Name = "date_part"
 		f := p.tok()
 		if f.Kind != Identifier && f.Kind != Keyword && f.Kind != String {
 			p.unexpected("expected a part of a time such as year or hour")
@@ -95,42 +97,44 @@ func (p *parser) keywordCall() query.Expr {
 			part = p.stringValue(f)
 		}
 		p.expectKw(kwFrom)
+		rename("date_part")
 		c.Args = []query.Expr{&query.Literal{Span: span(f), Value: part}, p.expr(lowest)}
 	case kwPosition:
+		if p.isSub(subRParen) {
+			break
+		}
 		needle := p.expr(levelRange + 1)
 		if !p.acceptKw(kwIn) {
-			p.i = at
-			return p.plainCall()
+			return p.plainCall(c, needle, t.Pos)
 		}
-		c.Name[0].Name = "strpos"
+		rename("strpos")
 		c.Args = []query.Expr{p.expr(lowest), needle}
 	case kwSubstring:
-		c.Args = []query.Expr{p.expr(lowest)}
+		if p.isSub(subRParen) {
+			break
+		}
+		text := p.expr(lowest)
 		if !p.isKw(kwFrom) && !p.isKw(kwFor) {
-			p.i = at
-			return p.plainCall()
+			return p.plainCall(c, text, t.Pos)
 		}
+		var from query.Expr = &query.Literal{Span: text.At(), Value: query.Int(1)}
 		if p.acceptKw(kwFrom) {
-			c.Args = append(c.Args, p.expr(lowest))
-		} else {
-			c.Args = append(c.Args, &query.Literal{Value: query.Int(1)})
+			from = p.expr(lowest)
 		}
+		rename("substring")
+		c.Args = []query.Expr{text, from}
 		if p.acceptKw(kwFor) {
 			c.Args = append(c.Args, p.expr(lowest))
 		}
 	case kwTrim:
-		side := p.tok().kw
-		switch side {
-		case kwLeading:
-			c.Name[0].Name = "ltrim"
-		case kwTrailing:
-			c.Name[0].Name = "rtrim"
-		case kwBoth:
-		default:
-			side = kwNone
+		if p.isSub(subRParen) {
+			break
 		}
-		if side != kwNone {
+		side := p.tok().kw
+		if side == kwLeading || side == kwTrailing || side == kwBoth {
 			p.advance()
+		} else {
+			side = kwNone
 		}
 		var chars query.Expr
 		if !p.isKw(kwFrom) {
@@ -140,8 +144,13 @@ func (p *parser) keywordCall() query.Expr {
 			if side != kwNone {
 				p.unexpected("expected FROM", "FROM")
 			}
-			p.i = at
-			return p.plainCall()
+			return p.plainCall(c, chars, t.Pos)
+		}
+		switch rename("trim"); side {
+		case kwLeading:
+			rename("ltrim")
+		case kwTrailing:
+			rename("rtrim")
 		}
 		c.Args = []query.Expr{p.expr(lowest)}
 		if chars != nil {
@@ -153,10 +162,13 @@ func (p *parser) keywordCall() query.Expr {
 	return c
 }
 
-// plainCall reads a call whose name is the current token.
-func (p *parser) plainCall() query.Expr {
-	t := p.advance()
-	return p.call(t.Pos, []query.Ident{p.ident(t)})
+// plainCall goes on with a call whose first argument is read.
+func (p *parser) plainCall(c *query.Call, first query.Expr, pos int) query.Expr {
+	c.Args = []query.Expr{first}
+	if p.comma(subRParen) {
+		p.args(c)
+	}
+	return p.endCall(c, pos)
 }
 
 // over reads what follows OVER.

@@ -276,9 +276,12 @@ func (p *parser) is(left query.Expr, pos int, t *Token) query.Expr {
 func (p *parser) in(left query.Expr, pos int, not bool) query.Expr {
 	in := &query.In{Expr: left, Not: not}
 	p.expect(subLParen, `"(" after IN`)
-	if p.startsQuery(0) {
+	switch {
+	case p.startsQuery(0):
 		in.Query = p.query()
-	} else {
+	case p.isSub(subRParen):
+		panic(query.ErrorAt(span(p.tok()), query.CodeSyntax, "the list of IN is empty"))
+	default:
 		in.List = p.exprs(subRParen)
 	}
 	p.expect(subRParen, `")"`)

@@ -67,6 +67,9 @@ func (p *parser) hint(t *Token, words []string) string {
 			return "is a comma missing before " + p.got(t) + "?"
 		}
 	case Keyword:
+		if t.kw == kwNot {
+			return "NOT behind a value is followed by LIKE, IN or BETWEEN"
+		}
 		if p.i > 0 && query.IsReserved(p.text(t)) && !startsClause(t.kw) {
 			return p.got(t) + " is a keyword; as a name it needs double quotes"
 		}

@@ -219,9 +219,9 @@ func (l *lexer) strange(r rune, n int) Token {
 	case unicode.IsSpace(r), unicode.Is(unicode.Cf, r):
 		l.fail(start, l.pos, "unexpected character U+%04X", r).WithHint("it looks like a space or like nothing: remove it or type a plain space")
 	case strings.ContainsRune("‘’‚‛′`", r):
-		l.fail(start, l.pos, "unexpected character %q", r).WithHint("write strings between plain quotes: 'text'")
+		l.fail(start, l.pos, "unexpected character %q", r).WithHint("%s", plainQuotes)
 	case strings.ContainsRune("“”„‟″", r):
-		l.fail(start, l.pos, "unexpected character %q", r).WithHint(`write names between plain double quotes: "name"`)
+		l.fail(start, l.pos, "unexpected character %q", r).WithHint("%s", plainQuotes)
 	case r == '–' || r == '—' || r == '−':
 		l.fail(start, l.pos, "unexpected character %q", r).WithHint("a minus is written -")
 	default:
@@ -229,6 +229,8 @@ func (l *lexer) strange(r rune, n int) Token {
 	}
 	return Token{Kind: Invalid, Pos: start, End: l.pos}
 }
+
+const plainQuotes = `plain quotes are wanted: 'text' for a string, "name" for a name`
 
 // number reads an integer, a fraction with or without an exponent, or 0x…. An
 // underscore may stand between two digits.

@@ -223,7 +223,12 @@ func (p *parser) refuseChange() {
 	var values []string
 	add := func(n *query.Name, v query.Expr) {
 		columns = append(columns, n.String())
-		values = append(values, v.String())
+		switch v.(type) {
+		case *query.Literal, *query.Param:
+			values = append(values, v.String())
+		default:
+			values = append(values, "…") // an event holds values, not what they are computed from
+		}
 	}
 	var set []func()
 	if !del {
