@@ -1,0 +1,217 @@
+package logscan
+
+import (
+	"context"
+	"sync"
+
+	"github.com/seed69692123/netdb/planner"
+	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/redex"
+)
+
+// maxThreads is the most goroutines one scan starts.
+const maxThreads = 64
+
+// stripeBatches is how many full batches a thread reads before the next one's turn, and how many it may be ahead.
+const stripeBatches = 4
+
+// parallel is a scan by several goroutines that delivers rows in order. The range is cut into stripes; stripe k is read by
+// worker k modulo their number, and Next takes the stripes in turn. A worker is at most stripeBatches batches ahead, which bounds
+// memory; batches go back to their worker when the next one is asked for.
+type parallel struct {
+	workers []*worker
+	cancel  context.CancelCauseFunc
+	wg      sync.WaitGroup
+	started bool
+
+	at      int // worker whose stripe is being delivered
+	last    *vector.Batch
+	lastOf  *worker
+	left    int // workers that have not ended
+	err     error
+	skipped int64
+}
+
+// worker reads every so-manieth stripe.
+type worker struct {
+	r     *reader
+	out   chan delivery      // closed at the end
+	free  chan *vector.Batch // batches to fill
+	first redex.Seq          // of its first stripe
+	step  redex.Seq          // from stripe to stripe
+	width redex.Seq          // of a stripe
+	to    redex.Seq
+	rows  int
+	done  bool // its channel was seen closed
+
+	mu    sync.Mutex
+	stats planner.ScanStats
+}
+
+// delivery is a batch, or the end of a stripe when it is nil.
+type delivery struct {
+	b   *vector.Batch
+	err error
+}
+
+func newParallel(s *Source, p *projection, from, to redex.Seq, rows, threads int, skipped int64) *parallel {
+	width := redex.Seq(rows * stripeBatches)
+	stripes := (to - from + width - 1) / width
+	if redex.Seq(threads) > stripes {
+		threads = int(stripes)
+	}
+	it := &parallel{skipped: skipped, left: threads}
+	for k := range threads {
+		w := &worker{
+			r: newReader(s, p), out: make(chan delivery, stripeBatches), free: make(chan *vector.Batch, stripeBatches+2),
+			first: from + redex.Seq(k)*width, step: redex.Seq(threads) * width, width: width, to: to, rows: rows,
+		}
+		for range cap(w.free) {
+			w.free <- w.r.newBatch()
+		}
+		it.workers = append(it.workers, w)
+	}
+	return it
+}
+
+// start starts the workers, which end when their stripes are delivered, at an error, or with Close.
+func (it *parallel) start() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	it.started, it.cancel = true, cancel
+	for _, w := range it.workers {
+		it.wg.Go(func() { w.run(ctx) })
+	}
+}
+
+// run reads the worker's stripes until they end or ctx does.
+func (w *worker) run(ctx context.Context) {
+	defer close(w.out)
+	for from := w.first; from < w.to; from += w.step {
+		if err := w.stripe(ctx, from, min(from+w.width, w.to)); err != nil {
+			w.send(ctx, delivery{err: err})
+			break
+		}
+		if !w.send(ctx, delivery{}) {
+			break
+		}
+	}
+	_ = w.r.close() // nothing was written
+}
+
+// stripe delivers the batches of one stripe.
+func (w *worker) stripe(ctx context.Context, from, to redex.Seq) error {
+	if err := w.r.seek(from, to); err != nil {
+		return err
+	}
+	for {
+		var b *vector.Batch
+		select {
+		case b = <-w.free:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err := w.r.fill(ctx, b, w.rows); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		w.stats = w.r.stats
+		w.mu.Unlock()
+		if b.N == 0 {
+			w.free <- b
+			return nil
+		}
+		if !w.send(ctx, delivery{b: b}) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (w *worker) send(ctx context.Context, d delivery) bool {
+	select {
+	case w.out <- d:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Next returns the next batch, valid until the next call.
+func (it *parallel) Next(ctx context.Context) (*vector.Batch, error) {
+	if it.err != nil {
+		return nil, it.err
+	}
+	if !it.started {
+		it.start()
+	}
+	if it.last != nil {
+		it.lastOf.free <- it.last // it has room for all of the worker's batches
+		it.last = nil
+	}
+	if ctx.Err() != nil {
+		it.end(ctx.Err())
+		return nil, it.err
+	}
+	for it.left > 0 {
+		w := it.workers[it.at]
+		if w.done {
+			it.at = (it.at + 1) % len(it.workers)
+			continue
+		}
+		var d delivery
+		var open bool
+		select {
+		case d, open = <-w.out:
+		case <-ctx.Done():
+			it.end(ctx.Err())
+			return nil, it.err
+		}
+		switch {
+		case !open:
+			w.done = true
+			it.left--
+		case d.err != nil:
+			it.end(d.err)
+			return nil, it.err
+		case d.b != nil:
+			it.last, it.lastOf = d.b, w
+			return d.b, nil
+		default:
+			it.at = (it.at + 1) % len(it.workers)
+		}
+	}
+	return nil, nil
+}
+
+// end stops the workers, for a reason that Next goes on to return.
+func (it *parallel) end(err error) {
+	it.err = err
+	if it.cancel != nil {
+		it.cancel(err)
+	}
+}
+
+// Close stops the workers and waits for them.
+func (it *parallel) Close() error {
+	if it.err == nil {
+		it.err = errClosed
+	}
+	it.last = nil
+	if it.cancel != nil {
+		it.cancel(errClosed)
+	}
+	it.wg.Wait()
+	return nil
+}
+
+// ScanStats returns what was read.
+func (it *parallel) ScanStats() planner.ScanStats {
+	st := planner.ScanStats{RowsSkipped: it.skipped}
+	for _, w := range it.workers {
+		w.mu.Lock()
+		st.RowsRead += w.stats.RowsRead
+		st.BytesRead += w.stats.BytesRead
+		st.RowsSkipped += w.stats.RowsSkipped
+		w.mu.Unlock()
+	}
+	return st
+}

@@ -1,0 +1,375 @@
+package logscan
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/seed69692123/netdb/internal/payload"
+	"github.com/seed69692123/netdb/planner"
+	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/redex"
+)
+
+// maxBatchBytes is how many bytes of text and payloads end a batch.
+const maxBatchBytes = 4 << 20
+
+// projection says what a batch is made of. It is immutable.
+type projection struct {
+	outputs []planner.Output
+	paths   [][]string // the dynamic outputs, in order
+	static  []int      // outputs that are static columns
+	dynamic []int      // outputs that are fields: dynamic[k] is paths[k]
+	types   []vector.Type
+	needsOK bool // a payload's well-formedness matters
+}
+
+func newProjection(outputs []planner.Output) *projection {
+	p := &projection{outputs: outputs, types: make([]vector.Type, len(outputs))}
+	columns := (*Source)(nil).Columns()
+	for i, o := range outputs {
+		if o.Column < 0 {
+			p.dynamic = append(p.dynamic, i)
+			p.paths = append(p.paths, o.Path)
+			p.needsOK = true
+			continue
+		}
+		p.static = append(p.static, i)
+		p.types[i] = columns[o.Column].Type
+		p.needsOK = p.needsOK || o.Column == colPayload
+	}
+	return p
+}
+
+// reader fills batches with the rows of a range, in order. It belongs to one goroutine.
+type reader struct {
+	s        *Source
+	p        *projection
+	selector *payload.Selector
+	values   []payload.Value
+	cur      *redex.Cursor
+	at, to   redex.Seq
+	bad      []redex.Seq
+	stats    planner.ScanStats
+}
+
+func newReader(s *Source, p *projection) *reader {
+	return &reader{s: s, p: p, selector: payload.NewSelector(p.paths), values: make([]payload.Value, len(p.paths))}
+}
+
+// seek starts the range [from, to).
+func (r *reader) seek(from, to redex.Seq) error {
+	err := r.close()
+	r.at, r.to = from, to
+	return err
+}
+
+func (r *reader) close() error {
+	if r.cur == nil {
+		return nil
+	}
+	err := r.cur.Close()
+	r.cur = nil
+	return err
+}
+
+// newBatch returns an empty batch of the projection's columns.
+func (r *reader) newBatch() *vector.Batch {
+	b := &vector.Batch{Cols: make([]*vector.Vector, len(r.p.outputs))}
+	for i, t := range r.p.types {
+		b.Cols[i] = &vector.Vector{Type: t}
+	}
+	return b
+}
+
+// fill replaces b with the next rows, at most n; none at the end of the range.
+func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
+	b.N, b.Sel = 0, nil
+	for i, c := range b.Cols {
+		c.Reset(r.p.types[i])
+	}
+	n = int(min(redex.Seq(n), r.to-r.at))
+	if n == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return ctx.Err()
+	}
+	if len(r.p.outputs) == 0 { // rows are only counted
+		b.N = n
+		r.at += redex.Seq(n)
+		r.stats.RowsSkipped += int64(n)
+		return nil
+	}
+	if r.cur == nil {
+		r.cur = r.s.log.Cursor(r.at, r.to)
+	}
+	end := r.at + redex.Seq(n)
+	walked, mine := end, false
+	if r.p.needsOK {
+		r.bad, walked = r.s.fields.badBetween(r.bad[:0], r.at, end)
+		if walked < end && (walked >= r.at || r.at <= r.s.log.Bounds().Floor) && r.s.fields.tryWalk() {
+			defer r.s.fields.endWalk()
+			mine = true // the catalogue takes these rows in, unless another walk came in between
+			if r.bad, walked = r.s.fields.badBetween(r.bad[:0], r.at, end); walked < r.at {
+				walked = r.at // what is below is gone
+			}
+		}
+	}
+	bytes := 0
+	for bad := r.bad; r.at < end && bytes < maxBatchBytes; r.at++ {
+		if !r.cur.Next(ctx) {
+			return r.failed(ctx)
+		}
+		ev := r.cur.Event()
+		if ev.Seq != r.at {
+			return fmt.Errorf("scan of %q: sequence %d came, not %d", r.s.log.Name(), ev.Seq, r.at)
+		}
+		ok := true
+		switch {
+		case !r.p.needsOK:
+		case r.at < walked:
+			if len(bad) > 0 && bad[0] == r.at {
+				ok, bad = false, bad[1:]
+			}
+		case mine && r.at == walked:
+			ok = r.s.fields.take(ev)
+			walked++
+		default:
+			_, err := payload.Check(format(ev.Encoding), ev.Payload)
+			ok = err == nil
+		}
+		r.row(b, ev, ok)
+		b.N++
+		bytes += len(ev.Payload) + len(ev.Key)
+	}
+	r.stats.RowsRead += int64(b.N)
+	r.stats.BytesRead += int64(bytes)
+	return nil
+}
+
+// failed returns why the cursor ended before its range.
+func (r *reader) failed(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	err := r.cur.Err()
+	if err == nil { // the range existed at the cut
+		err = redex.ErrNoEvent
+	}
+	return fmt.Errorf("scan of %q at sequence %d: %w", r.s.log.Name(), r.at, err)
+}
+
+// row appends one event.
+func (r *reader) row(b *vector.Batch, ev *redex.Event, wellFormed bool) {
+	for _, i := range r.p.static {
+		r.static(b.Cols[i], r.p.outputs[i].Column, ev, wellFormed)
+	}
+	if len(r.p.dynamic) == 0 {
+		return
+	}
+	if !wellFormed || ev.Encoding == redex.Raw {
+		for _, i := range r.p.dynamic {
+			b.Cols[i].AppendNull()
+		}
+		return
+	}
+	r.selector.Find(format(ev.Encoding), ev.Payload, r.values)
+	for k, i := range r.p.dynamic {
+		appendValue(b.Cols[i], &r.values[k])
+	}
+}
+
+// static appends one of the log's own columns.
+func (r *reader) static(v *vector.Vector, column int, ev *redex.Event, wellFormed bool) {
+	switch column {
+	case colSeq:
+		v.AppendInt(int64(ev.Seq))
+	case colTime:
+		v.AppendTime(ev.Time)
+	case colSize:
+		v.AppendInt(int64(len(ev.Payload)))
+	case colOrigin:
+		var raw [8]byte
+		binary.BigEndian.PutUint64(raw[:], uint64(ev.Origin))
+		at := len(v.Data)
+		v.Data = hex.AppendEncode(v.Data, raw[:])
+		v.AppendRef(vector.ClassText, vector.MakeRef(at, len(v.Data)-at))
+	case colKind:
+		v.AppendInt(int64(ev.Kind))
+	case colEncoding:
+		at := len(v.Data)
+		v.Data = append(v.Data, ev.Encoding.String()...)
+		v.AppendRef(vector.ClassText, vector.MakeRef(at, len(v.Data)-at))
+	case colKey:
+		switch {
+		case len(ev.Key) == 0:
+			v.AppendNull()
+		case utf8.Valid(ev.Key):
+			v.AppendText(ev.Key)
+		default:
+			v.AppendBlob(ev.Key)
+		}
+	case colPayload:
+		if !wellFormed || ev.Encoding == redex.Raw {
+			v.AppendNull()
+			return
+		}
+		top := payload.Top(format(ev.Encoding), ev.Payload)
+		appendValue(v, &top)
+	case colBytes:
+		v.AppendBlob(ev.Payload)
+	}
+}
+
+// appendValue appends a value found in a payload to a dynamic column.
+func appendValue(v *vector.Vector, x *payload.Value) {
+	switch x.Class {
+	case payload.Missing:
+		v.AppendNull()
+	case payload.Null:
+		v.AppendExplicitNull()
+	case payload.Bool:
+		v.AppendBool(x.Bits != 0)
+	case payload.Int:
+		v.AppendInt(x.Int())
+	case payload.Float:
+		v.AppendFloat(x.Float())
+	case payload.Time:
+		v.AppendTime(x.Int())
+	default:
+		at := len(v.Data)
+		v.Data = x.AppendBytes(v.Data)
+		v.AppendRef(classOf(x.Class), vector.MakeRef(at, len(v.Data)-at))
+	}
+}
+
+func classOf(c payload.Class) vector.Class {
+	switch c {
+	case payload.Big:
+		return vector.ClassBig
+	case payload.Text:
+		return vector.ClassText
+	case payload.Array:
+		return vector.ClassArray
+	case payload.Object:
+		return vector.ClassObject
+	}
+	return vector.ClassBlob
+}
+
+// forward is a scan in one goroutine, the caller's.
+type forward struct {
+	r       *reader
+	b       *vector.Batch
+	rows    int
+	err     error
+	skipped int64
+}
+
+func newForward(s *Source, p *projection, from, to redex.Seq, rows int, skipped int64) *forward {
+	f := &forward{r: newReader(s, p), rows: rows, skipped: skipped}
+	f.r.at, f.r.to = from, to
+	f.b = f.r.newBatch()
+	return f
+}
+
+// Next returns the next batch, valid until the next call.
+func (f *forward) Next(ctx context.Context) (*vector.Batch, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	if f.err = f.r.fill(ctx, f.b, f.rows); f.err != nil || f.b.N == 0 {
+		return nil, f.err
+	}
+	return f.b, nil
+}
+
+// Close ends the scan.
+func (f *forward) Close() error {
+	f.r.to = f.r.at
+	if f.err == nil {
+		f.err = errClosed
+	}
+	return f.r.close()
+}
+
+// ScanStats returns what was read.
+func (f *forward) ScanStats() planner.ScanStats {
+	st := f.r.stats
+	st.RowsSkipped += f.skipped
+	return st
+}
+
+// errClosed is what Next returns after Close.
+var errClosed = errors.New("logscan: scan closed")
+
+// backward reads blocks of rows from the end on, each forward, and turns them round.
+type backward struct {
+	r        *reader
+	in, out  *vector.Batch
+	from, to redex.Seq
+	rows     int
+	turn     []int32
+	err      error
+	skipped  int64
+}
+
+func newBackward(s *Source, p *projection, from, to redex.Seq, rows int, skipped int64) *backward {
+	b := &backward{r: newReader(s, p), from: from, to: to, rows: rows, skipped: skipped}
+	b.in, b.out = b.r.newBatch(), b.r.newBatch()
+	return b
+}
+
+// Next returns the next batch, valid until the next call.
+func (b *backward) Next(ctx context.Context) (*vector.Batch, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	if b.from >= b.to {
+		return nil, nil
+	}
+	n := min(redex.Seq(b.rows), b.to-b.from)
+	for {
+		if b.err = b.r.seek(b.to-n, b.to); b.err != nil {
+			return nil, b.err
+		}
+		if b.err = b.r.fill(ctx, b.in, int(n)); b.err != nil {
+			return nil, b.err
+		}
+		if redex.Seq(b.in.N) == n {
+			break
+		}
+		// Large payloads ended the batch early: take fewer rows, so that the last ones come first.
+		n = max(1, min(redex.Seq(b.in.N), n/2))
+	}
+	b.to -= n
+	b.turn = b.turn[:0]
+	for i := int32(n) - 1; i >= 0; i-- {
+		b.turn = append(b.turn, i)
+	}
+	for i, c := range b.in.Cols {
+		b.out.Cols[i].Gather(c, b.turn)
+	}
+	b.out.N, b.out.Sel = int(n), nil
+	return b.out, nil
+}
+
+// Close ends the scan.
+func (b *backward) Close() error {
+	b.from = b.to
+	if b.err == nil {
+		b.err = errClosed
+	}
+	return b.r.close()
+}
+
+// ScanStats returns what was read.
+func (b *backward) ScanStats() planner.ScanStats {
+	st := b.r.stats
+	st.RowsSkipped += b.skipped
+	return st
+}

@@ -1,0 +1,141 @@
+package logscan
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/seed69692123/netdb/planner"
+	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/redex"
+)
+
+// The static columns, in the order of Columns.
+const (
+	colSeq = iota
+	colTime
+	colSize
+	colOrigin
+	colKind
+	colEncoding
+	colKey
+	colPayload
+	colBytes
+	numColumns
+)
+
+// Source is a log as a table at one cut. It is safe for concurrent use.
+type Source struct {
+	log        *redex.Log
+	fields     *fields
+	catalogues *Catalogues
+	bounds     redex.Bounds // at the cut
+}
+
+var _ planner.Source = (*Source)(nil)
+
+// Title names the log as EXPLAIN shows it.
+func (s *Source) Title() string { return fmt.Sprintf("LogScan %q", s.log.Name()) }
+
+// Log returns the log that is read.
+func (s *Source) Log() *redex.Log { return s.log }
+
+// Bounds returns the sequences that can be read at the cut.
+func (s *Source) Bounds() redex.Bounds { return s.bounds }
+
+// Columns returns the log's own columns.
+func (s *Source) Columns() []planner.Column {
+	return []planner.Column{
+		colSeq:      {Name: "_seq", Type: vector.Int, Role: planner.RoleSeq, InStar: true},
+		colTime:     {Name: "_ts", Type: vector.Time, Role: planner.RoleTime, InStar: true},
+		colSize:     {Name: "_size", Type: vector.Int},
+		colOrigin:   {Name: "_origin", Type: vector.Text},
+		colKind:     {Name: "_kind", Type: vector.Int},
+		colEncoding: {Name: "_encoding", Type: vector.Text},
+		colKey:      {Name: "_key", Type: vector.Any},
+		colPayload:  {Name: "_payload", Type: vector.JSON, Role: planner.RolePayload},
+		colBytes:    {Name: "_bytes", Type: vector.Blob},
+	}
+}
+
+// Fields returns the field catalogue. With complete set, the rows of the cut that it has not taken in are walked first. A log
+// without rows at the cut is open, and so is one whose paths do not fit MaxPaths, MaxLevels and MaxNameBytes.
+func (s *Source) Fields(ctx context.Context, complete bool) (planner.Catalogue, error) {
+	if complete {
+		if err := s.catalogues.walk(ctx, s.fields, s.log, s.bounds.Next); err != nil {
+			return planner.Catalogue{}, fmt.Errorf("field catalogue of %q: %w", s.log.Name(), err)
+		}
+	}
+	c := s.fields.catalogue()
+	c.Open = c.Open || s.bounds.Len() == 0
+	return c, nil
+}
+
+// Estimate returns the exact number of rows of a range.
+func (s *Source) Estimate(ctx context.Context, r planner.Range) (planner.Estimate, error) {
+	from, to, err := s.sequences(ctx, r)
+	if err != nil {
+		return planner.Estimate{}, err
+	}
+	return planner.Estimate{Rows: int64(to - from), Exact: true}, nil
+}
+
+// sequences returns the sequences [from, to) of a range at the cut.
+func (s *Source) sequences(ctx context.Context, r planner.Range) (from, to redex.Seq, err error) {
+	from, to = s.bounds.Floor, s.bounds.Next
+	if r.Seq.Empty() || r.Time.Empty() {
+		return from, from, nil
+	}
+	lo, hi := r.Seq.Bounds()
+	from = max(from, redex.Seq(max(lo, 0)))
+	if hi != math.MaxInt64 {
+		to = min(to, redex.Seq(max(hi, 0)))
+	}
+	if from >= to {
+		return from, from, nil
+	}
+	early, late := r.Time.Bounds()
+	if early != math.MinInt64 {
+		seq, err := s.log.SeekTime(ctx, early)
+		if err != nil {
+			return 0, 0, err
+		}
+		from = max(from, seq)
+	}
+	if late != math.MaxInt64 {
+		seq, err := s.log.SeekTime(ctx, late)
+		if err != nil {
+			return 0, 0, err
+		}
+		to = min(to, seq)
+	}
+	return from, max(from, to), nil
+}
+
+// Scan starts a scan.
+func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator, error) {
+	from, to, err := s.sequences(ctx, r.Range)
+	if err != nil {
+		return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
+	}
+	rows := r.BatchRows
+	if rows <= 0 || rows > vector.MaxRows {
+		rows = vector.MaxRows
+	}
+	if r.Limit > 0 && redex.Seq(r.Limit) < to-from {
+		if r.Reverse {
+			from = to - redex.Seq(r.Limit)
+		} else {
+			to = from + redex.Seq(r.Limit)
+		}
+	}
+	skipped := s.bounds.Len() - int64(to-from)
+	p := newProjection(r.Outputs)
+	switch {
+	case r.Reverse:
+		return newBackward(s, p, from, to, rows, skipped), nil
+	case r.Threads > 1 && int64(to-from) > int64(rows):
+		return newParallel(s, p, from, to, rows, min(r.Threads, maxThreads), skipped), nil
+	}
+	return newForward(s, p, from, to, rows, skipped), nil
+}
