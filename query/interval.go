@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-const nanosPerHour = int64(3600e9)
+const nanosPerHour = uint64(3600e9)
 
 // intervalUnit is a unit of an interval: how many months, days or nanoseconds
 // one of it is.
-type intervalUnit struct{ months, days, nanos int64 }
+type intervalUnit struct{ months, days, nanos uint64 }
 
 func unitOf(name string) (intervalUnit, bool) {
 	if len(name) > 12 {
@@ -112,10 +112,10 @@ func ParseInterval(s string) (Value, error) {
 }
 
 // quantity takes digits and an optional fraction of at most nine digits.
-func (r *reader) quantity() (whole, frac, scale int64, ok bool) {
+func (r *reader) quantity() (whole, frac, scale uint64, ok bool) {
 	n := 0
 	for ; isDigitByte(r.peek()); n++ {
-		c := int64(r.peek() - '0')
+		c := uint64(r.peek() - '0')
 		if whole > (math.MaxInt64-c)/10 {
 			return 0, 0, 0, false
 		}
@@ -128,7 +128,7 @@ func (r *reader) quantity() (whole, frac, scale int64, ok bool) {
 			if scale == 1e9 {
 				return 0, 0, 0, false
 			}
-			frac = frac*10 + int64(r.peek()-'0')
+			frac = frac*10 + uint64(r.peek()-'0')
 			scale *= 10
 			r.i++
 			n++
@@ -146,10 +146,10 @@ func (r *reader) unit() (intervalUnit, bool) {
 }
 
 // duration takes h:mm[:ss[.fraction]] with any number of hours, in nanoseconds.
-func (r *reader) duration() (int64, bool) {
-	var hours int64
+func (r *reader) duration() (uint64, bool) {
+	var hours uint64
 	for isDigitByte(r.peek()) {
-		hours = hours*10 + int64(r.peek()-'0')
+		hours = hours*10 + uint64(r.peek()-'0')
 		if hours > math.MaxInt64/nanosPerHour {
 			return 0, false
 		}
@@ -166,15 +166,11 @@ func (r *reader) duration() (int64, bool) {
 	if !ok || minute > 59 || second > 59 {
 		return 0, false
 	}
-	rest := int64(minute)*60e9 + int64(second)*1e9 + int64(nanos)
-	if hours*nanosPerHour > math.MaxInt64-rest {
-		return 0, false
-	}
-	return hours*nanosPerHour + rest, true
+	return hours*nanosPerHour + uint64(minute)*60e9 + uint64(second)*1e9 + uint64(nanos), true
 }
 
 // addUnit adds whole + frac/scale units.
-func addUnit(months, days, nanos *int64, u intervalUnit, whole, frac, scale int64, negative bool) bool {
+func addUnit(months, days, nanos *int64, u intervalUnit, whole, frac, scale uint64, negative bool) bool {
 	var ok [3]bool
 	*months, ok[0] = addScaled(*months, whole, u.months, negative)
 	*days, ok[1] = addScaled(*days, whole, u.days, negative)
@@ -190,23 +186,23 @@ func addUnit(months, days, nanos *int64, u intervalUnit, whole, frac, scale int6
 	}
 	// A fraction of days is counted in nanoseconds; those of a week first give
 	// whole days. The product fits 128 bits and the quotient 64.
-	hi, lo := bits.Mul64(uint64(frac), uint64(u.days*86400e9+u.nanos))
-	quo, rem := bits.Div64(hi, lo, uint64(scale))
+	hi, lo := bits.Mul64(frac, u.days*86400e9+u.nanos)
+	quo, rem := bits.Div64(hi, lo, scale)
 	if rem != 0 {
 		return false
 	}
-	wholeDays := int64(0)
+	wholeDays := uint64(0)
 	if u.days != 0 {
-		wholeDays, quo = int64(quo/86400e9), quo%86400e9
+		wholeDays, quo = quo/86400e9, quo%86400e9
 	}
 	*days, ok[0] = addScaled(*days, wholeDays, 1, negative)
-	*nanos, ok[1] = addScaled(*nanos, int64(quo), 1, negative)
+	*nanos, ok[1] = addScaled(*nanos, quo, 1, negative)
 	return ok[0] && ok[1]
 }
 
 // addScaled is sum ± n*unit, if it fits.
-func addScaled(sum, n, unit int64, negative bool) (int64, bool) {
-	hi, lo := bits.Mul64(uint64(n), uint64(unit))
+func addScaled(sum int64, n, unit uint64, negative bool) (int64, bool) {
+	hi, lo := bits.Mul64(n, unit)
 	if hi != 0 || lo > math.MaxInt64+1 || lo == math.MaxInt64+1 && !negative {
 		return 0, false
 	}

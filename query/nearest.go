@@ -16,17 +16,21 @@ func Nearest(name string, candidates []string) string {
 	}
 	lower := []rune(strings.ToLower(name))
 	limit := max(1, (len(lower)+1)/3)
-	best, bestAt := "", 2*limit+1
+	best, bestAt := "", 2*limit+2
 	var rows [3][]int
 	for _, c := range candidates {
-		if c == name || abs(utf8.RuneCountInString(c)-len(lower)) > limit {
+		if c == "" || c == name || abs(utf8.RuneCountInString(c)-len(lower)) > limit {
 			continue
 		}
-		d := 2 * distance(lower, []rune(strings.ToLower(c)), limit, &rows)
+		d := distance(lower, []rune(strings.ToLower(c)), limit, &rows)
+		if d > limit {
+			continue
+		}
+		d *= 2
 		if d > 0 && !strings.EqualFold(c[:1], string(lower[:min(1, len(lower))])) {
 			d++ // people get the first letter right
 		}
-		if d < bestAt && d <= 2*limit {
+		if d < bestAt {
 			best, bestAt = c, d
 		}
 	}
