@@ -25,7 +25,10 @@ var (
 	ErrCorrupt       = errors.New("redex: corrupt")                      // damaged bytes; see CorruptionError
 	ErrEpoch         = errors.New("redex: position lost with its epoch") // a position beyond the end of its epoch
 	ErrForeign       = errors.New("redex: position of another store")
-	ErrFormat        = errors.New("redex: unknown format") // Open: not a store, or one of a newer version
+	ErrOptions       = errors.New("redex: bad option")              // Open, Create: see Options.Validate
+	ErrEncoding      = errors.New("redex: payload not well-formed") // Append: JSON that is none, in a log that checks it
+	ErrFailed        = errors.New("redex: store failed")            // a write after a failed sync: nothing can be made durable any more; reads go on
+	ErrFormat        = errors.New("redex: unknown format")          // Open: not a store, or one of a newer version
 )
 
 // RangeLostError says which sequences of a log are gone for good.
@@ -57,10 +60,24 @@ func (e *InDoubtError) Is(target error) bool { return target == ErrInDoubt }
 // Unwrap returns the cause.
 func (e *InDoubtError) Unwrap() error { return e.Err }
 
+// ConflictError says what an append expected of its log, and what was.
+type ConflictError struct {
+	Log            string
+	Expected, Next Seq
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("redex: append to %q expected sequence %d, the next is %d", e.Log, e.Expected, e.Next)
+}
+
+// Is reports whether target is ErrConflict.
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
 // CorruptionError names damaged bytes.
 type CorruptionError struct {
 	Log    string // empty when the damage is not inside one log
 	Seq    Seq    // first sequence affected
+	End    Seq    // the one after the last affected; 0 when unknown
 	File   string
 	Offset int64
 	Err    error

@@ -4,17 +4,43 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"sort"
+	"sync"
+	"sync/atomic"
 )
 
-// Log is a handle on one log. It is safe for concurrent use.
+// Log is a handle on one log. It is safe for concurrent use. All handles on a log are the same pointer while one is in use.
 type Log struct {
-	s       *Store
-	id      LogID
-	name    string
-	options LogOptions
-	events  []Event
+	s         *Store
+	id        LogID
+	name      string
+	created   int64
+	checkJSON atomic.Bool
+
+	// Guarded by the store's append lock.
+	next     Seq    // that the next event gets
+	gone     bool   // deleted
+	dirtyGen uint64 // Store.dirtyGen when it was put on the list of dirty logs
+	windows  map[Origin]*window
+
+	waiters atomic.Int32 // len(waiting), to be looked at without the lock
+
+	// mu guards what follows. It is taken inside the append lock and never held over I/O. Readers see frames up to
+	// Store.visible only, so spans above it are invisible.
+	mu      sync.Mutex
+	hot     hot
+	floor   Seq       // lowest readable
+	sealed  logRecord // of the catalog; events below sealed.next are read from there, others from hot
+	changes []change  // of the catalog that sealing has not written, ascending
 	deleted bool
+	waiting []*Tail // that wait for an event or the end of the log
+}
+
+// change is a change of a log's place in the catalog by one frame.
+type change struct {
+	ordinal Ordinal
+	typ     uint8 // partCreate, partDelete, partSettings, partFloor
+	options LogOptions
+	floor   Seq
 }
 
 // ID returns the log's id.
@@ -23,59 +49,109 @@ func (l *Log) ID() LogID { return l.id }
 // Name returns the log's name.
 func (l *Log) Name() string { return l.name }
 
-// Append appends one entry.
-func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (Appended, error) {
-	return l.AppendBatch(ctx, []Entry{e}, o)
-}
-
-// AppendBatch appends entries as one frame: all of them or none.
-func (l *Log) AppendBatch(ctx context.Context, entries []Entry, o AppendOptions) (Appended, error) {
-	r, err := l.s.Append(ctx, []Batch{{Log: l, Expect: o.Expect, Entries: entries}}, o)
-	if err != nil {
-		return Appended{}, err
-	}
-	return r[0], nil
-}
+// Options returns the log's options.
+func (l *Log) Options() LogOptions { return LogOptions{CheckJSON: l.checkJSON.Load()} }
 
 // Bounds returns what can be read now, as one consistent pair.
 func (l *Log) Bounds() Bounds {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	return Bounds{0, Seq(len(l.events))}
+	visible := Ordinal(l.s.visible.Load())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.boundsLocked(visible)
+}
+
+// boundsLocked returns what can be read of frames up to o, which must not be below what is sealed.
+func (l *Log) boundsLocked(o Ordinal) Bounds {
+	b := Bounds{l.floor, l.sealed.next}
+	if next, _, ok := l.hot.nextAt(o); ok {
+		b.Next = next
+	}
+	b.Floor = min(b.Floor, b.Next)
+	return b
 }
 
 // BoundsAt returns what could be read at the cut and still can. It may read sealed files, and so can wait and fail.
 func (l *Log) BoundsAt(ctx context.Context, c Cut) (Bounds, error) {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	return Bounds{0, Seq(sort.Search(len(l.events), func(i int) bool { return l.events[i].Time > c.Time }))}, nil
+	l.mu.Lock()
+	b := l.boundsLocked(c.Ordinal)
+	sealed, lastTime := l.sealed.next, l.sealed.lastTime
+	l.mu.Unlock()
+	if b.Next > sealed || lastTime <= c.Time {
+		return b, nil
+	}
+	next, err := l.seekSealed(ctx, c.Time+1)
+	if err != nil {
+		return Bounds{}, err
+	}
+	b.Next = min(b.Next, next)
+	b.Floor = min(b.Floor, b.Next)
+	return b, nil
 }
 
 // SeekTime returns the sequence of the first event that arrived at t (Unix nanoseconds) or later; Bounds().Next if none did.
+// What is below the floor is not considered.
 func (l *Log) SeekTime(ctx context.Context, t int64) (Seq, error) {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	return Seq(sort.Search(len(l.events), func(i int) bool { return l.events[i].Time >= t })), nil
+	if err := l.s.closedErr(); err != nil {
+		return 0, fmt.Errorf("seek in %q: %w", l.name, err)
+	}
+	visible := Ordinal(l.s.visible.Load())
+	l.mu.Lock()
+	b := l.boundsLocked(visible)
+	deleted := l.deleted
+	inSealed := l.sealed.next > l.floor && l.sealed.lastTime >= t
+	if !inSealed && !deleted {
+		if s := l.hot.at(l.hot.find(func(s *span) bool { return s.time >= t })); s != nil {
+			b.Next = min(b.Next, s.first)
+		}
+	}
+	l.mu.Unlock()
+	switch {
+	case deleted:
+		return 0, fmt.Errorf("seek in %q: %w", l.name, ErrLogDeleted)
+	case inSealed:
+		seq, err := l.seekSealed(ctx, t)
+		return max(seq, b.Floor), err
+	}
+	return max(b.Next, b.Floor), nil
 }
 
 // Read returns a copy of one event: ErrNoEvent above the end, ErrRangeLost below the floor.
 func (l *Log) Read(ctx context.Context, seq Seq) (Event, error) {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	if l.deleted {
-		return Event{}, ErrLogDeleted
+	if next := l.Bounds().Next; seq >= next {
+		if err := l.endErr(); err != nil {
+			return Event{}, fmt.Errorf("read %q: %w", l.name, err)
+		}
+		return Event{}, fmt.Errorf("read %q sequence %d of %d: %w", l.name, seq, next, ErrNoEvent)
 	}
-	if int(seq) >= len(l.events) {
-		return Event{}, fmt.Errorf("read %q sequence %d: %w", l.name, seq, ErrNoEvent)
+	f := feed{l: l, at: seq, to: seq + 1, point: true}
+	defer f.close()
+	if !f.next(ctx) {
+		return Event{}, f.err
 	}
-	return l.events[seq].Clone(), nil
+	return f.ev.Clone(), nil
 }
 
-// Latest returns a copy of the newest event, or ErrNoEvent.
+// endErr returns why the log can no longer be read, if it cannot.
+func (l *Log) endErr() error {
+	if err := l.s.closedErr(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.deleted {
+		return ErrLogDeleted
+	}
+	return nil
+}
+
+// Latest returns a copy of the newest event, or ErrNoEvent when there is none.
 func (l *Log) Latest(ctx context.Context) (Event, error) {
 	b := l.Bounds()
 	if b.Len() == 0 {
-		return Event{}, ErrNoEvent
+		if err := l.endErr(); err != nil {
+			return Event{}, fmt.Errorf("read %q: %w", l.name, err)
+		}
+		return Event{}, fmt.Errorf("read %q: %w", l.name, ErrNoEvent)
 	}
 	return l.Read(ctx, b.Next-1)
 }
@@ -114,105 +190,22 @@ func (l *Log) Follow(ctx context.Context, from Seq) iter.Seq2[Event, error] {
 
 // Cursor reads a range of a log in order. It is not safe for concurrent use.
 type Cursor struct {
-	l    *Log
-	at   Seq
-	to   Seq
-	ev   Event
-	err  error
-	done bool
+	f feed
 }
 
-// Cursor returns a cursor on the events of [from, to) that exist now.
+// Cursor returns a cursor on the events of [from, to) that exist now. It must be closed.
 func (l *Log) Cursor(from, to Seq) *Cursor {
-	return &Cursor{l: l, at: from, to: min(to, l.Bounds().Next)}
+	return &Cursor{feed{l: l, at: from, to: min(to, l.Bounds().Next)}}
 }
 
 // Next moves to the next event and reports whether there is one.
-func (c *Cursor) Next(ctx context.Context) bool {
-	if c.err != nil || c.at >= c.to {
-		return false
-	}
-	if c.err = ctx.Err(); c.err != nil {
-		return false
-	}
-	c.ev, c.err = c.l.Read(ctx, c.at)
-	c.at++
-	return c.err == nil
-}
+func (c *Cursor) Next(ctx context.Context) bool { return c.f.next(ctx) }
 
 // Event returns the current event, valid until the next call of Next or Close.
-func (c *Cursor) Event() *Event { return &c.ev }
+func (c *Cursor) Event() *Event { return &c.f.ev }
 
 // Err returns what ended the cursor before its range did.
-func (c *Cursor) Err() error { return c.err }
+func (c *Cursor) Err() error { return c.f.err }
 
 // Close frees what the cursor holds.
-func (c *Cursor) Close() error { return nil }
-
-// TailOptions are the choices of a tail.
-type TailOptions struct {
-	Durable bool // deliver only events that are durable
-}
-
-// Tail reads a log from a sequence on and goes on with what is appended. It is not safe for concurrent use.
-type Tail struct {
-	l   *Log
-	at  Seq
-	ev  Event
-	err error
-}
-
-// Tail returns a tail from sequence from on.
-func (l *Log) Tail(from Seq, o TailOptions) *Tail { return &Tail{l: l, at: from} }
-
-// Next moves to the next event, waiting for one, and reports whether there is one; else Err says why.
-func (t *Tail) Next(ctx context.Context) bool {
-	for {
-		t.l.s.mu.Lock()
-		changed := t.l.s.changed
-		t.l.s.mu.Unlock()
-		if t.TryNext(ctx) {
-			return true
-		}
-		if t.err != nil {
-			return false
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			t.err = ctx.Err()
-			return false
-		}
-	}
-}
-
-// TryNext moves to the next event if there is one now. It returns false with a nil Err when the tail has caught up.
-func (t *Tail) TryNext(ctx context.Context) bool {
-	if t.err != nil {
-		return false
-	}
-	t.l.s.mu.Lock()
-	n, deleted, closed := len(t.l.events), t.l.deleted, t.l.s.closed
-	t.l.s.mu.Unlock()
-	switch {
-	case deleted:
-		t.err = ErrLogDeleted
-		return false
-	case int(t.at) < n:
-		t.ev, t.err = t.l.Read(ctx, t.at)
-		t.at++
-		return t.err == nil
-	case closed:
-		t.err = ErrClosed
-	}
-	return false
-}
-
-// Event returns the current event, valid until the next call of Next, TryNext or Close.
-func (t *Tail) Event() *Event { return &t.ev }
-
-// Err returns what ended the tail; nil while it goes on.
-func (t *Tail) Err() error { return t.err }
-
-// Close frees what the tail holds.
-func (t *Tail) Close() error { return nil }
+func (c *Cursor) Close() error { return c.f.close() }

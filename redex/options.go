@@ -1,9 +1,15 @@
 package redex
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/seed69692123/netdb/redex/journal"
 )
 
 // SyncMode says when an append is made durable.
@@ -26,11 +32,94 @@ type SyncPolicy struct {
 	Bytes  int64
 }
 
+// Compression says how events are compressed when they are sealed.
+type Compression uint8
+
+// The compressions.
+const (
+	CompressS2   Compression = iota // fast; the default
+	CompressZstd                    // smaller
+	CompressNone
+)
+
 // Options configure a store. The zero value is the default of each field.
 type Options struct {
 	Sync     SyncPolicy
-	ReadOnly bool
+	ReadOnly bool         // open an existing store without writing to its directory; writes return ErrReadOnly
 	Logger   *slog.Logger // nil discards
+
+	// Compression of sealed events. It applies to what is sealed from now on.
+	Compression Compression
+	// SealBytes is how many bytes of events not yet sealed start the sealing in the background, and how much is sealed at a
+	// time. Default 32 MiB, at least 4 KiB.
+	SealBytes int64
+	// RunEvents is how many events of a log make a run in a row file; fewer are kept as rows of the catalog. Default 256.
+	RunEvents int
+	// HotBytes bounds the memory of the index of events not yet sealed, by sealing. Default 64 MiB, at least 64 KiB.
+	HotBytes int64
+	// JournalBytes bounds the journal: an append over it waits for sealing. Default 1 GiB, at least 2 x SegmentBytes and
+	// 2 x SealBytes.
+	JournalBytes int64
+	// SegmentBytes is the length of the journal's files, which the first ones reach by doubling. A batch is at most a quarter
+	// of it. Default 64 MiB; 64 KiB to 1 GiB, a multiple of 4 KiB.
+	SegmentBytes int64
+	// CacheBytes bounds the memory for blocks of sealed events and for the catalog's. Default 48 MiB, at least 64 KiB.
+	CacheBytes int64
+	// OpenFiles bounds the row files kept open between reads. Default 256.
+	OpenFiles int
+
+	// Disk, when not nil, takes the place of the operating system's files: tests cut its power.
+	Disk *Disk
+}
+
+// Disk is a file system for the files of one store. The journal's directory is apart, because the journal maps its files.
+type Disk struct {
+	Files vfs.FS
+	// Journal returns the directory of that path for the journal. Files has made it.
+	Journal func(dir string) (journal.FS, error)
+}
+
+// withDefaults returns o with each zero field replaced by its default.
+func (o Options) withDefaults() Options {
+	o.SealBytes = cmp.Or(o.SealBytes, 32<<20)
+	o.RunEvents = cmp.Or(o.RunEvents, 256)
+	o.HotBytes = cmp.Or(o.HotBytes, 64<<20)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 64<<20)
+	o.JournalBytes = cmp.Or(o.JournalBytes, max(1<<30, 2*o.SegmentBytes, 2*o.SealBytes))
+	o.CacheBytes = cmp.Or(o.CacheBytes, 48<<20)
+	o.OpenFiles = cmp.Or(o.OpenFiles, 256)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Sync.Mode == SyncInterval {
+		o.Sync.Every = cmp.Or(o.Sync.Every, 10*time.Millisecond)
+		o.Sync.Bytes = cmp.Or(o.Sync.Bytes, 4<<20)
+	}
+	return o
+}
+
+// Validate reports every fault of the options at once. Errors wrap ErrOptions.
+func (o Options) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrOptions}, args...)...))
+		}
+	}
+	check(o.Sync.Mode <= SyncNever, "unknown sync mode %d", o.Sync.Mode)
+	check(o.Sync.Every >= 0 && o.Sync.Events >= 0 && o.Sync.Bytes >= 0, "negative bound of the sync policy")
+	check(o.Sync.Mode == SyncInterval || o.Sync == SyncPolicy{Mode: o.Sync.Mode}, "bounds belong to SyncInterval")
+	check(o.Compression <= CompressNone, "unknown compression %d", o.Compression)
+	check(o.RunEvents >= 0 && o.RunEvents <= 1<<16, "RunEvents %d is not in 1 to 65,536", o.RunEvents)
+	check(o.OpenFiles >= 0, "OpenFiles %d is negative", o.OpenFiles)
+	check(o.Disk == nil || o.Disk.Files != nil && o.Disk.Journal != nil, "Disk is incomplete")
+	d := o.withDefaults()
+	check(d.SealBytes >= 4<<10, "SealBytes %d is below 4 KiB", o.SealBytes)
+	check(d.HotBytes >= 64<<10, "HotBytes %d is below 64 KiB", o.HotBytes)
+	check(d.CacheBytes >= 64<<10, "CacheBytes %d is below 64 KiB", o.CacheBytes)
+	check(d.SegmentBytes >= 64<<10 && d.SegmentBytes <= 1<<30 && d.SegmentBytes%4096 == 0, "SegmentBytes %d is not a multiple of 4 KiB from 64 KiB to 1 GiB", o.SegmentBytes)
+	check(d.JournalBytes >= 2*d.SegmentBytes && d.JournalBytes >= 2*d.SealBytes, "JournalBytes %d is below twice SegmentBytes or SealBytes", o.JournalBytes)
+	return errors.Join(errs...)
 }
 
 // LogOptions configure one log. The zero value is the default of each field.

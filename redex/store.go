@@ -1,312 +1,255 @@
 package redex
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
-	"iter"
-	"slices"
-	"sort"
-	"strings"
+	"io"
+	"log/slog"
 	"sync"
-	"time"
+	"sync/atomic"
+	"weak"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/seed69692123/netdb/redex/internal/kv"
+	"github.com/seed69692123/netdb/redex/journal"
 )
 
 // Store is a directory of logs, or their in-memory form. It is safe for concurrent use.
 type Store struct {
-	mu      sync.Mutex
-	id      StoreID
-	names   map[string]*Log
-	nextID  LogID
-	ordinal Ordinal
-	last    int64
-	changed chan struct{}
-	closed  bool
-	views   map[string][]byte
+	o     Options
+	id    StoreID
+	dir   string
+	fs    vfs.FS
+	lock  io.Closer // nil in memory
+	j     *journal.Journal
+	kv    *kv.DB
+	rows  *rowFiles
+	log   *slog.Logger
+	epoch Epoch
+
+	scratch sync.Pool // of *scratch
+
+	// Recovery is what Open found, never changed.
+	recovery Recovery
+	epochs   []epochStart
+	// damages are the places of journal damage that spans point to, from 1. Written at open only.
+	damages []CorruptionError
+
+	// createMu serialises the making of logs, so that none is made twice. It is taken before mu.
+	createMu sync.Mutex
+
+	// mu is the append lock: it orders frames, and guards what follows and the fields of Log that say so.
+	mu       sync.Mutex
+	closed   bool
+	nextLog  LogID
+	dirty    []*Log   // logs with changes that the catalog lacks, without those that sealing holds
+	dirtyGen uint64   // Log.dirtyGen of those in dirty
+	unsealed int64    // bytes of frames placed and not sealed
+	placed   int64    // bytes of all frames placed
+	marks    []mark   // places at which sealing may stop, ascending
+	windows  windows  // in memory
+	_        [64]byte // apart from what readers write
+
+	// pub is what readers may see. Its lock is held for an assignment only.
+	pub struct {
+		sync.Mutex
+		cut Cut
+	}
+	visible atomic.Uint64 // pub.cut.Ordinal
+
+	// reg finds logs. Its lock is taken inside mu and outside Log.mu.
+	reg struct {
+		sync.Mutex
+		logs  map[LogID]weak.Pointer[Log]
+		names map[string]pendingName // changes of names that the catalog lacks
+	}
+
+	seal    sealer
+	durable durableWaiters
+	done    chan struct{} // closed by Close
+	stop    context.CancelCauseFunc
+	bg      context.Context // ends with Close
+	wg      sync.WaitGroup
+	closing sync.Once
+	closeIt func() error
+	counts  counters
 }
 
-// Open opens the store in dir, or creates it.
-func Open(ctx context.Context, dir string, o Options) (*Store, error) { return OpenMemory(ctx, o) }
+// mark is a frame, and how many bytes of frames were placed up to it.
+type mark struct {
+	ordinal Ordinal
+	time    int64
+	placed  int64
+}
 
-// OpenMemory makes a store that lives in memory and is gone with Close.
-func OpenMemory(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{names: map[string]*Log{}, nextID: 1, changed: make(chan struct{}), views: map[string][]byte{}}
-	rand.Read(s.id[:])
-	return s, nil
+// pendingName is a name that was given or taken away by a frame the catalog does not hold yet.
+type pendingName struct {
+	id      LogID // 0: deleted
+	ordinal Ordinal
 }
 
 // ID returns the store's identity.
 func (s *Store) ID() StoreID { return s.id }
 
-// Epoch returns the current epoch.
-func (s *Store) Epoch() Epoch { return 1 }
+// Dir returns the store's directory, or "" of a store in memory.
+func (s *Store) Dir() string { return s.dir }
 
-// CheckPosition returns nil if p names an event that this store has or may yet fold, ErrForeign for another store's and
-// ErrEpoch for one that was lost at the end of its epoch.
+// Epoch returns the current epoch.
+func (s *Store) Epoch() Epoch { return s.epoch }
+
+// EpochStart says which frame began an epoch.
+type EpochStart struct {
+	Epoch Epoch
+	First Ordinal
+}
+
+// Epochs returns the epochs of the store, oldest first.
+func (s *Store) Epochs() []EpochStart {
+	out := make([]EpochStart, len(s.epochs))
+	for i, e := range s.epochs {
+		out[i] = EpochStart{e.epoch, e.first}
+	}
+	return out
+}
+
+// epochOf returns the epoch a frame was placed in.
+func (s *Store) epochOf(o Ordinal) Epoch {
+	for i := len(s.epochs) - 1; i >= 0; i-- {
+		if s.epochs[i].first <= o {
+			return s.epochs[i].epoch
+		}
+	}
+	return s.epochs[0].epoch
+}
+
+// CheckPosition returns nil if p names an event that this store has or had, ErrForeign for another store's and ErrEpoch for
+// one that was lost at the end of its epoch, or that this store has not reached.
 func (s *Store) CheckPosition(p Position) error {
 	if p.Store != s.id {
-		return ErrForeign
+		return fmt.Errorf("position in store %s: %w", p.Store, ErrForeign)
 	}
-	return nil
-}
-
-// Create makes a log. It returns ErrName, ErrLogExists.
-func (s *Store) Create(ctx context.Context, name string, o LogOptions) (*Log, error) {
-	if err := CheckName(name); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.names[name] != nil {
-		return nil, fmt.Errorf("create %q: %w", name, ErrLogExists)
-	}
-	l := &Log{s: s, id: s.nextID, name: name, options: o}
-	s.nextID++
-	s.names[name] = l
-	return l, nil
-}
-
-// Log returns the log of that name, or ErrNoLog.
-func (s *Store) Log(name string) (*Log, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.names[name]; l != nil {
-		return l, nil
-	}
-	return nil, fmt.Errorf("open %q: %w", name, ErrNoLog)
-}
-
-// LogByID returns the log with that id, or ErrNoLog.
-func (s *Store) LogByID(id LogID) (*Log, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, l := range s.names {
-		if l.id == id {
-			return l, nil
+	for i, e := range s.epochs {
+		if e.epoch != p.Epoch {
+			continue
 		}
-	}
-	return nil, ErrNoLog
-}
-
-// OpenLog returns the log of that name and makes it when it does not exist. Options apply only to a log that is made.
-func (s *Store) OpenLog(ctx context.Context, name string, o LogOptions) (*Log, error) {
-	if l, err := s.Log(name); err == nil {
-		return l, nil
-	}
-	return s.Create(ctx, name, o)
-}
-
-// Delete deletes a log. Readers of it get ErrLogDeleted.
-func (s *Store) Delete(ctx context.Context, name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.names[name]
-	if l == nil {
-		return fmt.Errorf("delete %q: %w", name, ErrNoLog)
-	}
-	l.deleted = true
-	delete(s.names, name)
-	s.wakeLocked()
-	return nil
-}
-
-// LogInfo describes a log.
-type LogInfo struct {
-	ID      LogID
-	Name    string
-	Options LogOptions
-	Created int64 // Unix nanoseconds
-	Bounds  Bounds
-}
-
-// Logs returns the logs whose names begin with prefix, in name order.
-func (s *Store) Logs(prefix string) iter.Seq2[LogInfo, error] {
-	return func(yield func(LogInfo, error) bool) {
-		s.mu.Lock()
-		var all []LogInfo
-		for n, l := range s.names {
-			if strings.HasPrefix(n, prefix) {
-				all = append(all, LogInfo{ID: l.id, Name: n, Options: l.options, Bounds: Bounds{0, Seq(len(l.events))}})
+		switch {
+		case p.Ordinal < e.first:
+		case i+1 < len(s.epochs):
+			if p.Ordinal < s.epochs[i+1].first {
+				return nil
 			}
+		case p.Ordinal <= s.Cut().Ordinal:
+			return nil
 		}
-		s.mu.Unlock()
-		sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
-		for _, i := range all {
-			if !yield(i, nil) {
-				return
-			}
-		}
+		break
 	}
+	return fmt.Errorf("position %d of epoch %d: %w", p.Ordinal, p.Epoch, ErrEpoch)
 }
-
-// Batch is entries for one log, as a part of an append to several.
-type Batch struct {
-	Log     *Log
-	Expect  Expect
-	Entries []Entry
-}
-
-// Appended is the result of an append to one log.
-type Appended struct {
-	Position       // of the last entry
-	First      Seq // of the first entry
-	Count      int
-	Time       int64
-	Duplicates int // entries that were there already, by their idempotency number
-}
-
-// Append appends to several logs as one frame: all of it or nothing survives a crash, and readers see it at once.
-// The results are in the order of batches.
-func (s *Store) Append(ctx context.Context, batches []Batch, o AppendOptions) ([]Appended, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, ErrClosed
-	}
-	out := make([]Appended, len(batches))
-	for _, b := range batches {
-		if len(b.Entries) == 0 {
-			return nil, ErrEmptyBatch
-		}
-		if b.Log.deleted {
-			return nil, ErrLogDeleted
-		}
-		if b.Expect.set && int(b.Expect.seq) != len(b.Log.events) {
-			return nil, ErrConflict
-		}
-	}
-	s.ordinal++
-	s.last = max(time.Now().UnixNano(), s.last+1)
-	for i, b := range batches {
-		out[i].First = Seq(len(b.Log.events))
-		out[i].Count = len(b.Entries)
-		out[i].Time = s.last
-		for _, e := range b.Entries {
-			ev := Event{
-				Log: b.Log.id, Seq: Seq(len(b.Log.events)), Time: s.last, Ordinal: s.ordinal, Kind: e.Kind, Encoding: e.Encoding, Tombstone: e.Tombstone,
-				Origin: e.Origin, Idempotency: e.Idempotency, SchemaVersion: e.SchemaVersion, Key: e.Key, Headers: e.Headers, Payload: e.Payload,
-			}
-			b.Log.events = append(b.Log.events, ev.Clone())
-			out[i].Position = Position{Store: s.id, Log: b.Log.id, Epoch: 1, Ordinal: s.ordinal, Seq: ev.Seq}
-		}
-	}
-	s.wakeLocked()
-	return out, nil
-}
-
-func (s *Store) wakeLocked() { close(s.changed); s.changed = make(chan struct{}) }
 
 // Cut returns the present moment: everything visible.
 func (s *Store) Cut() Cut {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Cut{s.ordinal, s.last}
+	s.pub.Lock()
+	defer s.pub.Unlock()
+	return s.pub.cut
+}
+
+// publishLocked lets readers see everything up to a frame.
+func (s *Store) publishLocked(o Ordinal, time int64) {
+	s.pub.Lock()
+	s.pub.cut = Cut{o, time}
+	s.visible.Store(uint64(o))
+	s.pub.Unlock()
 }
 
 // Durable returns the ordinal up to which every frame is synced.
-func (s *Store) Durable() Ordinal { return s.Cut().Ordinal }
+func (s *Store) Durable() Ordinal { return Ordinal(s.j.Durable()) }
 
 // Sync returns when everything visible at the call is durable.
-func (s *Store) Sync(ctx context.Context) error { return nil }
+func (s *Store) Sync(ctx context.Context) error { return s.SyncTo(ctx, s.Cut().Ordinal) }
 
-// SyncTo returns when every frame up to o is durable.
-func (s *Store) SyncTo(ctx context.Context, o Ordinal) error { return nil }
-
-// Close makes everything durable, ends tails with ErrClosed and releases the directory. It is idempotent.
-func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.closed = true
-		s.wakeLocked()
+// SyncTo returns when every frame up to o is durable. After an error it is unknown whether it is.
+func (s *Store) SyncTo(ctx context.Context, o Ordinal) error {
+	if s.o.ReadOnly {
+		return nil
+	}
+	if err := s.j.Sync(ctx, journal.Ordinal(o)); err != nil {
+		return s.wrap("sync", err)
 	}
 	return nil
 }
 
-// Views is a part of the store's Pebble keyspace for what is derived from logs: fold state and checkpoints, field
-// catalogues, positions. What it holds never runs ahead of what is durable in the journal, is lost at a crash back to some
-// earlier Commit, and can be rebuilt from the logs. It is safe for concurrent use.
-type Views struct {
-	s      *Store
-	prefix string
+// wrap turns an error of the journal or the catalog into one of this package.
+func (s *Store) wrap(op string, err error) error {
+	if c, ok := errors.AsType[*journal.CorruptionError](err); ok {
+		return &CorruptionError{File: s.journalPath(c.File), Offset: c.Offset, Err: c.Err}
+	}
+	if c, ok := errors.AsType[*kv.CorruptError](err); ok {
+		return &CorruptionError{File: c.Path, Err: c.Err}
+	}
+	switch {
+	case errors.Is(err, journal.ErrClosed), errors.Is(err, kv.ErrClosed):
+		return fmt.Errorf("%s: %w", op, ErrClosed)
+	case errors.Is(err, journal.ErrReadOnly), errors.Is(err, kv.ErrReadOnly):
+		return fmt.Errorf("%s: %w", op, ErrReadOnly)
+	case errors.Is(err, journal.ErrDiskFull), errors.Is(err, kv.ErrDiskFull):
+		return fmt.Errorf("%s: %w: %w", op, ErrReadOnly, err)
+	case errors.Is(err, journal.ErrPoisoned), errors.Is(err, kv.ErrFailed):
+		return fmt.Errorf("%s: %w: %w", op, ErrFailed, err)
+	case errors.Is(err, journal.ErrTooLarge):
+		return fmt.Errorf("%s: %w", op, ErrBatchTooLarge)
+	}
+	return fmt.Errorf("redex: %s: %w", op, err)
 }
 
-// Views returns the keyspace of that name: a short constant such as "fold/NAME".
-func (s *Store) Views(name string) *Views { return &Views{s, name + "\x00"} }
-
-// Get returns a copy of the value of key, or nil when there is none.
-func (v *Views) Get(key []byte) ([]byte, error) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	return bytes.Clone(v.s.views[v.prefix+string(key)]), nil
+func (s *Store) journalPath(file string) string {
+	return s.fs.PathJoin(s.dir, journalDir, file)
 }
 
-// Scan returns keys and values in [from, to) in key order; a nil to means the end. Slices are valid until the next pair.
-func (v *Views) Scan(from, to []byte) iter.Seq2[[]byte, ViewValue] {
-	return func(yield func([]byte, ViewValue) bool) {
-		v.s.mu.Lock()
-		var keys []string
-		for k := range v.s.views {
-			if k, ok := strings.CutPrefix(k, v.prefix); ok && k >= string(from) && (to == nil || k < string(to)) {
-				keys = append(keys, k)
-			}
-		}
-		v.s.mu.Unlock()
-		slices.Sort(keys)
-		for _, k := range keys {
-			val, _ := v.Get([]byte(k))
-			if !yield([]byte(k), ViewValue{Bytes: val}) {
-				return
-			}
-		}
+// closedErr returns ErrClosed after Close.
+func (s *Store) closedErr() error {
+	select {
+	case <-s.done:
+		return ErrClosed
+	default:
+		return nil
 	}
 }
 
-// ViewValue is a value of Scan; Err is set on the last pair when the scan failed.
-type ViewValue struct {
-	Bytes []byte
-	Err   error
-}
-
-// ViewBatch gathers changes for Commit.
-type ViewBatch struct {
-	ops []func(map[string][]byte, string)
-}
-
-// Set sets a value of at most 32 KiB. The slices may be reused after return.
-func (b *ViewBatch) Set(key, value []byte) {
-	k, val := string(key), bytes.Clone(value)
-	b.ops = append(b.ops, func(m map[string][]byte, p string) { m[p+k] = val })
-}
-
-// Delete deletes a key.
-func (b *ViewBatch) Delete(key []byte) {
-	k := string(key)
-	b.ops = append(b.ops, func(m map[string][]byte, p string) { delete(m, p+k) })
-}
-
-// DeleteRange deletes the keys in [from, to); a nil to means the end.
-func (b *ViewBatch) DeleteRange(from, to []byte) {
-	f, t, open := string(from), string(to), to == nil
-	b.ops = append(b.ops, func(m map[string][]byte, p string) {
-		for k := range m {
-			if k, ok := strings.CutPrefix(k, p); ok && k >= f && (open || k < t) {
-				delete(m, p+k)
-			}
-		}
+// Close makes everything durable, ends tails with ErrClosed and releases the directory. It is idempotent: later calls return
+// what the first did. Appends that are waiting for durability get it, or ErrInDoubt.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		err := s.close()
+		s.closeIt = func() error { return err }
 	})
+	return s.closeIt()
 }
 
-// Commit applies the batch as one, after making every frame up to derivedFrom durable.
-func (v *Views) Commit(ctx context.Context, b *ViewBatch, derivedFrom Ordinal) error {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	for _, op := range b.ops {
-		op(v.s.views, v.prefix)
+func (s *Store) close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	close(s.done)
+	s.stop(ErrClosed)
+	s.wg.Wait()
+	s.seal.mu.Lock() // a pass or check on demand ends first
+	defer s.seal.mu.Unlock()
+	var errs []error
+	if err := s.j.Close(); err != nil {
+		errs = append(errs, s.wrap("close", err))
+	} else if !s.o.ReadOnly {
+		if err := s.kv.Flush(context.Background()); err != nil {
+			errs = append(errs, s.wrap("close", err))
+		}
+	}
+	errs = append(errs, s.rows.Close(), s.kv.Close())
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("redex: close %s: %w", s.dir, err)
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ type Cut struct {
 
 // Damage is a range of frames that were durable and cannot be read.
 type Damage struct {
-	From, To Ordinal // [From, To]
+	From, To Ordinal // [From, To]; both 0: the newest frames, of unknown number, because the header of their segment is lost
 	Err      *CorruptionError
 }
 

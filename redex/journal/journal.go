@@ -195,7 +195,7 @@ func (j *Journal) Release(upTo Ordinal) error {
 		for _, s := range gone {
 			j.heldBytes -= s.end - headerPageBytes
 		}
-		j.damage = slices.DeleteFunc(slices.Clone(j.damage), func(d Damage) bool { return d.To < rest[0].hdr.first })
+		j.damage = slices.DeleteFunc(slices.Clone(j.damage), func(d Damage) bool { return d.To > 0 && d.To < rest[0].hdr.first })
 		j.broadcastLocked()
 	}
 	j.mu.Unlock()

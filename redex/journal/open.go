@@ -192,12 +192,13 @@ func (r *recovery) openReadOnly(j *Journal) error {
 	return r.closeFiles(func(c *candidate) bool { return slices.Contains(segments, c.seg) })
 }
 
-// Check reads every frame of every segment not released and returns the damage found. It reads beside appends and takes as
-// long as the journal is.
+// Check reads every frame of every segment not released and returns the damage found now and at Open. It reads beside appends
+// and takes as long as the journal is.
 func (j *Journal) Check(ctx context.Context) ([]Damage, error) {
 	j.mu.Lock()
 	all := *j.segments.Load()
 	last := j.Visible()
+	damage := slices.Clone(j.damage)
 	ends := make([]int64, len(all))
 	for i, s := range all {
 		ends[i] = s.end
@@ -206,7 +207,7 @@ func (j *Journal) Check(ctx context.Context) ([]Damage, error) {
 	if j.isClosed() {
 		return nil, ErrClosed
 	}
-	var damage []Damage
+	told := len(damage)
 	var buf []byte
 	for i, s := range all {
 		if err := ctx.Err(); err != nil {
@@ -221,8 +222,13 @@ func (j *Journal) Check(ctx context.Context) ([]Damage, error) {
 		}
 		var found []Damage
 		found, buf = s.check(buf, ends[i], top)
-		damage = append(damage, found...)
 		s.drop()
+		for _, f := range found {
+			known := func(d Damage) bool { return d.From <= f.From && f.To <= d.To }
+			if !slices.ContainsFunc(damage[:told], known) {
+				damage = append(damage, f)
+			}
+		}
 	}
 	return damage, nil
 }

@@ -211,6 +211,7 @@ func (r *recovery) segment(i int) (bool, error) {
 		case succ == nil && (f == foundEnd || f == foundClean || f == foundLimit):
 			r.clean = f == foundClean
 			done, more = true, false
+			r.lost = r.lost || !r.clean && l.size < l.hdr.size // somebody made it shorter
 		default:
 			var err error
 			if done, more, err = r.stopped(i, &c, &h, f, top); err != nil {
@@ -254,7 +255,7 @@ func (r *recovery) stopped(i int, c *scanner, h *frameHeader, f found, top Ordin
 	l := r.chain[i]
 	at, from := c.off, c.next
 	beyond := r.survey(i, c)
-	if f == foundBadBody || beyond {
+	if f == foundBadBody || beyond || i+1 == len(r.chain) && l.size < l.hdr.size {
 		r.lost = true
 	}
 	if r.known < from && !l.salvage {

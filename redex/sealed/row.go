@@ -62,10 +62,10 @@ type FileInfo struct {
 	MaxTime  int64
 }
 
-// Compression says how blocks are compressed. A block that compression does not make smaller is stored as it is.
+// Compression says how blocks are compressed.
 type Compression uint8
 
-// The compressions.
+// The compressions. A block that does not become at least a sixteenth smaller is stored as it is.
 const (
 	S2   Compression = iota // fast; the default
 	Zstd                    // smaller

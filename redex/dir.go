@@ -1,0 +1,139 @@
+package redex
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// A directory becomes a store in three steps: FORMAT.new is written and synced, journal and catalog are made, FORMAT.new is
+// renamed to FORMAT. A directory with FORMAT.new was never a store, and is made anew; one with neither and anything else in it
+// belongs to another program, and is refused before anything is created in it.
+
+// dirState is what is found at a directory.
+type dirState uint8
+
+const (
+	dirEmpty dirState = iota // not there, or nothing in it that matters
+	dirBegun                 // a store whose making was interrupted
+	dirStore
+)
+
+// isNotExist reports whether err says that a file is not there, on every file system.
+func isNotExist(err error) bool { return errors.Is(err, os.ErrNotExist) }
+
+// inspectDir looks at a directory without changing it.
+func inspectDir(fs vfs.FS, dir string) (dirState, StoreID, error) {
+	info, err := fs.Stat(dir)
+	switch {
+	case isNotExist(err):
+		return dirEmpty, StoreID{}, nil
+	case err != nil:
+		return 0, StoreID{}, err
+	case !info.IsDir():
+		return 0, StoreID{}, fmt.Errorf("%w: %s is not a directory", ErrFormat, dir)
+	}
+	names, err := fs.List(dir)
+	if err != nil {
+		return 0, StoreID{}, err
+	}
+	if slices.Contains(names, formatName) {
+		b, err := readSmall(fs, fs.PathJoin(dir, formatName))
+		if err != nil {
+			return 0, StoreID{}, err
+		}
+		id, err := decodeFormat(b)
+		if err != nil {
+			return 0, StoreID{}, fmt.Errorf("%s: %w", dir, err)
+		}
+		return dirStore, id, nil
+	}
+	if slices.Contains(names, formatNewName) {
+		return dirBegun, StoreID{}, nil
+	}
+	for _, n := range names {
+		if n != lockName {
+			return 0, StoreID{}, fmt.Errorf("%w: %s has no FORMAT file but other files (%s): not the directory of a store", ErrFormat, dir, n)
+		}
+	}
+	return dirEmpty, StoreID{}, nil
+}
+
+// readSmall reads a file of at most maxFormatBytes.
+func readSmall(fs vfs.FS, path string) ([]byte, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFormatBytes+1))
+	if err == nil && len(b) > maxFormatBytes {
+		err = fmt.Errorf("%w: %s is too long", ErrFormat, path)
+	}
+	return b, err
+}
+
+// syncDir syncs a directory.
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// writeSmall writes and syncs a file, without its directory.
+func writeSmall(fs vfs.FS, path string, b []byte) error {
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// beginDir makes the directory ready for a new store: empty but for LOCK and FORMAT.new, durably.
+func beginDir(fs vfs.FS, dir string, id StoreID) error {
+	for _, n := range []string{journalDir, rowsDir, columnsDir, catalogDir, blobsDir} {
+		if err := fs.RemoveAll(fs.PathJoin(dir, n)); err != nil && !isNotExist(err) {
+			return err
+		}
+	}
+	if err := writeSmall(fs, fs.PathJoin(dir, formatNewName), encodeFormat(id)); err != nil {
+		return err
+	}
+	if err := syncDir(fs, dir); err != nil { // so that nothing below can be there without it
+		return err
+	}
+	for _, n := range []string{journalDir, rowsDir, columnsDir, catalogDir, blobsDir} {
+		if err := fs.MkdirAll(fs.PathJoin(dir, n), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := syncDir(fs, dir); err != nil {
+		return err
+	}
+	return syncDir(fs, fs.PathDir(dir))
+}
+
+// finishDir makes the directory a store.
+func finishDir(fs vfs.FS, dir string) error {
+	if err := fs.Rename(fs.PathJoin(dir, formatNewName), fs.PathJoin(dir, formatName)); err != nil {
+		return err
+	}
+	return syncDir(fs, dir)
+}
+
+// newStoreID makes an identity.
+func newStoreID() (id StoreID) {
+	rand.Read(id[:]) // never fails, by its documentation
+	return id
+}

@@ -1,0 +1,571 @@
+package redex
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/seed69692123/netdb/redex/internal/kv"
+	"github.com/seed69692123/netdb/redex/sealed"
+)
+
+// pass is one pass.
+type pass struct {
+	s     *Store
+	t     mark
+	batch *kv.Batch
+	logs  []*sealedLog
+	files map[uint64]int64 // row files whose number of living runs changes, and by how much
+	dead  []uint64         // row files in which nothing lives any more
+
+	n     uint64 // of the row file
+	file  vfs.File
+	buf   *bufio.Writer
+	w     *sealed.Writer
+	inRun bool
+	size  int64 // of the row file
+	ev    Event
+	row   sealed.Row
+	sbuf  []byte // of spans
+	kbuf  []byte
+}
+
+// sealedLog is what a pass does to one log.
+type sealedLog struct {
+	log     *Log
+	rec     logRecord // before, and then after
+	base    bool      // the catalog has a record
+	deleted bool
+	isNew   bool // made after T
+	spans   []span
+	numbers map[Origin][]remembered
+}
+
+// add takes in the changes of one log up to T.
+func (p *pass) add(l *Log) error {
+	d := &sealedLog{log: l}
+	l.mu.Lock()
+	d.rec = l.sealed
+	d.base = len(l.changes) == 0 || l.changes[0].typ != partCreate
+	for _, c := range l.changes {
+		if c.ordinal > p.t.ordinal {
+			d.isNew = d.isNew || c.typ == partCreate
+			break
+		}
+		switch c.typ {
+		case partDelete:
+			d.deleted = true
+		case partSettings:
+			d.rec.options = c.options
+		case partFloor:
+			d.rec.floor = max(d.rec.floor, c.floor)
+		}
+	}
+	next, last, ok := l.hot.nextAt(p.t.ordinal)
+	if ok {
+		d.spans = l.hot.spansFrom(d.rec.next, nil, l.hot.spans)
+		d.spans = d.spans[:len(d.spans)-d.spansAfter(next)]
+	}
+	l.floor = max(l.floor, d.rec.floor) // T is durable, and what is below goes with this pass
+	l.mu.Unlock()
+	if d.isNew {
+		return nil
+	}
+	p.logs = append(p.logs, d)
+	if d.deleted {
+		return p.delete(d)
+	}
+	from := d.rec.next
+	if ok {
+		d.rec.next, d.rec.lastTime = next, last
+	}
+	if err := p.trim(d); err != nil {
+		return err
+	}
+	if err := p.move(d, from); err != nil {
+		return err
+	}
+	if err := p.windows(d); err != nil {
+		return err
+	}
+	return errors.Join(
+		p.batch.Set(nameKey(l.name), d.rec.encode()),
+		p.batch.Set(idKey(l.id), []byte(l.name)),
+	)
+}
+
+// spansAfter counts the spans that begin at next or above.
+func (d *sealedLog) spansAfter(next Seq) int {
+	n := 0
+	for i := len(d.spans) - 1; i >= 0 && d.spans[i].first >= next; i-- {
+		n++
+	}
+	return n
+}
+
+// delete takes a log out of the catalog.
+func (p *pass) delete(d *sealedLog) error {
+	if !d.base {
+		return nil // it was never there
+	}
+	id := d.log.id
+	if err := p.eachRun(id, 0, maxSeq, func(_ []byte, rec runRecord) error {
+		p.files[rec.file]--
+		return nil
+	}); err != nil {
+		return err
+	}
+	errs := []error{p.batch.Delete(nameKey(d.log.name)), p.batch.Delete(idKey(id))}
+	for _, kind := range []byte{keyRun, keyRow, keyWindow, keyLost} {
+		from, to := logKeys(kind, id)
+		errs = append(errs, p.batch.DeleteRange(from, to))
+	}
+	return errors.Join(errs...)
+}
+
+// eachRun calls f for the runs of a log that begin in [from, to).
+func (p *pass) eachRun(id LogID, from, to Seq, f func(key []byte, rec runRecord) error) error {
+	return p.s.eachRun(id, from, to, func(_ Seq, key []byte, rec runRecord) error { return f(key, rec) })
+}
+
+func (s *Store) eachRun(id LogID, from, to Seq, f func(first Seq, key []byte, rec runRecord) error) error {
+	it, err := s.kv.NewIter(logSeqKey(keyRun, id, from), logSeqKey(keyRun, id, to))
+	if err != nil {
+		return s.wrap("catalog", err)
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		v, err := it.Value()
+		if err != nil {
+			return s.wrap("catalog", err)
+		}
+		rec, err := decodeRun(v)
+		if err != nil {
+			return s.badRecord(it.Key(), err)
+		}
+		first, err := keySeq(it.Key())
+		if err != nil {
+			return s.badRecord(it.Key(), err)
+		}
+		if err := f(first, it.Key(), rec); err != nil {
+			return err
+		}
+	}
+	if err := it.Err(); err != nil {
+		return s.wrap("catalog", err)
+	}
+	return nil
+}
+
+var errStop = errors.New("stop")
+
+// trim takes what is below the floor out of the catalog: whole runs, and rows.
+func (p *pass) trim(d *sealedLog) error {
+	floor := d.rec.floor
+	if floor == 0 || floor <= d.log.sealedFloor() {
+		return nil
+	}
+	id := d.log.id
+	err := p.eachRun(id, 0, floor, func(key []byte, rec runRecord) error {
+		if rec.last >= floor {
+			return errStop
+		}
+		p.files[rec.file]--
+		d.rec.runs--
+		d.rec.rawBytes -= rec.raw
+		d.rec.storedBytes -= rec.stored
+		return p.batch.Delete(key)
+	})
+	if err != nil && !errors.Is(err, errStop) {
+		return err
+	}
+	if floor > d.rec.rowsFrom {
+		// Rows are few, so they are counted anew.
+		err := p.s.eachRow(id, d.rec.rowsFrom, min(floor, d.log.sealedNext()), func(_ Seq, v []byte) error {
+			d.rec.rowsBytes -= int64(len(v))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := p.batch.DeleteRange(logSeqKey(keyRow, id, d.rec.rowsFrom), logSeqKey(keyRow, id, floor)); err != nil {
+			return err
+		}
+		d.rec.rowsFrom = floor
+	}
+	return p.batch.DeleteRange(logSeqKey(keyLost, id, 0), logSeqKey(keyLost, id, floor))
+}
+
+func (l *Log) sealedFloor() Seq {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sealed.floor
+}
+
+func (l *Log) sealedNext() Seq {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sealed.next
+}
+
+// eachRow calls f for the values of the rows of a log in [from, to).
+func (s *Store) eachRow(id LogID, from, to Seq, f func(seq Seq, v []byte) error) error {
+	it, err := s.kv.NewIter(logSeqKey(keyRow, id, from), logSeqKey(keyRow, id, to))
+	if err != nil {
+		return s.wrap("catalog", err)
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		v, err := it.Value()
+		if err != nil {
+			return s.wrap("catalog", err)
+		}
+		seq, err := keySeq(it.Key())
+		if err != nil {
+			return s.badRecord(it.Key(), err)
+		}
+		if err := f(seq, v); err != nil {
+			return err
+		}
+	}
+	if err := it.Err(); err != nil {
+		return s.wrap("catalog", err)
+	}
+	return nil
+}
+
+// move writes the events of a log that are in the journal, from sequence from on: as rows of the catalog while they are few,
+// else as runs, together with the rows there are.
+func (p *pass) move(d *sealedLog, from Seq) error {
+	defer func() { d.spans = nil }()
+	if len(d.spans) == 0 {
+		return nil
+	}
+	size, large := d.rec.rowsBytes, false
+	for i := range d.spans {
+		size += int64(d.spans[i].size)
+		large = large || d.spans[i].size > maxRowValue
+	}
+	if !large && int64(d.rec.next-d.rec.rowsFrom) < int64(p.s.o.RunEvents) && size < runBytes {
+		return p.eachHot(d, func(entry []byte, headers []byte) error {
+			p.kbuf = encodeRow(p.kbuf[:0], p.ev.Time, entry)
+			d.rec.rowsBytes += int64(len(p.kbuf))
+			return p.batch.Set(logSeqKey(keyRow, d.log.id, p.ev.Seq), p.kbuf)
+		})
+	}
+	id := d.log.id
+	if rows := d.rec.rowsFrom; rows < from {
+		err := p.s.eachRow(id, rows, from, func(seq Seq, v []byte) error {
+			headers, err := decodeRow(v, &p.ev)
+			if err != nil {
+				return p.s.badRecord(logSeqKey(keyRow, id, seq), err)
+			}
+			p.ev.Seq = seq
+			return p.addRow(d, headers)
+		})
+		if err != nil {
+			return err
+		}
+		if err := p.batch.DeleteRange(logSeqKey(keyRow, id, rows), logSeqKey(keyRow, id, from)); err != nil {
+			return err
+		}
+	}
+	if err := p.eachHot(d, func(_ []byte, headers []byte) error { return p.addRow(d, headers) }); err != nil {
+		return err
+	}
+	d.rec.rowsFrom, d.rec.rowsBytes = d.rec.next, 0
+	return p.endRun(d)
+}
+
+// runBytes is the size of a log's events that make a run, however few they are.
+const runBytes = 64 << 10
+
+// eachHot reads the events in a log's spans: p.ev, its entry and its headers. Damage is noted in the catalog and passed over.
+func (p *pass) eachHot(d *sealedLog, f func(entry, headers []byte) error) error {
+	for i := 0; i < len(d.spans); {
+		sp := d.spans[i]
+		if sp.damage != 0 {
+			if err := p.addLost(d, &sp, p.s.damages[sp.damage-1]); err != nil {
+				return err
+			}
+			i++
+			continue
+		}
+		for i++; i < len(d.spans); i++ {
+			next := &d.spans[i]
+			if next.loc != sp.loc || next.off != sp.off+sp.size || int(sp.size+next.size) > feedBytes {
+				break
+			}
+			sp.size += next.size
+			sp.count += next.count
+		}
+		buf, err := p.s.readSpan(&sp, p.sbuf[:0])
+		if c, ok := errors.AsType[*CorruptionError](err); ok {
+			if err := p.addLost(d, &sp, *c); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p.sbuf = buf
+		for k := range sp.count {
+			headers, rest, err := decodeEntry(buf, &p.ev)
+			if err != nil {
+				return p.s.badEntry(&sp, err)
+			}
+			entry := buf[:len(buf)-len(rest)]
+			buf = rest
+			p.ev.Seq, p.ev.Time = sp.first+Seq(k), sp.time
+			if n := p.ev.Idempotency; n != 0 {
+				if d.numbers == nil {
+					d.numbers = map[Origin][]remembered{}
+				}
+				d.numbers[p.ev.Origin] = append(d.numbers[p.ev.Origin], remembered{n, p.ev.Seq, sp.ordinal, sp.time})
+			}
+			if p.ev.Seq < d.rec.floor {
+				continue
+			}
+			if err := f(entry, headers); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// addLost notes in the catalog that a span is damaged.
+func (p *pass) addLost(d *sealedLog, sp *span, c CorruptionError) error {
+	if sp.end() <= d.rec.floor {
+		return nil
+	}
+	p.s.log.Error("redex: events lost to damage", "log", d.log.name, "from", sp.first, "to", sp.end(), "file", c.File, "offset", c.Offset, "err", c.Err)
+	why := c.Err.Error()
+	rec := lostRecord{end: sp.end(), file: c.File, offset: c.Offset, why: why[:min(len(why), 1024)]}
+	return p.batch.Set(logSeqKey(keyLost, d.log.id, sp.first), rec.encode())
+}
+
+// windows folds the idempotency numbers of a log into the catalog.
+func (p *pass) windows(d *sealedLog) error {
+	for origin, numbers := range d.numbers {
+		w, err := p.s.readWindow(d.log.id, origin)
+		if err != nil {
+			return err
+		}
+		for _, r := range numbers {
+			w.add(r)
+		}
+		if err := p.batch.DeleteRange(windowKey(d.log.id, origin, 0), windowKey(d.log.id, origin, 255)); err != nil {
+			return err
+		}
+		for i, piece := range encodeWindow(w) {
+			if err := p.batch.Set(windowKey(d.log.id, origin, uint8(i)), piece); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// install tells readers where the events are now.
+func (p *pass) install() {
+	s := p.s
+	for _, d := range p.logs {
+		l := d.log
+		l.mu.Lock()
+		freed := int64(0)
+		if d.deleted {
+			freed = l.hot.drop(maxSeq)
+			l.changes = nil
+		} else {
+			freed = l.hot.drop(d.rec.next)
+			l.sealed = d.rec
+			l.floor = max(l.floor, d.rec.floor)
+			l.changes = slices.DeleteFunc(l.changes, func(c change) bool { return c.ordinal <= p.t.ordinal })
+		}
+		l.mu.Unlock()
+		s.seal.hotBytes.Add(-freed)
+	}
+	s.reg.Lock()
+	defer s.reg.Unlock()
+	for n, c := range s.reg.names {
+		if c.ordinal <= p.t.ordinal {
+			delete(s.reg.names, n)
+		}
+	}
+}
+
+// beginRun begins a run, and the pass's row file with its first run.
+func (p *pass) beginRun(d *sealedLog) error {
+	if p.w == nil {
+		p.n = p.s.seal.nextFile
+		p.s.seal.nextFile++ // never used twice, also when this pass fails
+		f, err := p.s.fs.Create(p.s.rows.path(p.n), vfs.WriteCategoryUnspecified)
+		if err != nil {
+			return fmt.Errorf("create row file: %w", err)
+		}
+		p.file, p.buf = f, bufio.NewWriterSize(f, 256<<10)
+		if p.w, err = sealed.NewWriter(p.buf, sealed.WriterOptions{Compression: sealedCompression(p.s.o.Compression)}); err != nil {
+			return fmt.Errorf("write row file: %w", err)
+		}
+	}
+	if err := p.w.BeginRun(uint64(d.log.id)); err != nil {
+		return fmt.Errorf("write row file: %w", err)
+	}
+	p.inRun = true
+	return nil
+}
+
+func sealedCompression(c Compression) sealed.Compression {
+	switch c {
+	case CompressZstd:
+		return sealed.Zstd
+	case CompressNone:
+		return sealed.None
+	}
+	return sealed.S2
+}
+
+// toRow makes an event a row.
+func toRow(ev *Event, headers []byte, r *sealed.Row) {
+	flags := uint8(0)
+	if ev.Tombstone {
+		flags = rowTombstone
+	}
+	*r = sealed.Row{
+		Seq: uint64(ev.Seq), Time: ev.Time, Origin: uint64(ev.Origin), Idempotency: ev.Idempotency, Kind: uint32(ev.Kind),
+		SchemaVersion: ev.SchemaVersion, Encoding: uint8(ev.Encoding), Flags: flags, Key: ev.Key, Headers: headers, Payload: ev.Payload,
+	}
+}
+
+// addRow adds p.ev to the run, or to a next one when it is full.
+func (p *pass) addRow(d *sealedLog, headers []byte) error {
+	if !p.inRun {
+		if err := p.beginRun(d); err != nil {
+			return err
+		}
+	}
+	toRow(&p.ev, headers, &p.row)
+	err := p.w.Add(&p.row)
+	if errors.Is(err, sealed.ErrRunFull) {
+		if err = p.endRun(d); err == nil {
+			err = p.beginRun(d)
+		}
+		if err == nil {
+			err = p.w.Add(&p.row)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write row file: %w", err)
+	}
+	return nil
+}
+
+// endRun ends the run, if there is one, and names it in the batch.
+func (p *pass) endRun(d *sealedLog) error {
+	if !p.inRun {
+		return nil
+	}
+	p.inRun = false
+	info, err := p.w.EndRun()
+	if err != nil {
+		return fmt.Errorf("write row file: %w", err)
+	}
+	rec := runRecord{
+		file: p.n, last: Seq(info.Last), rows: info.Rows, min: info.MinTime, max: info.MaxTime,
+		raw: info.RawBytes, stored: info.StoredBytes, at: info.Location,
+	}
+	d.rec.runs++
+	d.rec.rawBytes += info.RawBytes
+	d.rec.storedBytes += info.StoredBytes
+	p.files[p.n]++
+	return p.batch.Set(logSeqKey(keyRun, d.log.id, Seq(info.First)), rec.encode())
+}
+
+// finishFile makes the row file and its name durable.
+func (p *pass) finishFile() error {
+	if p.w == nil {
+		return nil
+	}
+	info, err := p.w.Finish()
+	if err == nil {
+		err = p.buf.Flush()
+	}
+	if err == nil {
+		err = p.file.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("write row file: %w", err)
+	}
+	p.size = info.Bytes
+	f := p.file
+	p.file = nil
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("write row file: %w", err)
+	}
+	if err := syncDir(p.s.fs, p.s.rows.dir); err != nil {
+		return fmt.Errorf("sync directory of row files: %w", err)
+	}
+	return nil
+}
+
+// abandon removes what a pass that failed has written.
+func (p *pass) abandon() error {
+	if p.w == nil {
+		return nil
+	}
+	var err error
+	if p.file != nil {
+		err = p.file.Close()
+		p.file = nil
+	}
+	return errors.Join(err, p.s.rows.remove(p.n))
+}
+
+// finishBatch adds what the batch says about files and about the store.
+func (p *pass) finishBatch() error {
+	s := p.s
+	for n, change := range p.files {
+		rec := fileRecord{bytes: p.size}
+		if n != p.n || p.w == nil {
+			b, ok, err := s.kv.Get(fileKey(n), nil)
+			if err == nil && !ok {
+				err = s.badRecord(fileKey(n), fmt.Errorf("%w: it is missing", errRecord))
+			}
+			if err == nil {
+				rec, err = decodeFile(b)
+			}
+			if err != nil {
+				return s.wrap("catalog", err)
+			}
+		}
+		rec.runs += change
+		var err error
+		switch {
+		case rec.runs < 0:
+			return s.badRecord(fileKey(n), fmt.Errorf("%w: fewer runs than there were", errRecord))
+		case rec.runs == 0:
+			p.dead = append(p.dead, n)
+			err = p.batch.Delete(fileKey(n))
+		default:
+			err = p.batch.Set(fileKey(n), rec.encode())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	nextLog := s.seal.nextLog
+	for _, d := range p.logs {
+		nextLog = max(nextLog, d.log.id+1)
+	}
+	m := metaRecord{ordinal: p.t.ordinal, time: p.t.time, nextLog: nextLog, nextFile: s.seal.nextFile, epochs: s.epochs}
+	if err := p.batch.Set(metaKey(), m.encode()); err != nil {
+		return err
+	}
+	s.seal.nextLog = nextLog
+	return nil
+}

@@ -1,0 +1,564 @@
+package redex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seed69692123/netdb/redex/journal"
+	"github.com/seed69692123/netdb/redex/sealed"
+)
+
+// What a feed reads ahead of the event it is at.
+const (
+	feedSpans = 256
+	feedBytes = 256 << 10 // of one frame, or of rows of the catalog
+	feedRows  = 512
+)
+
+// feed reads the events of [at, to) in order, from wherever they are: a run in a row file, rows of the catalog, the journal.
+// Between two reads the events may move from the journal to the catalog, and from rows to a run; a feed that does not find
+// what it expected looks again. It holds no lock and no segment between calls, only its own memory and an open row file.
+// It is not safe for concurrent use.
+type feed struct {
+	l     *Log
+	at    Seq // of the next event
+	to    Seq
+	point bool // one event is wanted: do not read ahead
+	ev    Event
+	err   error
+
+	src     source
+	buf     []byte   // entries of a frame, or rows of the catalog
+	headers []Header // memory of ev.Headers
+	rest    []byte   // of buf, from the next entry on
+
+	// Of fromJournal: spans that are not read yet, and the span whose entries are in rest.
+	spans []span
+	cur   span
+	until Seq // the sequence after the last entry in rest
+
+	// Of fromRows: the ends of the rows in buf.
+	ends []int
+
+	// Of fromRun.
+	file *rowFile
+	run  *sealed.Run
+	runC *sealed.Cursor
+	row  sealed.Row
+}
+
+// source is where a feed reads at present.
+type source uint8
+
+const (
+	fromNowhere source = iota // look where the next event is
+	fromJournal
+	fromRows
+	fromRun
+)
+
+// lookAgain bounds how often a feed looks for one event that moved before it was read.
+const lookAgain = 8
+
+// errMoved is returned inside a feed when the event is no longer where it was found.
+var errMoved = errors.New("moved")
+
+// next moves to the next event and reports whether there is one.
+func (f *feed) next(ctx context.Context) bool {
+	if f.err != nil || f.at >= f.to {
+		return false
+	}
+	if f.at%512 == 0 {
+		if err := ctx.Err(); err != nil {
+			f.err = f.l.readErr(f.at, err)
+			return false
+		}
+	}
+	for range lookAgain {
+		var err error
+		switch f.src {
+		case fromJournal:
+			if f.at < f.until {
+				err = f.nextEntry()
+			} else {
+				err = f.nextSpan(ctx)
+			}
+		case fromRows:
+			err = f.nextRow()
+		case fromRun:
+			err = f.nextOfRun()
+		default:
+			if err = f.locate(ctx); err == nil {
+				continue
+			}
+		}
+		switch {
+		case err == nil:
+			f.ev.Log, f.ev.Seq = f.l.id, f.at
+			f.at++
+			return true
+		case errors.Is(err, errMoved):
+			f.src = fromNowhere
+		default:
+			f.err = f.l.readErr(f.at, err)
+			return false
+		}
+	}
+	f.err = f.l.readErr(f.at, &CorruptionError{File: f.l.s.catalogPath(), Err: errors.New("the catalog has neither a row nor a run for it")})
+	return false
+}
+
+// readErr adds what was read to an error.
+func (l *Log) readErr(seq Seq, err error) error {
+	if c, ok := errors.AsType[*CorruptionError](err); ok {
+		c := *c
+		if c.Log == "" {
+			c.Log, c.Seq = l.name, max(c.Seq, seq)
+		}
+		return &c
+	}
+	if r, ok := errors.AsType[*RangeLostError](err); ok {
+		return r
+	}
+	if closed := l.s.closedErr(); closed != nil {
+		err = closed
+	}
+	return fmt.Errorf("read %q sequence %d: %w", l.name, seq, err)
+}
+
+// locate finds out where the next event is.
+func (f *feed) locate(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := f.l.s.closedErr(); err != nil {
+		return err
+	}
+	f.drop()
+	l := f.l
+	l.mu.Lock()
+	floor, deleted, inSealed := l.floor, l.deleted, f.at < l.sealed.next
+	if !deleted && !inSealed && f.at >= floor {
+		n := feedSpans
+		if f.point {
+			n = 1
+		}
+		f.spans = l.hot.spansFrom(f.at, f.spans[:0], n)
+	}
+	l.mu.Unlock()
+	switch {
+	case deleted:
+		return ErrLogDeleted
+	case f.at < floor:
+		return &RangeLostError{Log: l.name, From: f.at, To: floor}
+	case inSealed:
+		return f.locateSealed()
+	case len(f.spans) == 0 || f.spans[0].first > f.at:
+		return fmt.Errorf("sequence is not in the index: %w", ErrNoEvent)
+	}
+	f.src, f.until = fromJournal, f.at
+	return nil
+}
+
+// nextSpan reads the next spans of one frame, and the first event of them.
+func (f *feed) nextSpan(ctx context.Context) error {
+	if len(f.spans) == 0 {
+		return errMoved // not read yet, that is: the next ones
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	sp := f.spans[0]
+	if sp.damage != 0 {
+		c := f.l.s.damages[sp.damage-1]
+		c.Log, c.Seq, c.End = f.l.name, sp.first, sp.end()
+		return &c
+	}
+	n := 1
+	for ; n < len(f.spans); n++ { // spans of one frame lie one after the other
+		next := &f.spans[n]
+		if next.loc != sp.loc || next.off != sp.off+sp.size || int(sp.size+next.size) > feedBytes || sp.end() >= f.to {
+			break
+		}
+		sp.size += next.size
+		sp.count += next.count
+	}
+	f.spans = f.spans[n:]
+	buf, err := f.l.s.readSpan(&sp, f.buf[:0])
+	if err != nil {
+		return err
+	}
+	f.buf, f.rest, f.cur, f.until = buf, buf, sp, sp.end()
+	for skip := f.at - sp.first; skip > 0; skip-- {
+		if f.rest, err = skipEntry(f.rest); err != nil {
+			return f.l.s.badEntry(&sp, err)
+		}
+	}
+	return f.nextEntry()
+}
+
+// nextEntry decodes the next entry of the span that is read.
+func (f *feed) nextEntry() error {
+	headers, rest, err := decodeEntry(f.rest, &f.ev)
+	if err == nil {
+		err = f.setHeaders(headers)
+	}
+	if err != nil {
+		return f.l.s.badEntry(&f.cur, err)
+	}
+	f.rest = rest
+	f.ev.Time, f.ev.Ordinal = f.cur.time, f.cur.ordinal
+	return nil
+}
+
+// setHeaders decodes the current event's headers. Most events have none.
+func (f *feed) setHeaders(b []byte) error {
+	f.ev.Headers = nil
+	if len(b) == 0 {
+		return nil
+	}
+	hs, err := decodeHeaders(b, f.headers)
+	f.headers, f.ev.Headers = hs, hs
+	return err
+}
+
+// readSpan appends the entries of a span to dst.
+func (s *Store) readSpan(sp *span, dst []byte) ([]byte, error) {
+	b, err := s.j.Read(sp.loc, int(sp.off), int(sp.size), dst)
+	if err != nil {
+		if errors.Is(err, journal.ErrReleased) {
+			return nil, errMoved
+		}
+		if c, ok := errors.AsType[*journal.CorruptionError](err); ok {
+			return nil, &CorruptionError{Seq: sp.first, End: sp.end(), File: s.journalPath(c.File), Offset: c.Offset, Err: c.Err}
+		}
+		return nil, s.wrap("journal", err)
+	}
+	return b, nil
+}
+
+// badEntry is the error for entries that passed their checksum and cannot be decoded.
+func (s *Store) badEntry(sp *span, err error) error {
+	return &CorruptionError{Seq: sp.first, End: sp.end(), File: s.fs.PathJoin(s.dir, journalDir), Offset: int64(uint32(sp.loc)), Err: err}
+}
+
+// locateSealed finds the run or the rows that hold the next event.
+func (f *feed) locateSealed() error {
+	s := f.l.s
+	first, rec, found, err := s.findRun(f.l.id, f.at)
+	if err != nil {
+		return err
+	}
+	if found && f.at <= rec.last {
+		if f.file, err = s.rows.acquire(rec.file); err != nil {
+			return quarantine(err, first, rec.last+1)
+		}
+		if f.run, err = s.rows.run(f.file, rec.at); err != nil {
+			return errors.Join(quarantine(err, first, rec.last+1), f.dropFile())
+		}
+		f.src = fromRun
+		if !f.point {
+			to := uint64(min(f.to, rec.last+1))
+			if f.runC == nil {
+				f.runC = f.run.Cursor(uint64(f.at), to)
+			} else {
+				f.runC.Reset(f.run, uint64(f.at), to)
+			}
+		}
+		return nil
+	}
+	return f.loadRows()
+}
+
+// quarantine notes the sequences that damage makes unreadable.
+func quarantine(err error, first, end Seq) error {
+	if c, ok := errors.AsType[*CorruptionError](err); ok {
+		c.Seq, c.End = first, end
+	}
+	return err
+}
+
+// findRun returns the last run that begins at or below seq.
+func (s *Store) findRun(id LogID, seq Seq) (first Seq, rec runRecord, found bool, err error) {
+	from, to := logKeys(keyRun, id)
+	it, err := s.kv.NewIter(from, to)
+	if err != nil {
+		return 0, rec, false, s.wrap("catalog", err)
+	}
+	defer it.Close()
+	if it.SeekLT(logSeqKey(keyRun, id, seq+1)) {
+		v, err := it.Value()
+		if err != nil {
+			return 0, rec, false, s.wrap("catalog", err)
+		}
+		if rec, err = decodeRun(v); err != nil {
+			return 0, rec, false, s.badRecord(it.Key(), err)
+		}
+		first, err = keySeq(it.Key())
+		if err != nil {
+			return 0, rec, false, s.badRecord(it.Key(), err)
+		}
+		return first, rec, true, nil
+	}
+	if err := it.Err(); err != nil {
+		return 0, rec, false, s.wrap("catalog", err)
+	}
+	return 0, rec, false, nil
+}
+
+// catalogPath is named in errors about the catalog as a whole.
+func (s *Store) catalogPath() string { return s.fs.PathJoin(s.dir, catalogDir) }
+
+// badRecord is the error for a record of the catalog that passed its checksum and cannot be decoded.
+func (s *Store) badRecord(key []byte, err error) error {
+	return &CorruptionError{File: s.catalogPath(), Err: fmt.Errorf("key %x: %w", key, err)}
+}
+
+// nextOfRun reads the next event of the run.
+func (f *feed) nextOfRun() error {
+	if f.point {
+		ok, err := f.run.Read(uint64(f.at), &f.row)
+		switch {
+		case err != nil:
+			return f.runErr(err)
+		case !ok:
+			return f.lost()
+		}
+		return f.setRow(&f.row)
+	}
+	if f.runC.Next() {
+		r := f.runC.Row()
+		if Seq(r.Seq) != f.at {
+			return f.lost()
+		}
+		return f.setRow(r)
+	}
+	if err := f.runC.Err(); err != nil {
+		return f.runErr(err)
+	}
+	if f.at <= Seq(f.run.Info().Last) {
+		return f.lost()
+	}
+	return errMoved // to what follows the run
+}
+
+// runErr adds to damage of a run which sequences cannot be read.
+func (f *feed) runErr(err error) error {
+	err = fileError(f.l.s.rows.path(f.file.n), err)
+	if c, ok := errors.AsType[*CorruptionError](err); ok {
+		info := f.run.Info()
+		c.Seq, c.End = Seq(info.First), Seq(info.Last)+1
+		for i := range f.run.Blocks() {
+			if b := f.run.Block(i); Seq(b.First) <= f.at && f.at <= Seq(b.Last) {
+				c.Seq, c.End = Seq(b.First), Seq(b.Last)+1
+			}
+		}
+	}
+	return err
+}
+
+// setRow makes a row the current event.
+func (f *feed) setRow(r *sealed.Row) (err error) {
+	err = f.setHeaders(r.Headers)
+	if err != nil || Encoding(r.Encoding) > Msgpack || r.Flags&^rowTombstone != 0 {
+		return &CorruptionError{Seq: f.at, End: f.at + 1, File: f.l.s.rows.path(f.file.n), Err: fmt.Errorf("row cannot be decoded: %w", errors.Join(errRecord, err))}
+	}
+	f.ev = Event{
+		Time: r.Time, Kind: Kind(r.Kind), Encoding: Encoding(r.Encoding), Tombstone: r.Flags&rowTombstone != 0,
+		Origin: Origin(r.Origin), Idempotency: r.Idempotency, SchemaVersion: r.SchemaVersion,
+		Key: r.Key, Headers: f.ev.Headers, Payload: r.Payload,
+	}
+	return nil
+}
+
+// lost returns why an event that should be sealed is not: damage took it from the journal before, or errMoved.
+func (f *feed) lost() error {
+	s := f.l.s
+	from, to := logKeys(keyLost, f.l.id)
+	it, err := s.kv.NewIter(from, to)
+	if err != nil {
+		return s.wrap("catalog", err)
+	}
+	defer it.Close()
+	if it.SeekLT(logSeqKey(keyLost, f.l.id, f.at+1)) {
+		v, err := it.Value()
+		if err != nil {
+			return s.wrap("catalog", err)
+		}
+		rec, err := decodeLost(v)
+		if err != nil {
+			return s.badRecord(it.Key(), err)
+		}
+		if first, err := keySeq(it.Key()); err == nil && f.at < rec.end {
+			return &CorruptionError{Log: f.l.name, Seq: first, End: rec.end, File: rec.file, Offset: rec.offset, Err: errors.New(rec.why)}
+		}
+	}
+	if err := it.Err(); err != nil {
+		return s.wrap("catalog", err)
+	}
+	return errMoved
+}
+
+// loadRows reads rows of the catalog from the next event on.
+func (f *feed) loadRows() error {
+	s := f.l.s
+	it, err := s.kv.NewIter(logSeqKey(keyRow, f.l.id, f.at), logSeqKey(keyRow, f.l.id, f.to))
+	if err != nil {
+		return s.wrap("catalog", err)
+	}
+	defer it.Close()
+	f.buf, f.ends = f.buf[:0], f.ends[:0]
+	for ok := it.First(); ok; ok = it.Next() {
+		seq, err := keySeq(it.Key())
+		if err != nil {
+			return s.badRecord(it.Key(), err)
+		}
+		if seq != f.at+Seq(len(f.ends)) {
+			break
+		}
+		v, err := it.Value()
+		if err != nil {
+			return s.wrap("catalog", err)
+		}
+		f.buf = append(f.buf, v...)
+		f.ends = append(f.ends, len(f.buf))
+		if f.point || len(f.ends) == feedRows || len(f.buf) >= feedBytes {
+			break
+		}
+	}
+	if err := it.Err(); err != nil {
+		return s.wrap("catalog", err)
+	}
+	if len(f.ends) == 0 {
+		return f.lost()
+	}
+	f.src, f.rest = fromRows, f.buf
+	return nil
+}
+
+// nextRow decodes the next of the rows that were loaded.
+func (f *feed) nextRow() error {
+	if len(f.ends) == 0 {
+		return errMoved // to the next ones
+	}
+	start := len(f.buf) - len(f.rest)
+	row := f.buf[start:f.ends[0]:f.ends[0]]
+	f.rest, f.ends = f.buf[f.ends[0]:], f.ends[1:]
+	headers, err := decodeRow(row, &f.ev)
+	if err == nil {
+		err = f.setHeaders(headers)
+	}
+	if err != nil {
+		return f.l.s.badRecord(logSeqKey(keyRow, f.l.id, f.at), err)
+	}
+	return nil
+}
+
+// drop gives up what the feed read ahead.
+func (f *feed) drop() {
+	f.src, f.spans, f.rest, f.ends = fromNowhere, f.spans[:0], nil, f.ends[:0]
+	_ = f.dropFile() // only read from
+}
+
+func (f *feed) dropFile() error {
+	if f.file == nil {
+		return nil
+	}
+	file := f.file
+	f.file, f.run = nil, nil
+	return f.l.s.rows.release(file)
+}
+
+// close frees what the feed holds.
+func (f *feed) close() error {
+	err := f.dropFile()
+	*f = feed{l: f.l, err: f.err}
+	if f.err == nil {
+		f.err = fmt.Errorf("read %q: cursor is closed", f.l.name)
+	}
+	return err
+}
+
+// seekSealed returns the sequence of the first sealed event at time t or later, and the sequence after the last sealed one
+// when there is none.
+func (l *Log) seekSealed(ctx context.Context, t int64) (Seq, error) {
+	s := l.s
+	for range lookAgain {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		l.mu.Lock()
+		rec, floor := l.sealed, l.floor
+		l.mu.Unlock()
+		first, run, found, err := s.seekRun(l.id, floor, rec.rowsFrom, t)
+		if err != nil {
+			return 0, l.readErr(first, err)
+		}
+		if found {
+			seq, err := s.seekInRun(run, t)
+			if errors.Is(err, errMoved) {
+				continue
+			}
+			if err != nil {
+				return 0, l.readErr(first, quarantine(err, first, run.last+1))
+			}
+			return seq, nil
+		}
+		f := feed{l: l, at: max(rec.rowsFrom, floor), to: rec.next}
+		for f.next(ctx) {
+			if f.ev.Time >= t {
+				break
+			}
+			f.ev.Seq++
+		}
+		if f.err != nil {
+			return 0, errors.Join(f.err, f.close())
+		}
+		seq := max(f.ev.Seq, rec.rowsFrom, floor)
+		return seq, f.close()
+	}
+	return 0, l.readErr(0, errMoved)
+}
+
+// seekRun finds the first run that ends at time t or later, among those that begin in [from, to), by halves.
+func (s *Store) seekRun(id LogID, from, to Seq, t int64) (first Seq, run runRecord, found bool, err error) {
+	// All runs that begin below lo end before t; the run found begins at hi, when there is one.
+	lo, hi := Seq(0), to
+	for lo < hi {
+		mid := lo + (hi-lo-1)/2
+		start, rec, ok, err := s.findRun(id, mid)
+		if err != nil {
+			return 0, run, false, err
+		}
+		if !ok || start < lo || rec.max < t || rec.last < from {
+			lo = mid + 1
+			if ok && rec.last >= mid {
+				lo = rec.last + 1
+			}
+			continue
+		}
+		first, run, found, hi = start, rec, true, start
+	}
+	return first, run, found, nil
+}
+
+// seekInRun returns the sequence of the first row of a run at time t or later.
+func (s *Store) seekInRun(rec runRecord, t int64) (Seq, error) {
+	file, err := s.rows.acquire(rec.file)
+	if err != nil {
+		return 0, err
+	}
+	run, err := s.rows.run(file, rec.at)
+	if err != nil {
+		return 0, errors.Join(err, s.rows.release(file))
+	}
+	seq, ok, err := run.SeekTime(t)
+	switch {
+	case err != nil:
+		err = fileError(s.rows.path(rec.file), err)
+	case !ok:
+		err = errMoved
+	}
+	return Seq(seq), errors.Join(err, s.rows.release(file))
+}

@@ -1,0 +1,265 @@
+package redex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed69692123/netdb/redex/journal"
+)
+
+// sealer moves events from the journal to row files and the catalog, pass by pass.
+//
+// A pass takes everything up to one frame T that is synced first. It writes the runs to one new row file, syncs it and its
+// directory, and applies one batch: runs, rows, records of all logs that changed, and T. Readers are then told where the events
+// are now. Only when the batch is flushed may the journal forget what it holds: before, a crash takes the catalog back to an
+// earlier T, from which the journal is replayed. Row files that the catalog does not name are removed when a store is opened.
+type sealer struct {
+	mu       sync.Mutex    // one pass at a time; taken before the append lock
+	wake     chan struct{} // of capacity 1
+	hotBytes atomic.Int64  // memory of all hot indexes
+	ordinal  atomic.Uint64 // T of the last pass that readers know of
+
+	// Guarded by mu.
+	nextFile uint64
+	nextLog  LogID    // that the catalog knows of
+	flushed  Ordinal  // T of the last pass that is flushed
+	applied  Ordinal  // T of the last pass that is applied
+	dead     []uint64 // row files to remove when applied is flushed
+
+	failMu sync.Mutex
+	failed error // of the last pass, in the background or on demand
+	failID int
+	onFail map[int]context.CancelCauseFunc
+}
+
+// kick starts a pass in the background soon. It never blocks.
+func (sl *sealer) kick() {
+	select {
+	case sl.wake <- struct{}{}:
+	default:
+	}
+}
+
+// onFailure has cancel called with the cause when a pass has failed or fails; the returned function ends that.
+func (sl *sealer) onFailure(cancel context.CancelCauseFunc) (stop func()) {
+	sl.failMu.Lock()
+	defer sl.failMu.Unlock()
+	if sl.failed != nil {
+		cancel(sl.failed)
+	}
+	sl.failID++
+	id := sl.failID
+	if sl.onFail == nil {
+		sl.onFail = map[int]context.CancelCauseFunc{}
+	}
+	sl.onFail[id] = cancel
+	return func() {
+		sl.failMu.Lock()
+		defer sl.failMu.Unlock()
+		delete(sl.onFail, id)
+	}
+}
+
+// setFailed notes how a pass ended.
+func (sl *sealer) setFailed(err error) {
+	sl.failMu.Lock()
+	defer sl.failMu.Unlock()
+	sl.failed = err
+	if err != nil {
+		for _, cancel := range sl.onFail {
+			cancel(err)
+		}
+	}
+}
+
+// err returns why the last pass failed, or nil.
+func (sl *sealer) err() error {
+	sl.failMu.Lock()
+	defer sl.failMu.Unlock()
+	return sl.failed
+}
+
+// sealLoop seals in the background until the store is closed.
+func (s *Store) sealLoop() {
+	defer s.wg.Done()
+	for {
+		select {
+		case <-s.done:
+			return
+		case <-s.seal.wake:
+		}
+		s.mu.Lock()
+		due := s.unsealed >= s.o.SealBytes || s.seal.hotBytes.Load() >= s.o.HotBytes || s.j.Stats().Waiting > 0
+		target := s.pub.cut.Ordinal
+		s.mu.Unlock()
+		if !due {
+			continue
+		}
+		if err := s.sealTo(s.bg, target); err != nil && s.closedErr() == nil {
+			s.log.Error("redex: sealing failed", "err", err)
+		}
+	}
+}
+
+// Seal moves every event that is visible at the call from the journal to row files and the catalog. It is what the store does
+// by itself in the background; backups and tests want it done.
+func (s *Store) Seal(ctx context.Context) error {
+	if s.o.ReadOnly {
+		return fmt.Errorf("seal: %w", ErrReadOnly)
+	}
+	return s.sealTo(ctx, s.Cut().Ordinal)
+}
+
+// sealTo runs passes until everything up to a frame is sealed.
+func (s *Store) sealTo(ctx context.Context, target Ordinal) error {
+	s.seal.mu.Lock()
+	defer s.seal.mu.Unlock()
+	for s.seal.applied < target || s.seal.flushed < s.seal.applied {
+		if err := s.closedErr(); err != nil {
+			return fmt.Errorf("seal: %w", err)
+		}
+		err := s.sealPass(ctx, target)
+		if err != nil {
+			err = fmt.Errorf("seal: %w", err)
+		}
+		if ctx.Err() == nil {
+			s.seal.setFailed(err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// freeze chooses the frame a pass goes up to, so that it moves about SealBytes, and takes over the list of dirty logs.
+func (s *Store) freeze() (t mark, dirty []*Log) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t = mark{s.pub.cut.Ordinal, s.pub.cut.Time, s.placed}
+	if limit := s.placed - s.unsealed + s.o.SealBytes; s.placed > limit {
+		for i, m := range s.marks {
+			if i > 0 && m.placed > limit {
+				break
+			}
+			t = m
+		}
+	}
+	s.marks = slices.DeleteFunc(s.marks, func(m mark) bool { return m.ordinal <= t.ordinal })
+	dirty = s.dirty
+	s.dirty = nil
+	s.dirtyGen++
+	return t, dirty
+}
+
+// thaw puts logs that still have changes back on the list.
+func (s *Store) thaw(logs []*Log, sealed int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsealed -= sealed
+	for _, l := range logs {
+		l.mu.Lock()
+		dirty := l.hot.spans > 0 && !l.deleted || len(l.changes) > 0
+		l.mu.Unlock()
+		if dirty {
+			l.markDirtyLocked()
+		}
+	}
+}
+
+// sealPass moves what is up to one frame.
+func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
+	sl := &s.seal
+	if sl.flushed < sl.applied { // an earlier pass could not finish
+		if err := s.finishPass(ctx); err != nil {
+			return err
+		}
+		if sl.applied >= target {
+			return nil
+		}
+	}
+	t, dirty := s.freeze()
+	slices.SortFunc(dirty, func(a, b *Log) int {
+		switch {
+		case a.id < b.id:
+			return -1
+		case a.id > b.id:
+			return 1
+		}
+		return 0
+	})
+	dirty = slices.Compact(dirty)
+	before := s.sealedBytes()
+	p := &pass{s: s, t: t, batch: s.kv.NewBatch(), files: map[uint64]int64{}}
+	applied := false
+	defer func() {
+		var done int64
+		if applied {
+			done = max(t.placed-before, 0)
+		}
+		s.thaw(dirty, done)
+		if e := p.batch.Close(); err == nil {
+			err = e
+		}
+	}()
+	if err := s.j.Sync(ctx, journal.Ordinal(t.ordinal)); err != nil {
+		return s.wrap("sync", err)
+	}
+	s.durable.wake()
+	for _, l := range dirty {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(err, p.abandon())
+		}
+		if err := p.add(l); err != nil {
+			return errors.Join(fmt.Errorf("log %q: %w", l.name, err), p.abandon())
+		}
+	}
+	if err := p.finishFile(); err != nil {
+		return errors.Join(err, p.abandon())
+	}
+	if err := p.finishBatch(); err != nil {
+		return errors.Join(err, p.abandon())
+	}
+	if err := s.kv.Apply(ctx, p.batch); err != nil {
+		return errors.Join(s.wrap("catalog", err), p.abandon())
+	}
+	applied = true
+	sl.applied = t.ordinal
+	sl.dead = append(sl.dead, p.dead...)
+	p.install()
+	sl.ordinal.Store(uint64(t.ordinal))
+	s.counts.passes.Add(1)
+	return s.finishPass(ctx)
+}
+
+// sealedBytes returns how many bytes of frames were placed up to the last pass.
+func (s *Store) sealedBytes() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.placed - s.unsealed
+}
+
+// finishPass flushes what passes applied, and lets go what is not needed any more.
+func (s *Store) finishPass(ctx context.Context) error {
+	sl := &s.seal
+	if err := s.kv.Flush(ctx); err != nil {
+		return s.wrap("flush", err)
+	}
+	sl.flushed = sl.applied
+	dead := sl.dead
+	sl.dead = nil
+	var errs []error
+	for _, n := range dead {
+		if err := s.rows.remove(n); err != nil { // it stays until the store is opened again
+			errs = append(errs, err)
+		}
+	}
+	if err := s.j.Release(journal.Ordinal(sl.flushed)); err != nil {
+		errs = append(errs, s.wrap("release", err))
+	}
+	return errors.Join(errs...)
+}

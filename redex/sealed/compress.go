@@ -1,0 +1,73 @@
+package sealed
+
+import (
+	"sync"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+)
+
+// compressor compresses the row bytes of blocks.
+type compressor struct {
+	how Compression
+	buf []byte
+	enc *zstd.Encoder
+}
+
+// compress returns the bytes to store and their codec. The result is src itself, or valid until the next call.
+func (c *compressor) compress(src []byte) ([]byte, uint8, error) {
+	const least = 64
+	if c.how == None || len(src) < least {
+		return src, codecNone, nil
+	}
+	codec := uint8(codecS2)
+	switch c.how {
+	case Zstd:
+		codec = codecZstd
+		if c.enc == nil {
+			var err error
+			c.enc, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithWindowSize(128<<10), zstd.WithLowerEncoderMem(true))
+			if err != nil {
+				return nil, 0, err
+			}
+		}
+		c.buf = c.enc.EncodeAll(src, c.buf[:0])
+	default:
+		if need := s2.MaxEncodedLen(len(src)); cap(c.buf) < need {
+			c.buf = make([]byte, need)
+		}
+		c.buf = s2.Encode(c.buf[:cap(c.buf)], src)
+	}
+	if len(c.buf) > len(src)-len(src)/16 {
+		return src, codecNone, nil
+	}
+	return c.buf, codec, nil
+}
+
+// zstdDecoder returns the decoder that all readers share. DecodeAll is safe for concurrent use and starts no goroutine; the
+// capacity of its destination bounds what it decodes.
+var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true), zstd.IgnoreChecksum(true))
+})
+
+// decompress decodes src into dst's memory, which has a capacity of at least n, and returns the n bytes.
+func decompress(dst, src []byte, codec uint8, n int) ([]byte, error) {
+	switch codec {
+	case codecS2:
+		if m, err := s2.DecodedLen(src); err != nil || m != n {
+			return nil, errEncoding
+		}
+		return s2.Decode(dst[:n], src)
+	case codecZstd:
+		d, err := zstdDecoder()
+		if err != nil {
+			return nil, err
+		}
+		out, err := d.DecodeAll(src, dst[:0:n])
+		if err == nil && len(out) != n {
+			err = errEncoding
+		}
+		return out, err
+	}
+	return nil, errEncoding
+}

@@ -1,0 +1,87 @@
+package redex
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/seed69692123/netdb/redex/internal/kv"
+	"github.com/seed69692123/netdb/redex/journal"
+)
+
+// counters count since Open.
+type counters struct {
+	appends atomic.Int64
+	passes  atomic.Int64
+}
+
+// Metrics are figures of a store at one moment. Counters are since Open.
+type Metrics struct {
+	Journal journal.Stats
+	Catalog kv.Metrics
+
+	Appends       int64 // frames of events
+	SealPasses    int64
+	SealError     error // why the last pass failed, or nil
+	Sealed        Ordinal
+	UnsealedBytes int64
+	HotBytes      int64 // memory of the index of events not yet sealed
+	DirtyLogs     int   // logs with changes the catalog lacks
+	LogsInMemory  int
+	OpenFiles     int
+	BlockBytes    int64 // memory of cached blocks of row files
+	BlockHits     int64
+	BlockMisses   int64
+}
+
+// Metrics returns figures. It never waits for a disk.
+func (s *Store) Metrics() Metrics {
+	m := Metrics{
+		Journal: s.j.Stats(), Catalog: s.kv.Metrics(),
+		Appends: s.counts.appends.Load(), SealPasses: s.counts.passes.Load(), SealError: s.seal.err(),
+		Sealed: Ordinal(s.seal.ordinal.Load()), HotBytes: s.seal.hotBytes.Load(),
+	}
+	s.mu.Lock()
+	m.UnsealedBytes, m.DirtyLogs = s.unsealed, len(s.dirty)
+	s.mu.Unlock()
+	s.reg.Lock()
+	m.LogsInMemory = len(s.reg.logs)
+	s.reg.Unlock()
+	s.rows.mu.Lock()
+	m.OpenFiles = len(s.rows.open)
+	s.rows.mu.Unlock()
+	m.BlockBytes, m.BlockHits, m.BlockMisses = s.rows.blocks.figures()
+	return m
+}
+
+// LogStats are figures of a log at one moment.
+type LogStats struct {
+	Bounds      Bounds
+	LastTime    int64 // of the newest event ever; 0 when there was none
+	HotEvents   int64 // in the journal only
+	RowEvents   int64 // rows of the catalog
+	Runs        int64 // in row files
+	RawBytes    int64 // payload, key and header bytes of the events in runs
+	StoredBytes int64 // bytes of the runs
+	RowBytes    int64 // bytes of the rows
+	Tails       int   // that wait for an event
+}
+
+// Stats returns figures of the log, all of one moment.
+func (l *Log) Stats() LogStats {
+	visible := Ordinal(l.s.visible.Load())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.boundsLocked(visible)
+	st := LogStats{
+		Bounds: b, LastTime: l.sealed.lastTime, HotEvents: int64(b.Next - max(l.sealed.next, b.Floor)), RowEvents: int64(l.sealed.next - l.sealed.rowsFrom),
+		Runs: l.sealed.runs, RawBytes: l.sealed.rawBytes, StoredBytes: l.sealed.storedBytes, RowBytes: l.sealed.rowsBytes,
+		Tails: len(l.waiting),
+	}
+	if _, time, ok := l.hot.nextAt(visible); ok {
+		st.LastTime = time
+	}
+	return st
+}
+
+// String describes the log without taking a lock.
+func (l *Log) String() string { return fmt.Sprintf("log %q (%d)", l.name, l.id) }

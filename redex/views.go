@@ -1,0 +1,152 @@
+package redex
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+)
+
+// Views is a part of the store's Pebble keyspace for what is derived from logs: fold state and checkpoints, field
+// catalogues, positions. What it holds never runs ahead of what is durable in the journal, is lost at a crash back to some
+// earlier Commit, and can be rebuilt from the logs. It is safe for concurrent use.
+type Views struct {
+	s    *Store
+	name string
+}
+
+// Views returns the keyspace of that name: a short constant such as "fold/NAME", without zero bytes.
+func (s *Store) Views(name string) *Views { return &Views{s, name} }
+
+func (v *Views) key(key []byte) []byte {
+	return appendView(make([]byte, 0, len(v.name)+len(key)+2), v.name, key)
+}
+
+// end returns the first key after the keyspace, or that of to.
+func (v *Views) end(to []byte) []byte {
+	if to == nil {
+		return prefixEnd(v.key(nil))
+	}
+	return v.key(to)
+}
+
+// Get returns a copy of the value of key, or nil when there is none.
+func (v *Views) Get(key []byte) ([]byte, error) {
+	b, ok, err := v.s.kv.Get(v.key(key), nil)
+	if err != nil {
+		return nil, v.s.wrap(fmt.Sprintf("view %q", v.name), err)
+	}
+	if ok && b == nil {
+		b = []byte{}
+	}
+	return b, nil
+}
+
+// Scan returns keys and values in [from, to) in key order; a nil to means the end. Slices are valid until the next pair. The
+// scan sees the keyspace as it was when it began; it should not take long, because it keeps what it sees from being freed.
+func (v *Views) Scan(from, to []byte) iter.Seq2[[]byte, ViewValue] {
+	return func(yield func([]byte, ViewValue) bool) {
+		fail := func(err error) {
+			if err != nil {
+				yield(nil, ViewValue{Err: v.s.wrap(fmt.Sprintf("view %q", v.name), err)})
+			}
+		}
+		it, err := v.s.kv.NewIter(v.key(from), v.end(to))
+		if err != nil {
+			fail(err)
+			return
+		}
+		defer it.Close()
+		skip := len(v.name) + 2
+		for ok := it.First(); ok; ok = it.Next() {
+			val, err := it.Value()
+			if err != nil {
+				fail(err)
+				return
+			}
+			if !yield(it.Key()[skip:], ViewValue{Bytes: val}) {
+				return
+			}
+		}
+		fail(it.Err())
+	}
+}
+
+// ViewValue is a value of Scan; Err is set on the last pair when the scan failed.
+type ViewValue struct {
+	Bytes []byte
+	Err   error
+}
+
+// ViewBatch gathers changes for Commit. The zero value is an empty batch.
+type ViewBatch struct {
+	ops []viewOp
+}
+
+type viewOp struct {
+	typ        uint8
+	key, value []byte // of a range, value is its end; nil means that of the keyspace
+}
+
+const (
+	viewSet uint8 = iota
+	viewDelete
+	viewDeleteRange
+)
+
+// Set sets a value of at most 32 KiB. The slices may be reused after return.
+func (b *ViewBatch) Set(key, value []byte) {
+	b.ops = append(b.ops, viewOp{viewSet, bytes.Clone(key), bytes.Clone(value)})
+}
+
+// Delete deletes a key.
+func (b *ViewBatch) Delete(key []byte) {
+	b.ops = append(b.ops, viewOp{typ: viewDelete, key: bytes.Clone(key)})
+}
+
+// DeleteRange deletes the keys in [from, to); a nil to means the end.
+func (b *ViewBatch) DeleteRange(from, to []byte) {
+	b.ops = append(b.ops, viewOp{viewDeleteRange, bytes.Clone(from), bytes.Clone(to)})
+}
+
+// Len returns the number of changes.
+func (b *ViewBatch) Len() int { return len(b.ops) }
+
+// Reset empties the batch.
+func (b *ViewBatch) Reset() { b.ops = b.ops[:0] }
+
+// Commit applies the batch as one, after making every frame up to derivedFrom durable. A value over 32 KiB or a key over
+// 4 KiB is an error, and nothing is applied.
+func (v *Views) Commit(ctx context.Context, b *ViewBatch, derivedFrom Ordinal) error {
+	s := v.s
+	op := fmt.Sprintf("commit view %q", v.name)
+	if s.o.ReadOnly {
+		return fmt.Errorf("%s: %w", op, ErrReadOnly)
+	}
+	if err := s.closedErr(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	if err := s.SyncTo(ctx, derivedFrom); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	batch := s.kv.NewBatch()
+	defer batch.Close()
+	for _, o := range b.ops {
+		var err error
+		switch key := v.key(o.key); o.typ {
+		case viewSet:
+			err = batch.Set(key, o.value)
+		case viewDelete:
+			err = batch.Delete(key)
+		case viewDeleteRange:
+			err = batch.DeleteRange(key, v.end(o.value))
+		}
+		if err != nil {
+			return s.wrap(op, err)
+		}
+	}
+	if err := s.kv.Apply(ctx, batch); err != nil {
+		return s.wrap(op, err)
+	}
+	return nil
+}
