@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"compress/gzip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,76 @@ func TestScripts(t *testing.T) {
 			return err == nil, nil
 		},
 	})
+}
+
+// shellPath returns a command that is the shell: the test binary under the name that TestMain knows.
+func shellPath(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "netdb-shell")
+	if err := os.Symlink(exe, link); err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// TestLocked checks that the second opener of a store is told who has it, and that a store whose owner was killed opens.
+func TestLocked(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	call := func(args ...string) (int, string, string) {
+		var out, errOut strings.Builder
+		code := run(append([]string{dir}, args...), strings.NewReader(""), &out, &errOut)
+		return code, out.String(), errOut.String()
+	}
+	if code, _, errOut := call(".append a {}"); code != 0 {
+		t.Fatal(errOut)
+	}
+	owner := exec.CommandContext(t.Context(), shellPath(t), dir, ".tail", "a", "-f")
+	out, err := owner.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil { // now it has the store
+		t.Fatal(err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, text, errOut := call(".logs")
+	if code != 1 || text != "" {
+		t.Errorf("exit code %d, output %q", code, text)
+	}
+	for _, want := range []string{dir, itoa(owner.Process.Pid), host} {
+		if !strings.Contains(errOut, want) {
+			t.Errorf("%q is not in %q", want, errOut)
+		}
+	}
+	if err := owner.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	owner.Wait() // it was killed: that is its error
+	if code, text, errOut := call("-csv", ".logs"); code != 0 || !strings.Contains(text, "a,1,0,1,") || errOut != "" {
+		t.Errorf("after the owner was killed: exit code %d, %q, %q", code, text, errOut)
+	}
+}
+
+// TestReaderGone checks that a shell whose output nobody reads ends instead of going on.
+func TestReaderGone(t *testing.T) {
+	var errOut strings.Builder
+	var script strings.Builder
+	for range 1000 {
+		script.WriteString(".help\n")
+	}
+	if code := run(nil, strings.NewReader(script.String()), failing{}, &errOut); code != 1 || !strings.Contains(errOut.String(), "line 1: full") {
+		t.Errorf("exit code %d: %s", code, errOut.String())
+	}
 }
 
 // cmdExits runs a command that has to exit with the code given first.

@@ -75,7 +75,19 @@ func (sh *shell) open(ctx context.Context, dir string) error {
 	if fresh && sh.prompt {
 		sh.remark("made a new store in %s", dir)
 	}
+	sh.tellRecovery()
 	return sh.openModels(ctx)
+}
+
+// tellRecovery says what opening found after the last writer, when a person should know.
+func (sh *shell) tellRecovery() {
+	r := sh.db.Store().Recovery()
+	if r.MayHaveLost {
+		sh.remark("the store was not closed and the system stopped: events that were not yet on disk may be lost; epoch %d begins", sh.db.Store().Epoch())
+	}
+	for _, d := range r.Damage {
+		sh.remark("damage: %v", d)
+	}
 }
 
 // openModels opens the models whose logs are there, so that their tables can be queried.
