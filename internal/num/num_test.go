@@ -155,13 +155,33 @@ func TestParse(t *testing.T) {
 		i  int64
 		f  float64
 	}{
-		{"0", IsInt, 0, 0}, {"-0", IsInt, 0, 0}, {"12", IsInt, 12, 0}, {"-12", IsInt, -12, 0},
-		{"9223372036854775807", IsInt, math.MaxInt64, 0}, {"9223372036854775808", IsBig, 0, 0},
-		{"-9223372036854775808", IsInt, math.MinInt64, 0}, {"-9223372036854775809", IsBig, 0, 0},
-		{"99999999999999999999", IsBig, 0, 0}, {"1.0", IsFloat, 0, 1}, {"1e2", IsFloat, 0, 100}, {"-1.5E-1", IsFloat, 0, -0.15},
-		{"1e999", IsFloat, 0, math.Inf(1)}, {"-1e999", IsFloat, 0, math.Inf(-1)}, {"1e-999", IsFloat, 0, 0},
-		{"", NotNumber, 0, 0}, {"-", NotNumber, 0, 0}, {"01", NotNumber, 0, 0}, {"1.", NotNumber, 0, 0}, {".5", NotNumber, 0, 0}, {"1e", NotNumber, 0, 0},
-		{"1e+", NotNumber, 0, 0}, {"+1", NotNumber, 0, 0}, {"1x", NotNumber, 0, 0}, {"0x1", NotNumber, 0, 0}, {"1.5e3x", NotNumber, 0, 0}, {"-01", NotNumber, 0, 0},
+		{"0", IsInt, 0, 0},
+		{"-0", IsInt, 0, 0},
+		{"12", IsInt, 12, 0},
+		{"-12", IsInt, -12, 0},
+		{"9223372036854775807", IsInt, math.MaxInt64, 0},
+		{"9223372036854775808", IsBig, 0, 0},
+		{"-9223372036854775808", IsInt, math.MinInt64, 0},
+		{"-9223372036854775809", IsBig, 0, 0},
+		{"99999999999999999999", IsBig, 0, 0},
+		{"1.0", IsFloat, 0, 1},
+		{"1e2", IsFloat, 0, 100},
+		{"-1.5E-1", IsFloat, 0, -0.15},
+		{"1e999", IsFloat, 0, math.Inf(1)},
+		{"-1e999", IsFloat, 0, math.Inf(-1)},
+		{"1e-999", IsFloat, 0, 0},
+		{"", NotNumber, 0, 0},
+		{"-", NotNumber, 0, 0},
+		{"01", NotNumber, 0, 0},
+		{"1.", NotNumber, 0, 0},
+		{".5", NotNumber, 0, 0},
+		{"1e", NotNumber, 0, 0},
+		{"1e+", NotNumber, 0, 0},
+		{"+1", NotNumber, 0, 0},
+		{"1x", NotNumber, 0, 0},
+		{"0x1", NotNumber, 0, 0},
+		{"1.5e3x", NotNumber, 0, 0},
+		{"-01", NotNumber, 0, 0},
 	} {
 		if k, i, f := Parse([]byte(c.in)); k != c.k || i != c.i || f != c.f {
 			t.Errorf("Parse(%q) = %d %d %v", c.in, k, i, f)
@@ -173,10 +193,23 @@ func TestParse(t *testing.T) {
 		i       int64
 		f       float64
 	}{
-		{" +12 ", "", IsInt, 12, 0}, {"007", "", IsInt, 7, 0}, {"-0009223372036854775809", "-9223372036854775809", IsBig, 0, 0}, {".5", "", IsFloat, 0, 0.5},
-		{"5.", "", IsFloat, 0, 5}, {"-Infinity", "", IsFloat, 0, math.Inf(-1)}, {"INF", "", IsFloat, 0, math.Inf(1)}, {"1e400", "", IsFloat, 0, math.Inf(1)},
-		{"0x10", "", NotNumber, 0, 0}, {"1_000", "", NotNumber, 0, 0}, {"", "", NotNumber, 0, 0}, {"infinit", "", NotNumber, 0, 0}, {"--1", "", NotNumber, 0, 0},
-		{"-", "", NotNumber, 0, 0}, {"1 2", "", NotNumber, 0, 0}, {".", "", NotNumber, 0, 0}, {"infinityx", "", NotNumber, 0, 0},
+		{" +12 ", "", IsInt, 12, 0},
+		{"007", "", IsInt, 7, 0},
+		{"-0009223372036854775809", "-9223372036854775809", IsBig, 0, 0},
+		{".5", "", IsFloat, 0, 0.5},
+		{"5.", "", IsFloat, 0, 5},
+		{"-Infinity", "", IsFloat, 0, math.Inf(-1)},
+		{"INF", "", IsFloat, 0, math.Inf(1)},
+		{"1e400", "", IsFloat, 0, math.Inf(1)},
+		{"0x10", "", NotNumber, 0, 0},
+		{"1_000", "", NotNumber, 0, 0},
+		{"", "", NotNumber, 0, 0},
+		{"infinit", "", NotNumber, 0, 0},
+		{"--1", "", NotNumber, 0, 0},
+		{"-", "", NotNumber, 0, 0},
+		{"1 2", "", NotNumber, 0, 0},
+		{".", "", NotNumber, 0, 0},
+		{"infinityx", "", NotNumber, 0, 0},
 	} {
 		k, i, f, b := ParseText([]byte(c.in))
 		if k != c.k || i != c.i || f != c.f || k == IsBig && string(b) != c.big {
@@ -264,8 +297,13 @@ func TestSumSpecial(t *testing.T) {
 		in   []float64
 		want float64
 	}{
-		{nil, 0}, {[]float64{1, inf, 2}, inf}, {[]float64{inf, -inf}, nan}, {[]float64{1, nan}, nan}, {[]float64{-inf, 5}, -inf},
-		{[]float64{math.MaxFloat64, math.MaxFloat64}, inf}, {[]float64{1e308, 1, -1e308}, 1},
+		{nil, 0},
+		{[]float64{1, inf, 2}, inf},
+		{[]float64{inf, -inf}, nan},
+		{[]float64{1, nan}, nan},
+		{[]float64{-inf, 5}, -inf},
+		{[]float64{math.MaxFloat64, math.MaxFloat64}, inf},
+		{[]float64{1e308, 1, -1e308}, 1},
 	} {
 		var s Sum
 		for _, x := range c.in {

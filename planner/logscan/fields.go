@@ -30,7 +30,6 @@ type fields struct {
 	detached  bool                // no longer the log's catalogue: not to be saved
 
 	savedTo    redex.Seq // walked when it was saved
-	savedNodes int       // nodes of which a first form is saved
 	dirtyNodes map[int32]struct{}
 	dirtyBad   map[uint64]struct{}
 }
