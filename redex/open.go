@@ -67,7 +67,11 @@ func osJournal(dir string) (journal.FS, error) { return journal.OSFS(dir) }
 // openLock locks a directory that exists.
 func openLock(dir string, o Options) (interface{ Close() error }, error) {
 	if o.Disk == nil {
-		return lockDir(dir, o.ReadOnly)
+		l, err := lockDir(dir, o.ReadOnly)
+		if err != nil {
+			return nil, err // not a nil *dirLock in an interface that is not nil
+		}
+		return l, nil
 	}
 	l, err := o.Disk.Files.Lock(o.Disk.Files.PathJoin(dir, lockName))
 	if err != nil {
