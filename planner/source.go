@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/query"
 )
 
 // TableKind says where a table's name was looked up.
@@ -101,7 +102,7 @@ func (v Interval) Bounds() (from, to int64) {
 }
 
 // Empty reports whether no integer is in the interval.
-func (v Interval) Empty() bool { return v.Bounded && v.From >= v.To }
+func (v Interval) Empty() bool { return v.Bounded && v.From >= v.To && v.To != math.MaxInt64 }
 
 // Contains reports whether x is in the interval.
 func (v Interval) Contains(x int64) bool {
@@ -125,11 +126,21 @@ type Output struct {
 	Path   []string // of a dynamic field, inside the payload
 }
 
+// Hint is a predicate Output Op Value. It is not satisfied where the column is NULL or of another class of type than Value.
+type Hint struct {
+	Output int              // index in Request.Outputs
+	Op     vector.CompareOp // Eq, Lt, Le, Gt or Ge
+	Value  query.Value      // not NULL
+}
+
 // Request says what a scan is to deliver.
 type Request struct {
 	// Outputs are the columns of every batch, in this order. None is fine: batches then carry row counts only.
 	Outputs []Output
 	Range   Range
+	// Where are predicates that every row the query can use satisfies. A source with statistics or indexes may leave out
+	// rows that do not; it need not, the planner looks at each row again.
+	Where []Hint
 	// Reverse delivers rows in descending order of scan.
 	Reverse bool
 	// Limit is the number of rows the query can use, 0 for all. A scan may stop after as many and need not.

@@ -1,0 +1,586 @@
+package planner
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/seed69692123/netdb/planner/exec"
+	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/query"
+)
+
+func itoa(i int) string { return strconv.Itoa(i) }
+
+// expr binds an expression. What is constant is evaluated at once, unless that fails: then it fails where SQL reaches it.
+func (b *binder) expr(s *scope, e query.Expr) (exec.Expr, error) {
+	x, err := b.exprNode(s, e)
+	if err != nil {
+		return nil, err
+	}
+	return b.fold(x), nil
+}
+
+// fold replaces a constant expression by its value.
+func (b *binder) fold(x exec.Expr) exec.Expr {
+	if _, ok := x.(*exec.Const); ok || !exec.IsConst(x) {
+		return x
+	}
+	v, err := exec.EvalConst(b.ctx, x, b.env())
+	if err != nil {
+		return x
+	}
+	return &exec.Const{Span: x.At(), Value: v, T: x.Type()}
+}
+
+func (b *binder) exprNode(s *scope, e query.Expr) (exec.Expr, error) {
+	switch e := e.(type) {
+	case *query.Literal:
+		return b.literal(e.Span, e.Value)
+	case *query.Param:
+		v, err := b.param(e)
+		if err != nil {
+			return nil, err
+		}
+		return b.literal(e.Span, v)
+	case *query.Name:
+		return b.nameOrAlias(s, e)
+	case *query.Unary:
+		return b.unary(s, e)
+	case *query.Binary:
+		return b.binary(s, e)
+	case *query.Is:
+		x, err := b.expr(s, e.Expr)
+		if err != nil {
+			return nil, err
+		}
+		if e.Kind != query.IsNull {
+			if x, err = b.boolean(x, "IS"); err != nil {
+				return nil, err
+			}
+		}
+		return &exec.Is{Span: e.Span, X: x, Kind: e.Kind, Negate: e.Not}, nil
+	case *query.Like:
+		return b.like(s, e)
+	case *query.In:
+		return b.in(s, e)
+	case *query.Between:
+		return b.between(s, e)
+	case *query.Case:
+		return b.caseExpr(s, e)
+	case *query.Cast:
+		return b.cast(s, e)
+	case *query.Call:
+		return b.call(s, e)
+	case *query.Field:
+		x, err := b.expr(s, e.Expr)
+		if err != nil {
+			return nil, err
+		}
+		return b.inside(e, x, []query.Ident{e.Name})
+	case *query.Index:
+		x, err := b.expr(s, e.Expr)
+		if err != nil {
+			return nil, err
+		}
+		i, err := b.expr(s, e.Index)
+		if err != nil {
+			return nil, err
+		}
+		if !x.Type().Dynamic() {
+			return nil, query.Errorf(e, query.CodeType, "a %s has no elements", x.Type())
+		}
+		return b.index(e, x, i)
+	case *query.Exists:
+		return nil, unsupported(e, "EXISTS")
+	case *query.Subquery:
+		return nil, unsupported(e, "a query used as a value")
+	case *query.Quantified:
+		return nil, unsupported(e, "ANY and ALL")
+	case *query.Tuple:
+		return nil, unsupported(e, "a row value")
+	case *query.Array:
+		return nil, unsupported(e, "an array value")
+	case *query.Star:
+		return nil, query.Errorf(e, query.CodeSyntax, "* is not a value")
+	case *query.NamedArg:
+		return nil, query.Errorf(e, query.CodeSyntax, "%q is an argument of a function", e.Name.Name)
+	}
+	return nil, unsupported(e, "this expression")
+}
+
+// literal makes a constant.
+func (b *binder) literal(at query.Span, v query.Value) (exec.Expr, error) {
+	t, ok := typeOfKind(v.Kind())
+	if !ok {
+		return nil, query.Errorf(at, query.CodeUnsupported, "%s values are not supported", v.Kind().Type())
+	}
+	return &exec.Const{Span: at, Value: v, T: t}, nil
+}
+
+// nameOrAlias binds a name, looking at the aliases of the select list where they count.
+func (b *binder) nameOrAlias(s *scope, n *query.Name) (exec.Expr, error) {
+	x, err := b.name(s, n)
+	if err == nil || len(n.Parts) != 1 || len(s.aliases) == 0 {
+		return x, err
+	}
+	if a := findAlias(s.aliases, n.Parts[0]); a != nil {
+		return a, nil
+	}
+	return nil, err
+}
+
+// findAlias returns the item an alias names: exactly, else the only one that differs in case.
+func findAlias(items []aliasItem, id query.Ident) exec.Expr {
+	for _, it := range items {
+		if it.name == id.Name {
+			return it.expr
+		}
+	}
+	var found exec.Expr
+	for _, it := range items {
+		if !id.Quoted && strings.EqualFold(it.name, id.Name) {
+			if found != nil {
+				return nil
+			}
+			found = it.expr
+		}
+	}
+	return found
+}
+
+func isNullConst(x exec.Expr) bool {
+	c, ok := x.(*exec.Const)
+	return ok && c.Value.IsNull()
+}
+
+// boolean makes x a condition: BOOLEAN, or a dynamic value that counts where it is one.
+func (b *binder) boolean(x exec.Expr, what string) (exec.Expr, error) {
+	switch {
+	case x.Type() == vector.Bool:
+		return x, nil
+	case isNullConst(x):
+		return &exec.Const{Span: x.At(), T: vector.Bool}, nil
+	case x.Type().Dynamic():
+		return exec.NewNarrow(x, vector.Bool), nil
+	}
+	return nil, query.Errorf(x, query.CodeType, "%s wants a BOOLEAN, not %s", what, typeName(x))
+}
+
+// typeName names an expression's type in messages.
+func typeName(x exec.Expr) string {
+	if isNullConst(x) {
+		return "NULL"
+	}
+	if x.Type() == vector.Any {
+		return "a payload field"
+	}
+	return x.Type().String()
+}
+
+// condition binds an expression used as a condition.
+func (b *binder) condition(s *scope, e query.Expr) (exec.Expr, error) {
+	x, err := b.expr(s, e)
+	if err != nil {
+		return nil, err
+	}
+	return b.boolean(x, s.where)
+}
+
+func (b *binder) unary(s *scope, e *query.Unary) (exec.Expr, error) {
+	x, err := b.expr(s, e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	switch e.Op {
+	case query.OpNot:
+		if x, err = b.boolean(x, "NOT"); err != nil {
+			return nil, err
+		}
+		return &exec.Not{Span: e.Span, X: x}, nil
+	case query.OpNeg, query.OpPos:
+		zero := &exec.Const{Span: e.Span, Value: query.Int(0), T: vector.Int}
+		if x.Type() == vector.IntervalType {
+			zero = &exec.Const{Span: e.Span, Value: query.Interval(0, 0, 0), T: vector.IntervalType}
+		}
+		if e.Op == query.OpNeg {
+			return b.arith(e.Span, query.OpSub, zero, x)
+		}
+		return b.arith(e.Span, query.OpAdd, zero, x)
+	}
+	return nil, unsupported(e, "this operator")
+}
+
+var compareOps = map[query.Op]vector.CompareOp{
+	query.OpEq: vector.Eq, query.OpNe: vector.Ne, query.OpLt: vector.Lt, query.OpLe: vector.Le, query.OpGt: vector.Gt,
+	query.OpGe: vector.Ge, query.OpIsDistinct: vector.IsDistinct, query.OpIsNotDistinct: vector.IsNotDistinct,
+}
+
+func (b *binder) binary(s *scope, e *query.Binary) (exec.Expr, error) {
+	if e.Op == query.OpAnd || e.Op == query.OpOr {
+		return b.logic(s, e)
+	}
+	l, err := b.expr(s, e.L)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.expr(s, e.R)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := compareOps[e.Op]; ok {
+		return b.compare(e.Span, e.Op, l, r)
+	}
+	switch e.Op {
+	case query.OpAdd, query.OpSub, query.OpMul, query.OpDiv, query.OpIntDiv, query.OpMod:
+		return b.arith(e.Span, e.Op, l, r)
+	case query.OpPow:
+		return b.function(e.Span, "power", []exec.Expr{l, r})
+	case query.OpConcat:
+		return b.concat(e, l, r)
+	case query.OpArrow, query.OpArrowText:
+		return b.arrowOp(e, l, r)
+	}
+	at := e.OpSpan
+	if at.IsZero() {
+		at = e.Span
+	}
+	return nil, unsupported(at, "this operator")
+}
+
+// logic binds a chain of AND or OR to one node, in the order of the text. The chain is taken apart in a loop: it may be long.
+func (b *binder) logic(s *scope, e *query.Binary) (exec.Expr, error) {
+	var operands []query.Expr
+	var at query.Expr = e
+	for {
+		bin, ok := at.(*query.Binary)
+		if !ok || bin.Op != e.Op {
+			operands = append(operands, at)
+			break
+		}
+		operands = append(operands, bin.R)
+		at = bin.L
+	}
+	out := &exec.Logic{Span: e.Span, Or: e.Op == query.OpOr}
+	name := "AND"
+	if out.Or {
+		name = "OR"
+	}
+	for i := len(operands) - 1; i >= 0; i-- {
+		x, err := b.expr(s, operands[i])
+		if err != nil {
+			return nil, err
+		}
+		if x, err = b.boolean(x, name); err != nil {
+			return nil, err
+		}
+		if l, ok := x.(*exec.Logic); ok && l.Or == out.Or {
+			out.Args = append(out.Args, l.Args...)
+			continue
+		}
+		out.Args = append(out.Args, x)
+	}
+	return out, nil
+}
+
+// compare binds a comparison.
+func (b *binder) compare(at query.Span, op query.Op, l, r exec.Expr) (exec.Expr, error) {
+	l, r, err := b.comparable(at, l, r)
+	if err != nil {
+		return nil, err
+	}
+	return &exec.Compare{Span: at, Op: compareOps[op], L: l, R: r}, nil
+}
+
+// comparable brings two operands to types that compare: equal ones, numbers, or anything beside a dynamic value. A text
+// constant beside a time, date, interval or blob is read as one. Other static types do not compare.
+func (b *binder) comparable(at query.Span, l, r exec.Expr) (exec.Expr, exec.Expr, error) {
+	var err error
+	lt, rt := l.Type(), r.Type()
+	switch {
+	case lt == rt, lt.Dynamic(), rt.Dynamic(), isNullConst(l), isNullConst(r), isNumber(lt) && isNumber(rt):
+		return l, r, nil
+	case readsText(lt) && isTextConst(r):
+		r, err = b.readText(r, lt)
+		return l, r, err
+	case readsText(rt) && isTextConst(l):
+		l, err = b.readText(l, rt)
+		return l, r, err
+	case lt == vector.Date && rt == vector.Time:
+		return &exec.Cast{Span: l.At(), X: l, To: vector.Time}, r, nil
+	case lt == vector.Time && rt == vector.Date:
+		return l, &exec.Cast{Span: r.At(), X: r, To: vector.Time}, nil
+	}
+	e := query.ErrorAt(at, query.CodeType, "cannot compare %s with %s", typeName(l), typeName(r))
+	if (lt == vector.Text) != (rt == vector.Text) {
+		return nil, nil, e.WithHint("use CAST, or write the constant in the other type")
+	}
+	return nil, nil, e
+}
+
+func isNumber(t vector.Type) bool { return t == vector.Int || t == vector.Float }
+
+// readsText reports whether a text constant is taken for a value of the type.
+func readsText(t vector.Type) bool {
+	return t == vector.Time || t == vector.Date || t == vector.IntervalType || t == vector.Blob
+}
+
+func isTextConst(x exec.Expr) bool {
+	c, ok := x.(*exec.Const)
+	return ok && c.T == vector.Text
+}
+
+// readText turns a text constant into one of another type.
+func (b *binder) readText(x exec.Expr, t vector.Type) (exec.Expr, error) {
+	v, err := exec.EvalConst(b.ctx, &exec.Cast{Span: x.At(), X: x, To: t}, b.env())
+	if err != nil {
+		return nil, err
+	}
+	return &exec.Const{Span: x.At(), Value: v, T: t}, nil
+}
+
+var arithOps = map[query.Op]vector.ArithOp{
+	query.OpAdd: vector.Add, query.OpSub: vector.Subtract, query.OpMul: vector.Multiply, query.OpDiv: vector.Divide,
+	query.OpIntDiv: vector.IntDivide, query.OpMod: vector.Modulo,
+}
+
+// arith binds arithmetic.
+func (b *binder) arith(at query.Span, op query.Op, l, r exec.Expr) (exec.Expr, error) {
+	var err error
+	// A text constant beside a time is read as an interval, as in now() - '1 hour'.
+	if op == query.OpAdd || op == query.OpSub {
+		if isTextConst(r) && (l.Type() == vector.Time || l.Type() == vector.Date) {
+			if r, err = b.readText(r, vector.IntervalType); err != nil {
+				return nil, err
+			}
+		}
+	}
+	t, ok := vector.ArithType(arithOps[op], l.Type(), r.Type())
+	if !ok {
+		return nil, query.ErrorAt(at, query.CodeType, "no operator %s for %s and %s", opText(op), typeName(l), typeName(r))
+	}
+	return &exec.Arith{Span: at, Op: arithOps[op], L: l, R: r, T: t}, nil
+}
+
+func opText(op query.Op) string {
+	return map[query.Op]string{
+		query.OpAdd: "+", query.OpSub: "-", query.OpMul: "*", query.OpDiv: "/", query.OpIntDiv: "//", query.OpMod: "%",
+	}[op]
+}
+
+// concat binds a || b: text, or blobs.
+func (b *binder) concat(e *query.Binary, l, r exec.Expr) (exec.Expr, error) {
+	return b.function(e.Span, "||", []exec.Expr{l, r})
+}
+
+// arrowOp binds x -> key and x ->> key.
+func (b *binder) arrowOp(e *query.Binary, l, r exec.Expr) (exec.Expr, error) {
+	if !l.Type().Dynamic() {
+		if l.Type() != vector.Text && !isNullConst(l) {
+			return nil, query.Errorf(e, query.CodeType, "a %s has no fields", l.Type())
+		}
+		l = b.fold(&exec.Cast{Span: l.At(), X: l, To: vector.JSON})
+	}
+	var out exec.Expr
+	var err error
+	switch {
+	case r.Type() == vector.Text:
+		out = b.arrow(e.Span, l, r)
+	case r.Type() == vector.Int, r.Type().Dynamic():
+		out, err = b.index(e, l, r)
+	default:
+		return nil, query.Errorf(e.R, query.CodeType, "a field is named by TEXT or BIGINT, not %s", typeName(r))
+	}
+	if err != nil || e.Op == query.OpArrow {
+		return out, err
+	}
+	return &exec.Cast{Span: e.Span, X: out, To: vector.Text}, nil
+}
+
+// arrow is the field of x that a text names. Of a log's payload, or of a field in it, it is a field that the scan can give.
+func (b *binder) arrow(at query.Span, x, key exec.Expr) exec.Expr {
+	if col, ok := x.(*exec.Col); ok && isTextConst(key) {
+		if f, ok := b.fields[col.Index]; ok {
+			path := append(append([]string(nil), f.path...), key.(*exec.Const).Value.Text())
+			id := f.scan.addField(b, path)
+			b.noteField(id, f.scan, path)
+			return b.col(id, at)
+		}
+	}
+	return &exec.Call{Span: at, Fn: exec.FindFunction("json_get"), Args: []exec.Expr{x, key}, T: vector.JSON}
+}
+
+// index is an element of an array, counted from 0, or a field where the index is text.
+func (b *binder) index(at query.Node, x, i exec.Expr) (exec.Expr, error) {
+	if i.Type() == vector.Text {
+		return b.arrow(at.At(), x, i), nil
+	}
+	if i.Type() != vector.Int && !i.Type().Dynamic() {
+		return nil, query.Errorf(i, query.CodeType, "an element is numbered by a BIGINT, not %s", typeName(i))
+	}
+	return &exec.Call{Span: at.At(), Fn: exec.FindFunction("json_get"), Args: []exec.Expr{x, i}, T: vector.JSON}, nil
+}
+
+func (b *binder) like(s *scope, e *query.Like) (exec.Expr, error) {
+	out := &exec.Like{Span: e.Span, Escape: '\\', Fold: e.Fold, Negate: e.Not}
+	var err error
+	if out.X, err = b.textOperand(s, e.Expr, "LIKE"); err != nil {
+		return nil, err
+	}
+	if out.Pattern, err = b.textOperand(s, e.Pattern, "LIKE"); err != nil {
+		return nil, err
+	}
+	if e.Escape != nil {
+		v, err := b.constant(e.Escape, "ESCAPE")
+		if err != nil {
+			return nil, err
+		}
+		if v.Kind() != query.KindText || utf8.RuneCountInString(v.Text()) > 1 {
+			return nil, query.Errorf(e.Escape, query.CodeBadValue, "ESCAPE wants one character, or '' for none")
+		}
+		out.Escape = 0
+		if v.Text() != "" {
+			out.Escape, _ = utf8.DecodeRuneInString(v.Text())
+		}
+	}
+	return out, nil
+}
+
+// textOperand binds an operand that must be text.
+func (b *binder) textOperand(s *scope, e query.Expr, what string) (exec.Expr, error) {
+	x, err := b.expr(s, e)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case x.Type() == vector.Text:
+		return x, nil
+	case isNullConst(x):
+		return &exec.Const{Span: x.At(), T: vector.Text}, nil
+	case x.Type().Dynamic():
+		return exec.NewNarrow(x, vector.Text), nil
+	}
+	return nil, query.Errorf(e, query.CodeType, "%s wants TEXT, not %s", what, typeName(x))
+}
+
+func (b *binder) in(s *scope, e *query.In) (exec.Expr, error) {
+	if e.Query != nil {
+		return nil, unsupported(e, "IN (query)")
+	}
+	x, err := b.expr(s, e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	out := &exec.In{Span: e.Span, X: x, Negate: e.Not}
+	for _, item := range e.List {
+		y, err := b.expr(s, item)
+		if err != nil {
+			return nil, err
+		}
+		l, r, err := b.comparable(item.At(), x, y)
+		if err != nil {
+			return nil, err
+		}
+		if l != x {
+			return nil, query.Errorf(item, query.CodeType, "cannot compare %s with %s", typeName(x), typeName(y)).
+				WithHint("use CAST")
+		}
+		out.List = append(out.List, r)
+	}
+	return out, nil
+}
+
+// between is x >= lo AND x <= hi.
+func (b *binder) between(s *scope, e *query.Between) (exec.Expr, error) {
+	x, err := b.expr(s, e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	lo, err := b.expr(s, e.Lo)
+	if err != nil {
+		return nil, err
+	}
+	hi, err := b.expr(s, e.Hi)
+	if err != nil {
+		return nil, err
+	}
+	ge, err := b.compare(e.Span, query.OpGe, x, lo)
+	if err != nil {
+		return nil, err
+	}
+	le, err := b.compare(e.Span, query.OpLe, x, hi)
+	if err != nil {
+		return nil, err
+	}
+	var out exec.Expr = &exec.Logic{Span: e.Span, Args: []exec.Expr{ge, le}}
+	if e.Not {
+		out = &exec.Not{Span: e.Span, X: out}
+	}
+	return out, nil
+}
+
+func (b *binder) caseExpr(s *scope, e *query.Case) (exec.Expr, error) {
+	out := &exec.Case{Span: e.Span}
+	var operand exec.Expr
+	var err error
+	if e.Operand != nil {
+		if operand, err = b.expr(s, e.Operand); err != nil {
+			return nil, err
+		}
+	}
+	for _, w := range e.Whens {
+		cond, err := b.expr(s, w.Cond)
+		if err != nil {
+			return nil, err
+		}
+		if operand != nil {
+			cond, err = b.compare(w.Cond.At(), query.OpEq, operand, cond)
+		} else {
+			cond, err = b.boolean(cond, "WHEN")
+		}
+		if err != nil {
+			return nil, err
+		}
+		then, err := b.expr(s, w.Then)
+		if err != nil {
+			return nil, err
+		}
+		out.Whens, out.Thens = append(out.Whens, cond), append(out.Thens, then)
+	}
+	results := append([]exec.Expr(nil), out.Thens...)
+	if e.Else != nil {
+		x, err := b.expr(s, e.Else)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, x)
+	}
+	if out.T, err = b.unify(results, "CASE"); err != nil {
+		return nil, err
+	}
+	for i := range results {
+		if results[i], err = b.convert(results[i], out.T); err != nil {
+			return nil, err
+		}
+	}
+	out.Thens = results[:len(out.Thens)]
+	if e.Else != nil {
+		out.Else = results[len(results)-1]
+	}
+	return out, nil
+}
+
+func (b *binder) cast(s *scope, e *query.Cast) (exec.Expr, error) {
+	x, err := b.expr(s, e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	to, ok := typeOf(e.Type.Type)
+	if !ok {
+		return nil, unsupported(e.Type, e.Type.Type.String())
+	}
+	if !exec.CanCast(x.Type(), to) && !isNullConst(x) {
+		return nil, query.Errorf(e, query.CodeType, "cannot cast %s to %s", typeName(x), to)
+	}
+	return &exec.Cast{Span: e.Span, X: x, To: to, Try: e.Try}, nil
+}

@@ -1,0 +1,414 @@
+package planner
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/seed69692123/netdb/planner/exec"
+	"github.com/seed69692123/netdb/query"
+)
+
+// from binds the entries of FROM to one tree and adds their tables to the scope.
+func (b *binder) from(s *scope, refs []query.TableRef) (node, error) {
+	var tree node
+	for _, ref := range refs {
+		n, err := b.tableRef(s, ref)
+		if err != nil {
+			return nil, err
+		}
+		if tree == nil {
+			tree = n
+		} else {
+			tree = &joinNode{left: tree, right: n, kind: exec.JoinInner}
+		}
+	}
+	if tree == nil {
+		tree = &valuesNode{rows: [][]exec.Expr{{}}, note: "one row"}
+	}
+	return tree, nil
+}
+
+// tableRef binds one entry of FROM.
+func (b *binder) tableRef(s *scope, ref query.TableRef) (node, error) {
+	if b.reads++; b.reads > maxTables {
+		return nil, query.Errorf(ref, query.CodeTooDeep, "the statement reads more than %d tables", maxTables)
+	}
+	switch ref := ref.(type) {
+	case *query.TableName:
+		return b.tableName(s, ref)
+	case *query.TableQuery:
+		if ref.Lateral {
+			return nil, unsupported(ref, "LATERAL")
+		}
+		res, err := b.query(ref.Query, s.ctes)
+		if err != nil {
+			return nil, err
+		}
+		return b.derived(s, ref, res, "", ref.Alias)
+	case *query.TableFunc:
+		return b.tableFunc(s, ref)
+	case *query.Join:
+		return b.join(s, ref)
+	}
+	return nil, unsupported(ref, "this kind of table")
+}
+
+// derived adds the result of a query to the scope as a table.
+func (b *binder) derived(s *scope, at query.Node, res bound, name string, alias *query.Alias) (node, error) {
+	t := &table{name: name, cols: slices.Clone(res.cols)}
+	if alias != nil {
+		t.name = alias.Name.Name
+		if len(alias.Columns) > len(t.cols) {
+			return nil, query.Errorf(alias, query.CodeSyntax, "table %q has %d columns but %d names", t.name, len(t.cols), len(alias.Columns))
+		}
+		for i, c := range alias.Columns {
+			t.cols[i].name = c.Name
+		}
+	}
+	return res.node, s.addTable(at, t)
+}
+
+// addTable adds a table to the scope; two of one name are an error.
+func (s *scope) addTable(at query.Node, t *table) error {
+	for _, o := range s.tables {
+		if t.name != "" && o.name == t.name && o.schema == t.schema {
+			return query.Errorf(at, query.CodeDuplicate, "table %q stands twice in FROM", t.name).WithHint("give one of them an alias")
+		}
+	}
+	s.tables = append(s.tables, t)
+	return nil
+}
+
+// tableName binds a table by name: CTE, view, fold, log.
+func (b *binder) tableName(s *scope, ref *query.TableName) (node, error) {
+	if len(ref.Parts) == 1 {
+		if c := s.ctes.find(ref.Parts[0]); c != nil {
+			res, err := b.query(c.cte.Query, c.seen)
+			if err != nil {
+				return nil, err
+			}
+			if len(c.cte.Columns) > len(res.cols) {
+				return nil, query.Errorf(c.cte, query.CodeSyntax, "table %q has %d columns but %d names", c.cte.Name.Name, len(res.cols), len(c.cte.Columns))
+			}
+			for i, col := range c.cte.Columns {
+				res.cols[i].name = col.Name
+			}
+			return b.derived(s, ref, res, c.cte.Name.Name, ref.Alias)
+		}
+	}
+	name, err := b.lookup(ref)
+	if err != nil {
+		return nil, err
+	}
+	src, err := b.cat.Table(b.ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if src == nil {
+		return nil, query.Errorf(ref, query.CodeUnknownTable, "table %q is gone", name.Name)
+	}
+	schema := ""
+	if len(ref.Parts) > 1 {
+		schema = ref.Parts[0].Name
+	}
+	return b.scan(s, ref, src, name.Name, schema, ref.Alias)
+}
+
+// scan adds a source to the scope as a table.
+func (b *binder) scan(s *scope, at query.Node, src Source, name, schema string, alias *query.Alias) (node, error) {
+	n := &scanNode{source: src, columns: src.Columns()}
+	t := &table{name: name, schema: schema, scan: n}
+	if alias != nil {
+		t.name, t.schema = alias.Name.Name, ""
+		if len(alias.Columns) > 0 {
+			// Renamed columns make a table of exactly its `*` columns.
+			cols, err := b.star(t)
+			if err != nil {
+				return nil, err
+			}
+			return b.derived(s, at, bound{n, cols}, t.name, alias)
+		}
+	}
+	if err := b.restrict(n, at); err != nil {
+		return nil, err
+	}
+	return n, s.addTable(at, t)
+}
+
+// find returns the innermost WITH table of a name: exactly that, else the only one that differs in case.
+func (c *cteScope) find(id query.Ident) *cteScope {
+	var fold *cteScope
+	for at := c; at != nil; at = at.outer {
+		if at.cte.Name.Name == id.Name {
+			return at
+		}
+		if fold == nil && !id.Quoted && strings.EqualFold(at.cte.Name.Name, id.Name) {
+			fold = at
+		}
+	}
+	return fold
+}
+
+// allTables returns the catalog's tables.
+func (b *binder) allTables() ([]TableName, error) {
+	if b.tables == nil {
+		t, err := b.cat.Tables(b.ctx)
+		if err != nil {
+			return nil, err
+		}
+		b.tables = slices.Clone(t)
+		slices.SortFunc(b.tables, func(x, y TableName) int {
+			if c := int(x.Kind) - int(y.Kind); c != 0 {
+				return c
+			}
+			return strings.Compare(x.Name, y.Name)
+		})
+	}
+	return b.tables, nil
+}
+
+// lookup finds the table that a name means.
+func (b *binder) lookup(ref *query.TableName) (TableName, error) {
+	all, err := b.allTables()
+	if err != nil {
+		return TableName{}, err
+	}
+	kinds := []TableKind{KindView, KindFold, KindLog}
+	id := ref.Parts[len(ref.Parts)-1]
+	switch len(ref.Parts) {
+	case 1:
+	case 2:
+		k, ok := schemaKind(ref.Parts[0])
+		if !ok {
+			return TableName{}, b.unknownTable(ref, all)
+		}
+		kinds = []TableKind{k}
+	default:
+		return TableName{}, b.unknownTable(ref, all)
+	}
+	match := func(same func(a, b string) bool) (found []TableName) {
+		for _, t := range all {
+			if slices.Contains(kinds, t.Kind) && same(t.Name, id.Name) {
+				found = append(found, t)
+			}
+		}
+		return found
+	}
+	found := match(func(a, b string) bool { return a == b })
+	if len(found) == 0 && !id.Quoted {
+		found = match(strings.EqualFold)
+	}
+	switch len(found) {
+	case 0:
+		return TableName{}, b.unknownTable(ref, all)
+	case 1:
+		return found[0], nil
+	}
+	var names []string
+	for _, t := range found {
+		names = append(names, t.Kind.String()+"."+quoteTable(t))
+	}
+	return TableName{}, query.Errorf(ref, query.CodeAmbiguousTable, "table %q is ambiguous", id.Name).
+		WithHint("write %s", strings.Join(names, " or "))
+}
+
+// schemaKind returns the kind a schema names.
+func schemaKind(id query.Ident) (TableKind, bool) {
+	for _, k := range []TableKind{KindView, KindFold, KindLog, KindSystem} {
+		if id.Name == k.String() || !id.Quoted && strings.EqualFold(id.Name, k.String()) {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
+// quoteTable writes a table's name as SQL after its schema; logs are always quoted, their names are rarely plain.
+func quoteTable(t TableName) string {
+	if t.Kind == KindLog {
+		return `"` + strings.ReplaceAll(t.Name, `"`, `""`) + `"`
+	}
+	return quoteName(t.Name)
+}
+
+// unknownTable says that a table is unknown and what was probably meant.
+func (b *binder) unknownTable(ref *query.TableName, all []TableName) error {
+	parts := make([]string, len(ref.Parts))
+	for i, p := range ref.Parts {
+		parts[i] = p.Name
+	}
+	name := strings.Join(parts, ".")
+	e := query.Errorf(ref, query.CodeUnknownTable, "no table %q", name)
+	var candidates []string
+	for _, t := range all {
+		if t.Name == name || t.Name == strings.Join(parts, "/") {
+			return e.WithHint("quote the name: %s", `"`+strings.ReplaceAll(t.Name, `"`, `""`)+`"`)
+		}
+		if len(parts) == 2 {
+			if k, ok := schemaKind(ref.Parts[0]); ok && t.Kind != k {
+				continue
+			}
+		}
+		if t.Kind != KindSystem {
+			candidates = append(candidates, t.Name)
+		}
+		candidates = append(candidates, t.Kind.String()+"."+t.Name)
+	}
+	near := query.Nearest(name, candidates)
+	if near == "" && len(parts) == 2 {
+		near = query.Nearest(parts[1], candidates)
+	}
+	if near != "" {
+		return e.WithHint("did you mean %s?", near)
+	}
+	return e
+}
+
+// tableFunc binds a function in FROM. The one there is: logs('pattern').
+func (b *binder) tableFunc(s *scope, ref *query.TableFunc) (node, error) {
+	if ref.Lateral {
+		return nil, unsupported(ref, "LATERAL")
+	}
+	call := ref.Call
+	if len(call.Name) != 1 || !strings.EqualFold(call.Name[0].Name, "logs") {
+		name := call.Name[len(call.Name)-1].Name
+		e := query.Errorf(call, query.CodeUnknownFunc, "no table function %q", name)
+		if query.Nearest(name, []string{"logs"}) != "" {
+			e = e.WithHint("did you mean logs('pattern')?")
+		}
+		return nil, e
+	}
+	if len(call.Args) != 1 || call.Star || call.Distinct || call.Over != nil || call.Filter != nil {
+		return nil, query.Errorf(call, query.CodeSyntax, "logs wants one pattern").WithHint("logs('sensors/**')")
+	}
+	v, err := b.constant(call.Args[0], "the pattern of logs")
+	if err != nil {
+		return nil, err
+	}
+	if v.Kind() != query.KindText {
+		return nil, query.Errorf(call.Args[0], query.CodeType, "logs wants a pattern of type TEXT")
+	}
+	if _, err := path.Match(v.Text(), ""); err != nil {
+		return nil, query.Errorf(call.Args[0], query.CodeBadValue, "pattern %q is not well-formed", v.Text())
+	}
+	all, err := b.allTables()
+	if err != nil {
+		return nil, err
+	}
+	p := &patternSource{pattern: v.Text()}
+	for _, t := range all {
+		if t.Kind != KindLog || !MatchLog(v.Text(), t.Name) {
+			continue
+		}
+		src, err := b.cat.Table(b.ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		if src != nil {
+			p.names, p.sources = append(p.names, t.Name), append(p.sources, src)
+		}
+	}
+	if len(p.sources) == 0 {
+		return nil, query.Errorf(call.Args[0], query.CodeUnknownTable, "no log matches %q", v.Text())
+	}
+	return b.scan(s, ref, p, "logs", "", ref.Alias)
+}
+
+// join binds a join of two tables.
+func (b *binder) join(s *scope, j *query.Join) (node, error) {
+	n := &joinNode{}
+	switch {
+	case j.Asof:
+		return nil, unsupported(j, "ASOF JOIN")
+	case j.Kind == query.JoinInner, j.Kind == query.JoinCross:
+		n.kind = exec.JoinInner
+	case j.Kind == query.JoinLeft:
+		n.kind = exec.JoinLeft
+	default:
+		names := map[query.JoinKind]string{query.JoinRight: "RIGHT JOIN", query.JoinFull: "FULL JOIN", query.JoinSemi: "SEMI JOIN", query.JoinAnti: "ANTI JOIN"}
+		e := unsupported(j, names[j.Kind])
+		if j.Kind == query.JoinRight {
+			e = e.WithHint("swap the tables and use LEFT JOIN")
+		}
+		return nil, e
+	}
+	// Each side is bound in a scope of its own, so that USING and ON see which side a column is of.
+	ls, rs := &scope{ctes: s.ctes}, &scope{ctes: s.ctes}
+	var err error
+	if n.left, err = b.tableRef(ls, j.L); err != nil {
+		return nil, err
+	}
+	if n.right, err = b.tableRef(rs, j.R); err != nil {
+		return nil, err
+	}
+	for _, t := range append(slices.Clone(ls.tables), rs.tables...) {
+		if err := s.addTable(j, t); err != nil {
+			return nil, err
+		}
+	}
+	s.merged = append(s.merged, ls.merged...)
+	s.merged = append(s.merged, rs.merged...)
+	using := j.Using
+	if j.Natural {
+		if using, err = b.common(ls, rs); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range using {
+		name := &query.Name{Span: id.Span, Parts: []query.Ident{id}}
+		l, err := b.name(ls, name)
+		if err != nil {
+			return nil, err
+		}
+		r, err := b.name(rs, name)
+		if err != nil {
+			return nil, err
+		}
+		x, err := b.compare(id.Span, query.OpEq, l, r)
+		if err != nil {
+			return nil, err
+		}
+		n.residual = append(n.residual, x)
+		c, ok := l.(*exec.Col)
+		if !ok {
+			return nil, query.Errorf(id, query.CodeType, "USING wants a column")
+		}
+		s.merged = append(s.merged, outCol{id.Name, c.Index})
+		for _, t := range rs.tables {
+			if t.merged == nil {
+				t.merged = map[string]bool{}
+			}
+			t.merged[r.(*exec.Col).Name] = true
+		}
+	}
+	if j.On != nil {
+		both := &scope{tables: append(slices.Clone(ls.tables), rs.tables...), where: "ON", ctes: s.ctes}
+		both.merged = append(slices.Clone(ls.merged), rs.merged...)
+		on, err := b.condition(both, j.On)
+		if err != nil {
+			return nil, err
+		}
+		n.residual = append(n.residual, conjuncts(on)...)
+	}
+	return n, nil
+}
+
+// common returns the names that both sides of a NATURAL join have in their `*` columns, in the order of the left one.
+func (b *binder) common(ls, rs *scope) ([]query.Ident, error) {
+	l, err := b.starAll(ls)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.starAll(rs)
+	if err != nil {
+		return nil, err
+	}
+	var ids []query.Ident
+	for _, c := range l {
+		if slices.ContainsFunc(r, func(o outCol) bool { return o.name == c.name }) &&
+			!slices.ContainsFunc(ids, func(id query.Ident) bool { return id.Name == c.name }) {
+			ids = append(ids, query.Ident{Name: c.name, Quoted: true})
+		}
+	}
+	return ids, nil
+}

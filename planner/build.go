@@ -1,0 +1,150 @@
+package planner
+
+import (
+	"context"
+	"slices"
+
+	"github.com/seed69692123/netdb/planner/exec"
+	"github.com/seed69692123/netdb/planner/vector"
+)
+
+// RunOptions say how a plan is run. The zero value is the default of each field. Answers do not depend on them.
+type RunOptions struct {
+	// BatchRows is the greatest number of rows in a batch; 0 means 2,048.
+	BatchRows int
+	// Threads is the number of goroutines a scan may use; 0 means 1.
+	Threads int
+	// MemoryBytes is the memory the query's operators may hold together; 0 or less is without a limit.
+	MemoryBytes int64
+}
+
+// builder makes operators from a plan.
+type builder struct {
+	plan  *Plan
+	opts  RunOptions
+	env   *exec.Env
+	timed bool
+	ops   []exec.Operator // by node number, when timed
+}
+
+// build returns the operator of a node, whose batches have the columns n.outputs().
+func (b *builder) build(n node) exec.Operator {
+	op := b.operator(n)
+	if b.timed {
+		op = &exec.Timed{Operator: op}
+		b.ops[n.common().id] = op
+	}
+	return op
+}
+
+// place returns x with column numbers replaced by positions in the batches of an input.
+func place(x exec.Expr, outputs []int) exec.Expr {
+	if x == nil {
+		return nil
+	}
+	return exec.Rewrite(x, func(e exec.Expr) exec.Expr {
+		if c, ok := e.(*exec.Col); ok {
+			p := *c
+			if p.Index = slices.Index(outputs, c.Index); p.Index < 0 {
+				panic("planner: column " + c.Name + " is not in the input")
+			}
+			return &p
+		}
+		return e
+	})
+}
+
+func placeAll(xs []exec.Expr, outputs []int) []exec.Expr {
+	out := make([]exec.Expr, len(xs))
+	for i, x := range xs {
+		out[i] = place(x, outputs)
+	}
+	return out
+}
+
+func (b *builder) types(ids []int) []vector.Type {
+	out := make([]vector.Type, len(ids))
+	for i, id := range ids {
+		out[i] = b.plan.cols[id].typ
+	}
+	return out
+}
+
+func (b *builder) operator(n node) exec.Operator {
+	switch n := n.(type) {
+	case *scanNode:
+		return b.scan(n)
+	case *valuesNode:
+		return &exec.Values{Rows: n.rows, Types: b.types(n.ids), Env: b.env}
+	case *filterNode:
+		return &exec.Filter{In: b.build(n.in), Preds: placeAll(n.preds, n.in.outputs()), Env: b.env}
+	case *projectNode:
+		return &exec.Project{In: b.build(n.in), Exprs: placeAll(n.exprs, n.in.outputs()), Env: b.env}
+	case *aggregateNode:
+		outs := n.in.outputs()
+		op := &exec.HashAggregate{In: b.build(n.in), Keys: placeAll(n.keys, outs), Env: b.env}
+		for _, a := range n.aggs {
+			op.Aggs = append(op.Aggs, a.Map(func(x exec.Expr) exec.Expr { return place(x, outs) }))
+		}
+		return op
+	case *distinctNode:
+		op := &exec.Distinct{In: b.build(n.in), Env: b.env}
+		for _, id := range n.cols {
+			op.Cols = append(op.Cols, slices.Index(n.in.outputs(), id))
+		}
+		return op
+	case *sortNode:
+		outs := n.in.outputs()
+		if n.ties {
+			key := place(n.keys[0].Expr, outs).(*exec.Col)
+			return &exec.TieOrder{In: b.build(n.in), Col: key.Index, Want: n.limit, Env: b.env}
+		}
+		op := &exec.Sort{In: b.build(n.in), Limit: n.limit, Env: b.env}
+		for _, k := range n.keys {
+			k.Expr = place(k.Expr, outs)
+			op.Keys = append(op.Keys, k)
+		}
+		return op
+	case *limitNode:
+		return &exec.Limit{In: b.build(n.in), Count: n.count, Offset: n.offset}
+	case *joinNode:
+		l, r := n.left.outputs(), n.right.outputs()
+		return &exec.Join{
+			Left: b.build(n.left), Right: b.build(n.right), Kind: n.kind,
+			LeftKeys: placeAll(n.leftKeys, l), RightKeys: placeAll(n.rightKeys, r), Residual: placeAll(n.residual, n.outputs()),
+			BuildLeft: n.buildLeft, LeftTypes: b.types(l), RightTypes: b.types(r), Env: b.env,
+		}
+	case *unionNode:
+		op := &exec.Union{}
+		for i, in := range n.ins {
+			op.Ins = append(op.Ins, b.build(in))
+			positions := make([]int, len(n.maps[i]))
+			for k, id := range n.maps[i] {
+				positions[k] = slices.Index(in.outputs(), id)
+			}
+			op.Maps = append(op.Maps, positions)
+		}
+		return op
+	}
+	panic("planner: unknown node")
+}
+
+func (b *builder) scan(n *scanNode) exec.Operator {
+	req := Request{
+		Outputs: n.outs, Range: n.rng, Where: n.hints, Reverse: n.reverse, Limit: n.limit,
+		BatchRows: b.opts.BatchRows, Threads: max(b.opts.Threads, 1),
+	}
+	if req.BatchRows <= 0 {
+		req.BatchRows = vector.MaxRows
+	}
+	return &exec.Scan{
+		Start: func(ctx context.Context) (exec.Iterator, error) { return n.source.Scan(ctx, req) },
+		Count: func(it exec.Iterator) (rows, bytes, skipped int64) {
+			if s, ok := it.(StatsIterator); ok {
+				st := s.ScanStats()
+				return st.RowsRead, st.BytesRead, st.RowsSkipped
+			}
+			return 0, 0, 0
+		},
+	}
+}

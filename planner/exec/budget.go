@@ -1,0 +1,75 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// ErrBudget is returned when a query needs more memory than its budget allows. The error is a *BudgetError.
+var ErrBudget = errors.New("query: memory budget exceeded")
+
+// BudgetError says which operator asked for how much.
+type BudgetError struct {
+	Operator   string
+	NeedBytes  int64 // what the query would hold with the request
+	LimitBytes int64
+}
+
+func (e *BudgetError) Error() string {
+	return fmt.Sprintf("query: %s needs more memory than the query may use: %d of %d bytes", e.Operator, e.NeedBytes, e.LimitBytes)
+}
+
+// Is reports whether target is ErrBudget.
+func (e *BudgetError) Is(target error) bool { return target == ErrBudget }
+
+// Budget is the memory that the operators of a query may hold together. It is safe for concurrent use.
+type Budget struct {
+	limit int64
+	used  atomic.Int64
+	peak  atomic.Int64
+}
+
+// NewBudget returns a budget of limit bytes; 0 or less is without a limit, and only counts.
+func NewBudget(limit int64) *Budget { return &Budget{limit: limit} }
+
+// Used returns the bytes held now, Peak the most there were.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
+// Peak returns the most bytes that were held at one time.
+func (b *Budget) Peak() int64 { return b.peak.Load() }
+
+// account is what one operator holds of a budget.
+type account struct {
+	b    *Budget
+	name string
+	held int64
+	peak int64
+}
+
+func newAccount(env *Env, name string) account { return account{b: env.Budget, name: name} }
+
+// set changes what the operator holds to n bytes. On ErrBudget it holds what it held before.
+func (a *account) set(n int64) error {
+	d := n - a.held
+	if a.b != nil {
+		used := a.b.used.Add(d)
+		if d > 0 && a.b.limit > 0 && used > a.b.limit {
+			a.b.used.Add(-d)
+			return &BudgetError{Operator: a.name, NeedBytes: used, LimitBytes: a.b.limit}
+		}
+		for p := a.b.peak.Load(); used > p && !a.b.peak.CompareAndSwap(p, used); p = a.b.peak.Load() {
+		}
+	}
+	a.held = n
+	a.peak = max(a.peak, n)
+	return nil
+}
+
+// release gives everything back.
+func (a *account) release() {
+	if a.b != nil {
+		a.b.used.Add(-a.held)
+	}
+	a.held = 0
+}

@@ -1,0 +1,197 @@
+package exec
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/seed69692123/netdb/planner/vector"
+)
+
+// Param is what an argument of a function must be.
+type Param uint8
+
+// The parameters. A dynamic argument of another type than the parameter's is NULL.
+const (
+	AnyParam Param = iota
+	BoolParam
+	IntParam
+	FloatParam
+	NumberParam // BIGINT or DOUBLE
+	TextParam
+	BlobParam
+	TimeParam
+	DateParam
+	IntervalParam
+	JSONParam
+)
+
+// Type returns the vector type of the parameter; Any for AnyParam, NumberParam and JSONParam.
+func (p Param) Type() vector.Type {
+	return [...]vector.Type{
+		AnyParam: vector.Any, BoolParam: vector.Bool, IntParam: vector.Int, FloatParam: vector.Float, NumberParam: vector.Any,
+		TextParam: vector.Text, BlobParam: vector.Blob, TimeParam: vector.Time, DateParam: vector.Date,
+		IntervalParam: vector.IntervalType, JSONParam: vector.Any,
+	}[p]
+}
+
+// String names the parameter's type in messages.
+func (p Param) String() string {
+	switch p {
+	case AnyParam:
+		return "any value"
+	case NumberParam:
+		return "a number"
+	case JSONParam:
+		return "JSON"
+	}
+	return p.Type().String()
+}
+
+// Function is an entry of the table of scalar functions, which the binder, the evaluator and the documentation share.
+type Function struct {
+	Name    string
+	Aliases []string
+	Params  []Param
+	Min     int  // arguments that must be given; 0 means all of Params
+	Rest    bool // the last parameter may be repeated
+	// Unify brings all arguments to one type.
+	Unify bool
+	// CanFail: some value makes it fail, so it is never evaluated on rows that SQL does not reach.
+	CanFail bool
+	// Volatile: it is not folded when the plan is made.
+	Volatile bool
+	Doc      string
+
+	result func(args []vector.Type) (vector.Type, bool)
+	// nulls: row is called for NULL arguments too; else their result is NULL.
+	nulls bool
+	row   func(c *call, i int) error
+}
+
+// Arity returns the least and the greatest number of arguments, -1 for no bound.
+func (f *Function) Arity() (lo, hi int) {
+	lo, hi = len(f.Params), len(f.Params)
+	if f.Min > 0 {
+		lo = f.Min
+	}
+	if f.Rest {
+		hi = -1
+	}
+	return lo, hi
+}
+
+// Param returns what argument i must be.
+func (f *Function) Param(i int) Param { return f.Params[min(i, len(f.Params)-1)] }
+
+// Result returns the type of the result for arguments of these types, and whether there is one.
+func (f *Function) Result(args []vector.Type) (vector.Type, bool) { return f.result(args) }
+
+// call is a function call being evaluated: row writes row i of out, or makes it NULL.
+type call struct {
+	*evalState
+	args []*vector.Vector
+	out  vector.Vector
+	buf  []byte
+}
+
+// setText writes text of at most vector.MaxValueBytes.
+func (c *call) setText(i int, s []byte) error {
+	if len(s) > vector.MaxValueBytes {
+		return vector.ErrValueTooLarge
+	}
+	c.out.SetBytes(i, vector.ClassText, s)
+	return nil
+}
+
+// callEval evaluates a function row by row.
+type callEval struct {
+	call
+	e    *Call
+	args []evaluator
+}
+
+func (s *evalState) compileCall(e *Call) evaluator {
+	return &callEval{call: call{evalState: s, args: make([]*vector.Vector, len(e.Args))}, e: e, args: s.compileAll(e.Args)}
+}
+
+func (e *callEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error) {
+	for i, a := range e.args {
+		v, err := a.eval(b, sel)
+		if err != nil {
+			return nil, err
+		}
+		e.call.args[i] = v
+	}
+	e.out.Resize(e.e.T, b.N)
+	fn := e.e.Fn
+rows:
+	for k := range sel.Count(b.N) {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		if !fn.nulls {
+			for _, v := range e.call.args {
+				if v.Null(i) {
+					e.out.SetNull(i)
+					continue rows
+				}
+			}
+		}
+		if err := fn.row(&e.call, i); err != nil {
+			return nil, errorAt(e.e.Span, &vector.RowError{Row: i, Err: err})
+		}
+	}
+	return &e.out, nil
+}
+
+// functionsByName is made once from the table and never changes.
+var functionsByName = sync.OnceValue(func() map[string]*Function {
+	m := map[string]*Function{}
+	for _, f := range Functions() {
+		m[f.Name] = f
+		for _, a := range f.Aliases {
+			m[a] = f
+		}
+	}
+	return m
+})
+
+// FindFunction returns the scalar function of a lower-case name, or nil.
+func FindFunction(name string) *Function { return functionsByName()[name] }
+
+// FunctionNames returns the names of all functions and aggregates, in order.
+func FunctionNames() []string {
+	names := []string{"coalesce", "if", "ifnull", "iif", "nullif"}
+	for name := range functionsByName() {
+		if name != "||" {
+			names = append(names, name)
+		}
+	}
+	for name := range aggregatesByName() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// gives makes a result that does not depend on the arguments.
+func gives(t vector.Type) func([]vector.Type) (vector.Type, bool) {
+	return func([]vector.Type) (vector.Type, bool) { return t, true }
+}
+
+// firstArg is the type of the first argument, which must be a number.
+func firstNumber(args []vector.Type) (vector.Type, bool) {
+	t := args[0]
+	if t == vector.JSON {
+		t = vector.Any
+	}
+	return t, numeric(t)
+}
+
+// Functions is the table of scalar functions. It is made once and must not be changed.
+func Functions() []*Function { return functionTable() }
+
+var functionTable = sync.OnceValue(func() []*Function {
+	return slices.Concat(textFunctions(), numberFunctions(), timeFunctions(), jsonFunctions())
+})

@@ -1,0 +1,201 @@
+package planner
+
+import (
+	"github.com/seed69692123/netdb/planner/exec"
+	"github.com/seed69692123/netdb/planner/vector"
+)
+
+// A node is a relational operator of the logical plan. Columns have numbers that are unique in the plan: an expression names
+// its input by number, so that rules can move it without renumbering. Rules change nodes in place while a plan is being made;
+// afterwards nobody does.
+type node interface {
+	// inputs are the node's children.
+	inputs() []node
+	// setInput replaces a child.
+	setInput(i int, n node)
+	// outputs are the numbers of the columns the node gives, in order.
+	outputs() []int
+	// base holds what all nodes have.
+	common() *nodeInfo
+}
+
+// nodeInfo is what all nodes have.
+type nodeInfo struct {
+	est int64 // estimated rows; set by estimate
+	id  int   // number in the plan, in the order EXPLAIN prints; set at the end
+}
+
+func (n *nodeInfo) common() *nodeInfo { return n }
+
+// leaf and unary give nodes their children.
+type leaf struct{ nodeInfo }
+
+func (*leaf) inputs() []node     { return nil }
+func (*leaf) setInput(int, node) { panic("planner: a leaf has no input") }
+
+type unary struct {
+	nodeInfo
+	in node
+}
+
+func (u *unary) inputs() []node         { return []node{u.in} }
+func (u *unary) setInput(_ int, n node) { u.in = n }
+
+type (
+	// scanNode reads a source.
+	scanNode struct {
+		leaf
+		source  Source
+		columns []Column
+		outs    []Output
+		ids     []int
+		rng     Range
+		reverse bool
+		limit   int64
+		hints   []Hint
+		exact   bool // est is exact
+	}
+
+	// valuesNode gives constant rows.
+	valuesNode struct {
+		leaf
+		rows [][]exec.Expr
+		ids  []int
+		note string // what EXPLAIN says of where the rows are from
+	}
+
+	// filterNode keeps the rows on which every predicate is true; they are evaluated in order, each on what is left.
+	filterNode struct {
+		unary
+		preds []exec.Expr
+	}
+
+	// projectNode computes expressions.
+	projectNode struct {
+		unary
+		exprs []exec.Expr
+		ids   []int
+	}
+
+	// aggregateNode groups by keys and computes aggregates. Without keys it gives one row.
+	aggregateNode struct {
+		unary
+		keys   []exec.Expr
+		keyIDs []int
+		aggs   []*exec.Aggregate
+		aggIDs []int
+	}
+
+	// distinctNode drops rows equal to an earlier one in all columns.
+	distinctNode struct {
+		unary
+		cols []int
+	}
+
+	// sortNode orders rows; with a limit it keeps only the first so many.
+	sortNode struct {
+		unary
+		keys  []exec.SortKey
+		limit int64 // 0: all
+		ties  bool  // the input comes in descending order already; only runs of equal keys are turned round
+	}
+
+	// limitNode passes count rows after the first offset ones; count is -1 for all.
+	limitNode struct {
+		unary
+		count, offset int64
+	}
+
+	// joinNode joins two inputs. Equalities are in keys, the rest of the condition in residual, in the order of the text.
+	joinNode struct {
+		nodeInfo
+		left, right node
+		kind        exec.JoinKind
+		leftKeys    []exec.Expr
+		rightKeys   []exec.Expr
+		residual    []exec.Expr
+		buildLeft   bool
+	}
+
+	// unionNode gives the rows of its inputs one after the other. maps[i] are the columns of input i in the order of ids.
+	unionNode struct {
+		nodeInfo
+		ins  []node
+		maps [][]int
+		ids  []int
+	}
+)
+
+func (n *scanNode) outputs() []int   { return n.ids }
+func (n *valuesNode) outputs() []int { return n.ids }
+func (n *filterNode) outputs() []int { return n.in.outputs() }
+func (n *projectNode) outputs() []int {
+	return n.ids
+}
+
+func (n *aggregateNode) outputs() []int {
+	return append(append([]int(nil), n.keyIDs...), n.aggIDs...)
+}
+func (n *distinctNode) outputs() []int { return n.cols }
+func (n *sortNode) outputs() []int     { return n.in.outputs() }
+func (n *limitNode) outputs() []int    { return n.in.outputs() }
+func (n *joinNode) outputs() []int {
+	return append(append([]int(nil), n.left.outputs()...), n.right.outputs()...)
+}
+func (n *joinNode) inputs() []node { return []node{n.left, n.right} }
+func (n *joinNode) setInput(i int, c node) {
+	if i == 0 {
+		n.left = c
+	} else {
+		n.right = c
+	}
+}
+func (n *unionNode) outputs() []int         { return n.ids }
+func (n *unionNode) inputs() []node         { return n.ins }
+func (n *unionNode) setInput(i int, c node) { n.ins[i] = c }
+
+// addColumn makes a static column an output of the scan and returns its number.
+func (n *scanNode) addColumn(b *binder, i int) int {
+	for k, o := range n.outs {
+		if o.Column == i {
+			return n.ids[k]
+		}
+	}
+	n.outs = append(n.outs, Output{Column: i})
+	n.ids = append(n.ids, b.newColumn(n.columns[i].Name, n.columns[i].Type))
+	return n.ids[len(n.ids)-1]
+}
+
+// addField makes a dynamic field an output of the scan and returns its number.
+func (n *scanNode) addField(b *binder, path []string) int {
+	for k, o := range n.outs {
+		if o.Column < 0 && samePath(o.Path, path) {
+			return n.ids[k]
+		}
+	}
+	n.outs = append(n.outs, Output{Column: -1, Path: path})
+	n.ids = append(n.ids, b.newColumn(PathText(path), vector.Any))
+	return n.ids[len(n.ids)-1]
+}
+
+// role returns the role of one of the scan's outputs by column number.
+func (n *scanNode) role(id int) Role {
+	for k, out := range n.ids {
+		if out == id && n.outs[k].Column >= 0 {
+			return n.columns[n.outs[k].Column].Role
+		}
+	}
+	return RoleNone
+}
+
+func samePath(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,583 @@
+package planner
+
+import (
+	"math"
+	"slices"
+
+	"github.com/seed69692123/netdb/planner/exec"
+	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/query"
+)
+
+// optimize rewrites a bound plan. outs are the columns the result needs.
+func (b *binder) optimize(n node, outs []int) (node, error) {
+	n = b.push(n, nil)
+	n = b.order(n)
+	need := map[int]bool{}
+	for _, id := range outs {
+		need[id] = true
+	}
+	prune(n, need)
+	if err := b.estimate(n); err != nil {
+		return nil, err
+	}
+	n = b.countFromBounds(n)
+	pushLimit(n)
+	hints(n)
+	return n, nil
+}
+
+// push moves predicates down to where they exclude rows soonest. preds stand above n, in the order of the text, on columns of
+// n. A predicate that can fail is never moved below a join, an aggregate or a DISTINCT, and never ahead of one that stood
+// before it.
+func (b *binder) push(n node, preds []exec.Expr) node {
+	switch n := n.(type) {
+	case *filterNode:
+		return b.push(n.in, append(slices.Clone(n.preds), preds...))
+	case *scanNode:
+		return b.wrap(n, n.takeRange(preds))
+	case *projectNode:
+		return b.pushProject(n, preds)
+	case *aggregateNode:
+		down, rest := b.split(preds, func(x exec.Expr) bool { return len(n.keys) > 0 && within(x, n.keyIDs) })
+		for i, x := range down {
+			down[i] = substitute(x, n.keyIDs, n.keys)
+			if exec.CanFail(down[i]) {
+				rest = append([]exec.Expr{x}, rest...)
+				down[i] = nil
+			}
+		}
+		n.in = b.push(n.in, slices.DeleteFunc(down, func(x exec.Expr) bool { return x == nil }))
+		return b.wrap(n, rest)
+	case *distinctNode:
+		down, rest := b.split(preds, func(exec.Expr) bool { return true })
+		n.in = b.push(n.in, down)
+		return b.wrap(n, rest)
+	case *sortNode:
+		n.in = b.push(n.in, preds)
+		return n
+	case *limitNode:
+		n.in = b.push(n.in, nil)
+		return b.wrap(n, preds)
+	case *joinNode:
+		return b.pushJoin(n, preds)
+	case *unionNode:
+		down, rest := b.split(preds, func(exec.Expr) bool { return true })
+		for i, in := range n.ins {
+			mine := make([]exec.Expr, len(down))
+			for k, x := range down {
+				mine[k] = exec.Rewrite(x, func(e exec.Expr) exec.Expr {
+					if c, ok := e.(*exec.Col); ok {
+						return b.col(n.maps[i][slices.Index(n.ids, c.Index)], c.Span)
+					}
+					return e
+				})
+			}
+			n.ins[i] = b.push(in, mine)
+		}
+		return b.wrap(n, rest)
+	}
+	return b.wrap(n, preds)
+}
+
+// wrap puts a filter above n: none when nothing is left to test, no rows when a predicate is never true.
+func (b *binder) wrap(n node, preds []exec.Expr) node {
+	var keep []exec.Expr
+	for _, x := range preds {
+		c, ok := x.(*exec.Const)
+		switch {
+		case !ok:
+			keep = append(keep, x)
+		case c.Value.Kind() == query.KindBool && c.Value.Bool():
+		default:
+			return &valuesNode{ids: n.outputs(), note: "no rows"}
+		}
+	}
+	if s, ok := n.(*scanNode); ok && (s.rng.Seq.Empty() || s.rng.Time.Empty()) {
+		return &valuesNode{ids: n.outputs(), note: "no rows"}
+	}
+	if len(keep) == 0 {
+		return n
+	}
+	return &filterNode{unary: unary{in: n}, preds: keep}
+}
+
+// split divides predicates into those that cannot fail and that may go down, and the rest.
+func (b *binder) split(preds []exec.Expr, may func(exec.Expr) bool) (down, rest []exec.Expr) {
+	for _, x := range preds {
+		if !exec.CanFail(x) && may(x) {
+			down = append(down, x)
+		} else {
+			rest = append(rest, x)
+		}
+	}
+	return down, rest
+}
+
+// within reports whether every column of x is among ids.
+func within(x exec.Expr, ids []int) bool {
+	set := map[int]bool{}
+	exec.Columns(x, set)
+	for id := range set {
+		if !slices.Contains(ids, id) {
+			return false
+		}
+	}
+	return true
+}
+
+// substitute replaces the columns ids in x by expressions.
+func substitute(x exec.Expr, ids []int, by []exec.Expr) exec.Expr {
+	return exec.Rewrite(x, func(e exec.Expr) exec.Expr {
+		if c, ok := e.(*exec.Col); ok {
+			if i := slices.Index(ids, c.Index); i >= 0 {
+				return by[i]
+			}
+		}
+		return e
+	})
+}
+
+func (b *binder) pushProject(n *projectNode, preds []exec.Expr) node {
+	var down, rest []exec.Expr
+	for _, x := range preds {
+		y := b.fold(substitute(x, n.ids, n.exprs))
+		if exec.CanFail(y) {
+			rest = append(rest, x)
+		} else {
+			down = append(down, y)
+		}
+	}
+	n.in = b.push(n.in, down)
+	return b.wrap(n, rest)
+}
+
+// pushJoin takes a join's condition and what stands above it apart: predicates on one side go to that side, equalities
+// between the sides become keys.
+func (b *binder) pushJoin(n *joinNode, preds []exec.Expr) node {
+	left, right := n.left.outputs(), n.right.outputs()
+	var toLeft, toRight, residual, above []exec.Expr
+	cond := n.residual
+	if n.kind == exec.JoinInner {
+		cond = append(slices.Clone(cond), preds...)
+	} else {
+		toLeft, above = b.split(preds, func(x exec.Expr) bool { return within(x, left) })
+	}
+	for _, x := range cond {
+		safe := !exec.CanFail(x)
+		switch {
+		case safe && n.kind == exec.JoinInner && within(x, left):
+			toLeft = append(toLeft, x)
+		case safe && within(x, right):
+			toRight = append(toRight, x)
+		case (safe || len(residual) == 0 && len(n.leftKeys) == 0) && n.takeKey(x, left, right):
+		default:
+			residual = append(residual, x)
+		}
+	}
+	n.residual = residual
+	n.left = b.push(n.left, toLeft)
+	n.right = b.push(n.right, toRight)
+	return b.wrap(n, above)
+}
+
+// takeKey makes x a key of the join if it is an equality between its sides.
+func (n *joinNode) takeKey(x exec.Expr, left, right []int) bool {
+	c, ok := x.(*exec.Compare)
+	if !ok || c.Op != vector.Eq {
+		return false
+	}
+	// Dates and times compare, but are not equal as keys; binding has cast static ones to one type.
+	temporal := func(t vector.Type) bool { return t == vector.Date || t == vector.Time }
+	if c.L.Type() != c.R.Type() && (temporal(c.L.Type()) || temporal(c.R.Type())) {
+		return false
+	}
+	hasCols := func(e exec.Expr) bool {
+		set := map[int]bool{}
+		exec.Columns(e, set)
+		return len(set) > 0
+	}
+	if !hasCols(c.L) || !hasCols(c.R) {
+		return false
+	}
+	switch {
+	case within(c.L, left) && within(c.R, right):
+		n.leftKeys, n.rightKeys = append(n.leftKeys, c.L), append(n.rightKeys, c.R)
+	case within(c.R, left) && within(c.L, right):
+		n.leftKeys, n.rightKeys = append(n.leftKeys, c.R), append(n.rightKeys, c.L)
+	default:
+		return false
+	}
+	return true
+}
+
+// takeRange turns predicates on the sequence and the time of a log into the scan's range, and returns the others.
+func (n *scanNode) takeRange(preds []exec.Expr) []exec.Expr {
+	var rest []exec.Expr
+	for _, x := range preds {
+		role, r, exact := n.rangeOfPred(x)
+		switch role {
+		case RoleSeq:
+			n.rng.Seq = n.rng.Seq.Intersect(r)
+		case RoleTime:
+			n.rng.Time = n.rng.Time.Intersect(r)
+		}
+		if role == RoleNone || !exact {
+			rest = append(rest, x)
+		}
+	}
+	return rest
+}
+
+// rangeOfPred returns the range that a predicate on a sequence or time column stands for; exact means that it says no more
+// than the range.
+func (n *scanNode) rangeOfPred(x exec.Expr) (Role, Interval, bool) {
+	switch x := x.(type) {
+	case *exec.Compare:
+		l, r, op := x.L, x.R, x.Op
+		if _, ok := l.(*exec.Const); ok {
+			l, r, op = r, l, op.Swap()
+		}
+		col, ok := l.(*exec.Col)
+		if !ok {
+			break
+		}
+		role := n.role(col.Index)
+		if v, ok := pointOf(role, r); ok {
+			if iv, ok := rangeOf(op, v); ok {
+				return role, iv, true
+			}
+		}
+	case *exec.In:
+		col, ok := x.X.(*exec.Col)
+		if !ok || x.Negate || len(x.List) == 0 {
+			break
+		}
+		role := n.role(col.Index)
+		lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
+		for _, item := range x.List {
+			v, ok := pointOf(role, item)
+			if !ok {
+				return RoleNone, Interval{}, false
+			}
+			lo, hi = min(lo, v), max(hi, v)
+		}
+		from, _ := rangeOf(vector.Ge, lo)
+		to, _ := rangeOf(vector.Le, hi)
+		return role, from.Intersect(to), len(x.List) == 1
+	}
+	return RoleNone, Interval{}, false
+}
+
+// pointOf returns the integer that a constant beside a column of that role is.
+func pointOf(role Role, x exec.Expr) (int64, bool) {
+	c, ok := x.(*exec.Const)
+	if !ok {
+		return 0, false
+	}
+	switch {
+	case role == RoleSeq && c.Value.Kind() == query.KindInt:
+		return c.Value.Int(), true
+	case role == RoleTime && c.Value.Kind() == query.KindTime:
+		return c.Value.Nanos(), true
+	}
+	return 0, false
+}
+
+// rangeOf returns the integers for which `i op v` is true, where that is one range.
+func rangeOf(op vector.CompareOp, v int64) (Interval, bool) {
+	all := All()
+	all.Bounded = true
+	none := Interval{Bounded: true}
+	switch op {
+	case vector.Eq, vector.IsNotDistinct:
+		if v == math.MaxInt64 {
+			return Interval{From: v, To: v, Bounded: true}, true
+		}
+		return Interval{From: v, To: v + 1, Bounded: true}, true
+	case vector.Lt:
+		if v == math.MaxInt64 {
+			return Interval{}, false // a bound of MaxInt64 would include it
+		}
+		all.To = v
+	case vector.Le:
+		if v < math.MaxInt64 {
+			all.To = v + 1
+		}
+	case vector.Gt:
+		if v == math.MaxInt64 {
+			return none, true
+		}
+		all.From = v + 1
+	case vector.Ge:
+		all.From = v
+	default:
+		return Interval{}, false
+	}
+	return all, true
+}
+
+// order removes sorts by the order in which a log is read anyway, forwards or backwards.
+func (b *binder) order(n node) node {
+	for i, c := range n.inputs() {
+		n.setInput(i, b.order(c))
+	}
+	s, ok := n.(*sortNode)
+	if !ok {
+		return n
+	}
+	// A sort by constants keeps the order.
+	s.keys = slices.DeleteFunc(s.keys, func(k exec.SortKey) bool {
+		_, ok := k.Expr.(*exec.Const)
+		return ok
+	})
+	if len(s.keys) == 0 {
+		return s.in
+	}
+	keys := slices.Clone(s.keys)
+	at := s.in
+	for {
+		switch x := at.(type) {
+		case *filterNode:
+			at = x.in
+			continue
+		case *projectNode:
+			for i := range keys {
+				keys[i].Expr = substitute(keys[i].Expr, x.ids, x.exprs)
+			}
+			at = x.in
+			continue
+		}
+		break
+	}
+	scan, ok := at.(*scanNode)
+	if !ok || scan.reverse {
+		return n
+	}
+	role := func(i int) Role {
+		if i < len(keys) {
+			if c, ok := keys[i].Expr.(*exec.Col); ok {
+				return scan.role(c.Index)
+			}
+		}
+		return RoleNone
+	}
+	switch {
+	case role(0) == RoleSeq:
+		scan.reverse = keys[0].Desc
+		return s.in
+	case role(0) == RoleTime && role(1) == RoleSeq && keys[0].Desc == keys[1].Desc:
+		scan.reverse = keys[0].Desc
+		return s.in
+	case role(0) == RoleTime && len(keys) == 1 && !keys[0].Desc:
+		return s.in
+	case role(0) == RoleTime && len(keys) == 1:
+		scan.reverse = true
+		s.ties = true
+	}
+	return n
+}
+
+// prune removes columns that nobody above needs.
+func prune(n node, need map[int]bool) {
+	add := func(to map[int]bool, xs ...exec.Expr) map[int]bool {
+		for _, x := range xs {
+			if x != nil {
+				exec.Columns(x, to)
+			}
+		}
+		return to
+	}
+	clone := func() map[int]bool {
+		c := make(map[int]bool, len(need))
+		for id := range need {
+			c[id] = true
+		}
+		return c
+	}
+	switch n := n.(type) {
+	case *scanNode:
+		k := 0
+		for i, id := range n.ids {
+			if need[id] {
+				n.ids[k], n.outs[k] = id, n.outs[i]
+				k++
+			}
+		}
+		n.ids, n.outs = n.ids[:k], n.outs[:k]
+	case *filterNode:
+		prune(n.in, add(clone(), n.preds...))
+	case *projectNode:
+		k := 0
+		for i, id := range n.ids {
+			if need[id] {
+				n.ids[k], n.exprs[k] = id, n.exprs[i]
+				k++
+			}
+		}
+		n.ids, n.exprs = n.ids[:k], n.exprs[:k]
+		prune(n.in, add(map[int]bool{}, n.exprs...))
+	case *aggregateNode:
+		k := 0
+		for i, id := range n.aggIDs {
+			if need[id] {
+				n.aggIDs[k], n.aggs[k] = id, n.aggs[i]
+				k++
+			}
+		}
+		n.aggIDs, n.aggs = n.aggIDs[:k], n.aggs[:k]
+		below := add(map[int]bool{}, n.keys...)
+		for _, a := range n.aggs {
+			add(below, a.Args...)
+			add(below, a.Filter)
+		}
+		prune(n.in, below)
+	case *distinctNode:
+		below := map[int]bool{}
+		for _, id := range n.cols {
+			below[id] = true
+		}
+		prune(n.in, below)
+	case *sortNode:
+		below := clone()
+		for _, k := range n.keys {
+			add(below, k.Expr)
+		}
+		prune(n.in, below)
+	case *limitNode:
+		prune(n.in, need)
+	case *joinNode:
+		below := clone()
+		add(below, n.leftKeys...)
+		add(below, n.rightKeys...)
+		add(below, n.residual...)
+		prune(n.left, below)
+		prune(n.right, below)
+	case *unionNode:
+		below := make([]map[int]bool, len(n.ins))
+		k := 0
+		for i, id := range n.ids {
+			if !need[id] {
+				continue
+			}
+			n.ids[k] = id
+			for j := range n.maps {
+				if below[j] == nil {
+					below[j] = map[int]bool{}
+				}
+				n.maps[j][k] = n.maps[j][i]
+				below[j][n.maps[j][k]] = true
+			}
+			k++
+		}
+		n.ids = n.ids[:k]
+		for j, in := range n.ins {
+			n.maps[j] = n.maps[j][:k]
+			prune(in, below[j])
+		}
+	}
+}
+
+// countFromBounds answers count(*) of a whole range of a table without reading it.
+func (b *binder) countFromBounds(n node) node {
+	for i, c := range n.inputs() {
+		n.setInput(i, b.countFromBounds(c))
+	}
+	a, ok := n.(*aggregateNode)
+	if !ok || len(a.keys) > 0 || len(a.aggs) == 0 {
+		return n
+	}
+	for _, g := range a.aggs {
+		if g.Fn.Name != "count" || len(g.Args) > 0 || g.Filter != nil {
+			return n
+		}
+	}
+	at := a.in
+	for {
+		p, ok := at.(*projectNode)
+		if !ok {
+			break
+		}
+		at = p.in
+	}
+	scan, ok := at.(*scanNode)
+	if !ok || !scan.exact {
+		return n
+	}
+	v := &valuesNode{ids: a.aggIDs, note: "count of " + scan.source.Title() + " from its bounds"}
+	var row []exec.Expr
+	for range a.aggIDs {
+		row = append(row, &exec.Const{Value: query.Int(scan.est), T: vector.Int})
+	}
+	v.rows, v.est = [][]exec.Expr{row}, 1
+	return v
+}
+
+// pushLimit tells sorts and scans below a limit how many rows it wants.
+func pushLimit(n node) {
+	if l, ok := n.(*limitNode); ok && l.count >= 0 && l.count <= math.MaxInt64-l.offset {
+		wants(l.in, l.count+l.offset)
+	}
+	for _, c := range n.inputs() {
+		pushLimit(c)
+	}
+}
+
+func wants(n node, rows int64) {
+	if rows == 0 {
+		return // nothing will be asked for
+	}
+	switch n := n.(type) {
+	case *projectNode:
+		wants(n.in, rows)
+	case *sortNode:
+		n.limit = rows
+	case *scanNode:
+		if n.limit == 0 || rows < n.limit {
+			n.limit = rows
+		}
+	case *limitNode:
+		if n.count < 0 && rows <= math.MaxInt64-n.offset {
+			wants(n.in, rows+n.offset)
+		}
+	case *unionNode:
+		for _, in := range n.ins {
+			wants(in, rows)
+		}
+	}
+}
+
+// hints tells scans what the filter directly above them asks of single columns.
+func hints(n node) {
+	for _, c := range n.inputs() {
+		hints(c)
+	}
+	f, ok := n.(*filterNode)
+	if !ok {
+		return
+	}
+	scan, ok := f.in.(*scanNode)
+	if !ok {
+		return
+	}
+	for _, x := range f.preds {
+		if exec.CanFail(x) {
+			return // rows that a later hint excludes might be ones that an earlier predicate fails on
+		}
+		c, ok := x.(*exec.Compare)
+		if !ok || c.Op > vector.Ge || c.Op == vector.Ne {
+			continue
+		}
+		l, r, op := c.L, c.R, c.Op
+		if _, ok := l.(*exec.Const); ok {
+			l, r, op = r, l, op.Swap()
+		}
+		col, ok1 := l.(*exec.Col)
+		v, ok2 := r.(*exec.Const)
+		if ok1 && ok2 && !v.Value.IsNull() {
+			if i := slices.Index(scan.ids, col.Index); i >= 0 {
+				scan.hints = append(scan.hints, Hint{Output: i, Op: op, Value: v.Value})
+			}
+		}
+	}
+}
