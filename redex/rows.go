@@ -86,8 +86,9 @@ func (c blockCache) Get(k sealed.BlockKey) *sealed.Block {
 
 func (c blockCache) Put(k sealed.BlockKey, b *sealed.Block) { c.put(k, b, b.SizeBytes()) }
 
+// runKey names a run of an open file: a run reads from the file it was opened with.
 type runKey struct {
-	file   uint64
+	file   *rowFile
 	offset int64
 }
 
@@ -203,7 +204,7 @@ func (rf *rowFiles) release(f *rowFile) error {
 
 // run returns a run of an open file.
 func (rf *rowFiles) run(f *rowFile, at sealed.Location) (*sealed.Run, error) {
-	k := runKey{f.n, at.Offset}
+	k := runKey{f, at.Offset}
 	if r, ok := rf.runs.get(k); ok {
 		return r, nil
 	}
