@@ -387,13 +387,13 @@ func (m *model) bounds(ml *modelLog) {
 }
 
 func (m *model) tail(ml *modelLog) {
-	if len(ml.tails) < 3 && m.r.IntN(2) == 0 {
-		from := ml.floor + Seq(m.r.IntN(len(ml.events)-int(ml.floor)+3))
+	from, more, take := ml.floor+Seq(m.r.IntN(len(ml.events)-int(ml.floor)+3)), m.r.IntN(2) == 0, [3]int{m.r.IntN(100), m.r.IntN(100), m.r.IntN(100)}
+	if len(ml.tails) < 3 && more {
 		ml.tails = append(ml.tails, &modelTail{ml.log.Tail(from, TailOptions{}), from})
 	}
 	for i := 0; i < len(ml.tails); i++ {
 		t := ml.tails[i]
-		n := m.r.IntN(100)
+		n := take[i]
 		for ; n > 0 && t.t.TryNext(m.ctx); n-- {
 			if t.at < ml.floor && t.t.Event().Seq != t.at { // what a tail has read ahead it may deliver
 				m.fatalf("tail of %q: %d, want %d", ml.name, t.t.Event().Seq, t.at)
