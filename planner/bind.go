@@ -33,8 +33,9 @@ type binder struct {
 
 // column is what is known of a column number.
 type column struct {
-	name string
-	typ  vector.Type
+	name  string
+	typ   vector.Type
+	table string // of a column of a scan: the name of the table in FROM
 }
 
 // fieldColumn is where a column that is a dynamic field, or the payload itself (no path), comes from.
@@ -45,7 +46,7 @@ type fieldColumn struct {
 
 // newColumn gives out a column number.
 func (b *binder) newColumn(name string, t vector.Type) int {
-	b.cols = append(b.cols, column{name, t})
+	b.cols = append(b.cols, column{name: name, typ: t})
 	return len(b.cols) - 1
 }
 

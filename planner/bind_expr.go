@@ -121,30 +121,39 @@ func (b *binder) literal(at query.Span, v query.Value) (exec.Expr, error) {
 // nameOrAlias binds a name, looking at the aliases of the select list where they count.
 func (b *binder) nameOrAlias(s *scope, n *query.Name) (exec.Expr, error) {
 	x, err := b.name(s, n)
-	if err == nil || len(n.Parts) != 1 || len(s.aliases) == 0 {
+	if err == nil || len(n.Parts) != 1 {
 		return x, err
 	}
 	if a := findAlias(s.aliases, n.Parts[0]); a != nil {
 		return a, nil
 	}
+	switch name := strings.ToLower(n.Parts[0].Name); name {
+	case "current_timestamp", "current_date":
+		if !n.Parts[0].Quoted {
+			return b.function(n.Span, name, nil)
+		}
+	}
 	return nil, err
 }
 
-// findAlias returns the item an alias names: exactly, else the only one that differs in case.
+// findAlias returns the item an alias names: exactly, else the only one that differs in case; nil where several different
+// ones have the name.
 func findAlias(items []aliasItem, id query.Ident) exec.Expr {
-	for _, it := range items {
-		if it.name == id.Name {
-			return it.expr
-		}
-	}
-	var found exec.Expr
-	for _, it := range items {
-		if !id.Quoted && strings.EqualFold(it.name, id.Name) {
-			if found != nil {
-				return nil
+	find := func(same func(name string) bool) (found exec.Expr, several bool) {
+		for _, it := range items {
+			switch {
+			case !same(it.name):
+			case found == nil:
+				found = it.expr
+			case !exec.Equal(found, it.expr):
+				return nil, true
 			}
-			found = it.expr
 		}
+		return found, false
+	}
+	found, several := find(func(name string) bool { return name == id.Name })
+	if found == nil && !several && !id.Quoted {
+		found, _ = find(func(name string) bool { return strings.EqualFold(name, id.Name) })
 	}
 	return found
 }

@@ -119,8 +119,12 @@ func (b *binder) tableName(s *scope, ref *query.TableName) (node, error) {
 func (b *binder) scan(s *scope, at query.Node, src Source, name, schema string, alias *query.Alias) (node, error) {
 	n := &scanNode{source: src, columns: src.Columns()}
 	t := &table{name: name, schema: schema, scan: n}
+	n.alias = name
+	if err := b.restrict(n, at); err != nil {
+		return nil, err
+	}
 	if alias != nil {
-		t.name, t.schema = alias.Name.Name, ""
+		t.name, t.schema, n.alias = alias.Name.Name, "", alias.Name.Name
 		if len(alias.Columns) > 0 {
 			// Renamed columns make a table of exactly its `*` columns.
 			cols, err := b.star(t)
@@ -129,9 +133,6 @@ func (b *binder) scan(s *scope, at query.Node, src Source, name, schema string, 
 			}
 			return b.derived(s, at, bound{n, cols}, t.name, alias)
 		}
-	}
-	if err := b.restrict(n, at); err != nil {
-		return nil, err
 	}
 	return n, s.addTable(at, t)
 }

@@ -204,7 +204,10 @@ func (b *binder) pick(s *scope, n *query.Name, parts []query.Ident, tables []*ta
 
 func (b *binder) ambiguous(n *query.Name, found []candidate) error {
 	e := query.Errorf(n, query.CodeAmbiguous, "column %q is ambiguous", n.String())
-	if found[0].multi {
+	switch {
+	case found[0].multi && found[0].kind == exactMatch:
+		return e.WithHint("the query has several columns of that name: give them aliases")
+	case found[0].multi:
 		return e.WithHint("several names differ in case only: quote the one you mean")
 	}
 	var names []string

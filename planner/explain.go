@@ -15,10 +15,11 @@ import (
 
 // describeNode returns the name of an operator and what it works on.
 func (p *Plan) describeNode(n node) (name, detail string) {
+	f := p.formatter()
 	list := func(xs []exec.Expr, sep string) string {
 		out := make([]string, len(xs))
 		for i, x := range xs {
-			out[i] = exec.Format(x)
+			out[i] = f.Expr(x)
 		}
 		return strings.Join(out, sep)
 	}
@@ -34,7 +35,7 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 	case *aggregateNode:
 		var aggs []string
 		for _, a := range n.aggs {
-			aggs = append(aggs, a.String())
+			aggs = append(aggs, f.Aggregate(a))
 		}
 		if len(n.keys) == 0 {
 			return "Aggregate", strings.Join(aggs, ", ")
@@ -49,7 +50,7 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 	case *sortNode:
 		keys := make([]string, len(n.keys))
 		for i, k := range n.keys {
-			keys[i] = k.String()
+			keys[i] = f.SortKey(k)
 		}
 		detail = strings.Join(keys, ", ")
 		switch {
@@ -74,7 +75,7 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 		}
 		parts := []string{n.kind.String()}
 		for i := range n.leftKeys {
-			parts = append(parts, exec.Format(n.leftKeys[i])+" = "+exec.Format(n.rightKeys[i]))
+			parts = append(parts, f.Expr(n.leftKeys[i])+" = "+f.Expr(n.rightKeys[i]))
 		}
 		if len(n.residual) > 0 {
 			parts = append(parts, "if "+list(n.residual, " AND "))
@@ -87,6 +88,27 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 		return "UnionAll", ""
 	}
 	return "?", ""
+}
+
+// formatter writes expressions, with the tables of columns when the plan reads several.
+func (p *Plan) formatter() exec.Formatter {
+	scans := 0
+	var count func(n node)
+	count = func(n node) {
+		if _, ok := n.(*scanNode); ok {
+			scans++
+		}
+		for _, c := range n.inputs() {
+			count(c)
+		}
+	}
+	count(p.root)
+	return exec.Formatter{Name: func(c *exec.Col) string {
+		if col := p.cols[c.Index]; scans > 1 && col.table != "" {
+			return quoteName(col.table) + "." + c.Name
+		}
+		return c.Name
+	}}
 }
 
 // detail tells the range and the columns of a scan.

@@ -46,6 +46,7 @@ type (
 	scanNode struct {
 		leaf
 		source  Source
+		alias   string // in FROM
 		columns []Column
 		outs    []Output
 		ids     []int
@@ -162,8 +163,7 @@ func (n *scanNode) addColumn(b *binder, i int) int {
 		}
 	}
 	n.outs = append(n.outs, Output{Column: i})
-	n.ids = append(n.ids, b.newColumn(n.columns[i].Name, n.columns[i].Type))
-	return n.ids[len(n.ids)-1]
+	return n.added(b, b.newColumn(n.columns[i].Name, n.columns[i].Type))
 }
 
 // addField makes a dynamic field an output of the scan and returns its number.
@@ -174,8 +174,13 @@ func (n *scanNode) addField(b *binder, path []string) int {
 		}
 	}
 	n.outs = append(n.outs, Output{Column: -1, Path: path})
-	n.ids = append(n.ids, b.newColumn(PathText(path), vector.Any))
-	return n.ids[len(n.ids)-1]
+	return n.added(b, b.newColumn(PathText(path), vector.Any))
+}
+
+func (n *scanNode) added(b *binder, id int) int {
+	b.cols[id].table = n.alias
+	n.ids = append(n.ids, id)
+	return id
 }
 
 // role returns the role of one of the scan's outputs by column number.

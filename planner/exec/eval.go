@@ -240,7 +240,7 @@ func ValueAt(v *vector.Vector, i int) query.Value {
 	return query.Null()
 }
 
-// EvalConst evaluates an expression without columns.
+// EvalConst evaluates an expression without columns. A JSON null is given as such.
 func EvalConst(ctx context.Context, e Expr, env Env) (query.Value, error) {
 	if c, ok := e.(*Const); ok {
 		return c.Value, nil
@@ -256,6 +256,9 @@ func EvalConst(ctx context.Context, e Expr, env Env) (query.Value, error) {
 			return query.Value{}, re.err
 		}
 		return query.Value{}, err
+	}
+	if v.ExplicitNull(0) {
+		return query.JSON("null"), nil // NULL everywhere but to json_type
 	}
 	return ValueAt(v, 0), nil
 }

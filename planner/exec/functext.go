@@ -72,7 +72,7 @@ func textFunctions() []*Function {
 			Doc: "left(text, n): the first n characters; all but the last -n when n is negative",
 		},
 		{
-			Name: "length", Aliases: []string{"char_length", "character_length", "len"}, Params: []Param{AnyParam}, result: gives(vector.Int),
+			Name: "length", Aliases: []string{"char_length", "character_length", "len"}, Params: []Param{AnyParam}, result: textOrBlob,
 			row: func(c *call, i int) error {
 				v := c.args[0]
 				switch v.Class(i) {
@@ -98,7 +98,7 @@ func textFunctions() []*Function {
 			Doc: "ltrim(text [, characters]): without the spaces, or those characters, at its start",
 		},
 		{
-			Name: "octet_length", Params: []Param{AnyParam}, result: gives(vector.Int),
+			Name: "octet_length", Params: []Param{AnyParam}, result: textOrBlob,
 			row: func(c *call, i int) error {
 				v := c.args[0]
 				if k := v.Class(i); k != vector.ClassText && k != vector.ClassBlob {
@@ -192,7 +192,7 @@ func textFunctions() []*Function {
 			Doc: "starts_with(text, start): whether text begins with start",
 		},
 		{
-			Name: "strpos", Aliases: []string{"instr", "position"}, Params: text2, result: gives(vector.Int),
+			Name: "strpos", Aliases: []string{"instr"}, Params: text2, result: gives(vector.Int),
 			row: func(c *call, i int) error {
 				s := c.args[0].Bytes(i)
 				at := bytes.Index(s, c.args[1].Bytes(i))
@@ -233,6 +233,11 @@ func textFunctions() []*Function {
 			Doc: "upper(text): in upper case",
 		},
 	}
+}
+
+// textOrBlob: a BIGINT for text and blobs, and for dynamic values where they are one.
+func textOrBlob(args []vector.Type) (vector.Type, bool) {
+	return vector.Int, args[0] == vector.Text || args[0] == vector.Blob || args[0].Dynamic()
 }
 
 // concatType: two blobs make a blob, everything else text.
