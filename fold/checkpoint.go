@@ -313,6 +313,8 @@ func (h *Handle[S]) fits(ctx context.Context, head *header) error {
 		return fmt.Errorf("%w: its rows or indexes are of another type", ErrLayout)
 	case head.store != h.store.ID():
 		return unusable(fmt.Errorf("it is of store %v", head.store))
+	case head.epoch > h.store.Epoch():
+		return unusable(fmt.Errorf("it is of epoch %d, the store of epoch %d: %w", head.epoch, h.store.Epoch(), redex.ErrEpoch))
 	case len(head.logs) != len(h.logs):
 		return fmt.Errorf("%w: it is of %d logs, the fold of %d", ErrLayout, len(head.logs), len(h.logs))
 	}
@@ -334,12 +336,12 @@ func (h *Handle[S]) fits(ctx context.Context, head *header) error {
 		if next := l.log.Bounds().Next; m.Next > next {
 			return unusable(fmt.Errorf("it is ahead of log %q: it has folded below %d, the log ends at %d", l.name, m.Next, next))
 		}
-		if m.Next == 0 {
-			continue
-		}
-		p := redex.Position{Store: head.store, Log: m.Log, Epoch: head.epoch, Ordinal: m.Ordinal, Seq: m.Next - 1}
-		if err := h.store.CheckPosition(p); err != nil {
-			return unusable(fmt.Errorf("log %q: %w", l.name, err))
+		// Of an epoch that ended, only what was placed before the next one began is still there. Ordinal 0 is of sealed
+		// events, which no epoch loses.
+		for _, e := range h.store.Epochs() {
+			if e.Epoch > head.epoch && m.Ordinal >= e.First {
+				return unusable(fmt.Errorf("log %q: it has folded what was lost at the end of epoch %d: %w", l.name, head.epoch, redex.ErrEpoch))
+			}
 		}
 	}
 	return nil

@@ -121,13 +121,10 @@ func (h *Handle[S]) encodeState() (b []byte, err error) {
 }
 
 func (h *Handle[S]) frozenAt(tables []tableCore, marks []Mark, undecodable []int64, skips []skipSet, lost []LostRange, skipped []SkippedEvent) *frozen {
-	if keep := h.def.Options.SkippedKept; len(skipped) > keep {
-		skipped = skipped[len(skipped)-keep:]
-	}
 	f := &frozen{tables: tables, marks: marks, broken: h.unwritable}
 	f.head = header{
 		fold: h.def.Name, version: int64(h.def.Version), layout: h.layout, store: h.store.ID(), epoch: h.store.Epoch(),
-		lost: lost, skipped: skipped,
+		lost: lost, skipped: h.newestSkipped(skipped),
 	}
 	for i, m := range marks {
 		f.head.logs = append(f.head.logs, logHeader{m, undecodable[i], skips[i]})

@@ -263,7 +263,13 @@ func (h *Handle[S]) Name() string { return h.def.Name }
 func (h *Handle[S]) Marks() []Mark { return h.pub.Load().marks }
 
 // Skipped returns the newest skipped and undecodable events, oldest first, at most Options.SkippedKept.
-func (h *Handle[S]) Skipped() []SkippedEvent { return slices.Clone(h.pub.Load().skipped) }
+func (h *Handle[S]) Skipped() []SkippedEvent {
+	return slices.Clone(h.newestSkipped(h.pub.Load().skipped))
+}
+
+func (h *Handle[S]) newestSkipped(s []SkippedEvent) []SkippedEvent {
+	return s[max(0, len(s)-h.def.Options.SkippedKept):]
+}
 
 // Stats implements Instance. It never waits for the fold.
 func (h *Handle[S]) Stats() Stats {
@@ -311,7 +317,10 @@ func (h *Handle[S]) Close() error {
 		if h.def.Options.Checkpoint.Off || h.unwritable != nil {
 			return
 		}
-		h.closeErr = h.Checkpoint(context.Background())
+		// A store that cannot be written keeps the checkpoint it has; what came after is folded again.
+		if err := h.Checkpoint(context.Background()); !errors.Is(err, redex.ErrReadOnly) {
+			h.closeErr = err
+		}
 	})
 	return h.closeErr
 }

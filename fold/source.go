@@ -44,7 +44,7 @@ func newSource(ctx context.Context, open tailFunc, store *redex.Store, logs []fo
 	if len(logs) == 1 {
 		return &single{ctx: ctx, open: open, log: logs[0].log, t: open(logs[0].log, from[0])}
 	}
-	m := &merged{ctx: ctx, open: open, store: store, logs: logs, in: make(chan feed), heads: make([]*redex.Event, len(logs)), seen: from, feeders: make([]*feeder, len(logs)), cur: -1}
+	m := &merged{ctx: ctx, open: open, store: store, logs: logs, in: make(chan *feed), heads: make([]*feed, len(logs)), queued: make([]*feed, len(logs)), seen: from, feeders: make([]*feeder, len(logs)), cur: -1}
 	for i := range logs {
 		m.reopen(i, from[i])
 	}
@@ -79,27 +79,56 @@ type merged struct {
 	store   *redex.Store
 	logs    []foldLog
 	feeders []*feeder
-	in      chan feed
-	heads   []*redex.Event // the next event of each log, if at hand
-	seen    []redex.Seq    // sequence after the last one received of each log
+	in      chan *feed
+	heads   []*feed     // what is at hand of each log; nil for nothing
+	queued  []*feed     // what came behind it
+	seen    []redex.Seq // sequence after the last one at hand of each log
 	cut     redex.Cut
 	cur     int // log of the current event; -1 when there is none
 	failed  error
 	at      int // log that failed
 }
 
+// Bounds of what a feeder reads ahead: two feeds of each log.
+const (
+	feedEvents = 256
+	feedBytes  = 64 << 10
+)
+
 // feeder is a goroutine that reads one log for a merged source. It ends with the source's context or with its tail.
 type feeder struct {
-	t     tail
-	taken chan struct{} // the event handed over is no longer needed
-	stop  context.CancelFunc
-	done  sync.WaitGroup
+	t    tail
+	free chan *feed
+	stop context.CancelFunc
+	done sync.WaitGroup
 }
 
+// feed is some events of a log, in order, and what ended its tail behind them. Its events share its bytes.
 type feed struct {
-	log int
-	ev  *redex.Event
-	err error
+	log    int
+	events []redex.Event
+	next   int // the event that comes next
+	bytes  []byte
+	err    error
+}
+
+func (f *feed) head() *redex.Event { return &f.events[f.next] }
+
+func (f *feed) add(ev *redex.Event) {
+	keep := func(b []byte) []byte {
+		if b == nil {
+			return nil
+		}
+		at := len(f.bytes)
+		f.bytes = append(f.bytes, b...)
+		return f.bytes[at:len(f.bytes):len(f.bytes)]
+	}
+	c := *ev
+	c.Payload, c.Key = keep(ev.Payload), keep(ev.Key)
+	if len(ev.Headers) > 0 {
+		c.Headers = ev.Clone().Headers
+	}
+	f.events = append(f.events, c)
 }
 
 func (m *merged) reopen(log int, from redex.Seq) {
@@ -108,32 +137,34 @@ func (m *merged) reopen(log int, from redex.Seq) {
 		f.done.Wait()
 	}
 	ctx, stop := context.WithCancel(m.ctx)
-	f := &feeder{t: m.open(m.logs[log].log, from), taken: make(chan struct{}, 1), stop: stop}
-	m.feeders[log], m.heads[log], m.seen[log] = f, nil, from
+	f := &feeder{t: m.open(m.logs[log].log, from), free: make(chan *feed, 2), stop: stop}
+	f.free <- &feed{log: log}
+	f.free <- &feed{log: log}
+	m.feeders[log], m.heads[log], m.queued[log], m.seen[log] = f, nil, nil, from
 	m.failed = nil
-	f.done.Go(func() { f.run(ctx, m.in, log) })
+	f.done.Go(func() { f.run(ctx, m.in) })
 }
 
-func (f *feeder) run(ctx context.Context, in chan<- feed, log int) {
+func (f *feeder) run(ctx context.Context, in chan<- *feed) {
 	defer f.t.Close()
 	for {
-		fd := feed{log: log}
-		if f.t.Next(ctx) {
-			fd.ev = f.t.Event()
-		} else {
-			fd.err = f.t.Err()
-		}
+		var b *feed
 		select {
-		case in <- fd:
+		case b = <-f.free:
 		case <-ctx.Done():
 			return
 		}
-		if fd.err != nil {
+		b.events, b.bytes, b.next = b.events[:0], b.bytes[:0], 0
+		for ok := f.t.Next(ctx); ok; ok = len(b.events) < feedEvents && len(b.bytes) < feedBytes && f.t.TryNext(ctx) {
+			b.add(f.t.Event())
+		}
+		b.err = f.t.Err()
+		select {
+		case in <- b:
+		case <-ctx.Done():
 			return
 		}
-		select {
-		case <-f.taken:
-		case <-ctx.Done():
+		if b.err != nil {
 			return
 		}
 	}
@@ -145,8 +176,7 @@ func (m *merged) next() bool { return m.advance(true) }
 
 func (m *merged) advance(wait bool) bool {
 	if m.cur >= 0 {
-		m.heads[m.cur] = nil
-		m.feeders[m.cur].taken <- struct{}{}
+		m.pop(m.cur)
 		m.cur = -1
 	}
 	for fresh := false; m.failed == nil; fresh = true {
@@ -160,12 +190,12 @@ func (m *merged) advance(wait bool) bool {
 			}
 		}
 		first := -1
-		for i, ev := range m.heads {
-			if ev != nil && (first < 0 || ev.Time < m.heads[first].Time) {
+		for i, f := range m.heads {
+			if f != nil && (first < 0 || f.head().Time < m.heads[first].head().Time) {
 				first = i
 			}
 		}
-		if first >= 0 && m.heads[first].Time <= m.cut.Time {
+		if first >= 0 && m.heads[first].head().Time <= m.cut.Time {
 			m.cur = first
 			return true
 		}
@@ -177,24 +207,51 @@ func (m *merged) advance(wait bool) bool {
 	return false
 }
 
-// receive takes one event or error from any log.
+// pop leaves a log's current event behind.
+func (m *merged) pop(log int) {
+	f := m.heads[log]
+	if f.next++; f.next < len(f.events) {
+		return
+	}
+	m.heads[log] = nil
+	if f.err != nil {
+		m.at, m.failed = log, f.err
+		return
+	}
+	m.feeders[log].free <- f
+	if q := m.queued[log]; q != nil {
+		m.queued[log] = nil
+		m.take(q)
+	}
+}
+
+// receive takes what any log has.
 func (m *merged) receive() bool {
 	select {
 	case f := <-m.in:
-		if f.err != nil {
-			m.at, m.failed = f.log, f.err
-			return false
+		if m.heads[f.log] != nil {
+			m.queued[f.log] = f
+		} else {
+			m.take(f)
 		}
-		m.heads[f.log] = f.ev
-		m.seen[f.log] = f.ev.Seq + 1
-		return true
+		return m.failed == nil
 	case <-m.ctx.Done():
 		m.failed = m.ctx.Err()
 		return false
 	}
 }
 
-func (m *merged) event() (int, *redex.Event) { return m.cur, m.heads[m.cur] }
+// take makes a feed what is at hand of its log. A log's error counts once the events before it are folded.
+func (m *merged) take(f *feed) {
+	if len(f.events) == 0 {
+		m.at, m.failed = f.log, f.err
+		return
+	}
+	m.heads[f.log] = f
+	m.seen[f.log] = f.events[len(f.events)-1].Seq + 1
+}
+
+func (m *merged) event() (int, *redex.Event) { return m.cur, m.heads[m.cur].head() }
 func (m *merged) err() (int, error)          { return m.at, m.failed }
 
 func (m *merged) close() {
