@@ -221,7 +221,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord)
 			Mode: journal.SyncMode(s.o.Sync.Mode), Every: s.o.Sync.Every, Events: s.o.Sync.Events, Bytes: s.o.Sync.Bytes,
 		},
 		FirstSegmentBytes: min(1<<20, s.o.SegmentBytes), MaxSegmentBytes: s.o.SegmentBytes, LimitBytes: s.o.JournalBytes,
-		ReadOnly: s.o.ReadOnly, Epochs: known,
+		ReadOnly: s.o.ReadOnly, Epochs: known, LastTime: meta.time, OnSync: s.durable.wake,
 	}
 	r := &replay{s: s, last: meta.ordinal, time: meta.time}
 	j, rec, err := journal.Open(ctx, fs, o, journal.Ordinal(meta.ordinal), r.frame)
@@ -231,6 +231,12 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord)
 	s.j = j
 	if Ordinal(rec.Last) < meta.ordinal && meta.ordinal > 0 && rec.Last > 0 && len(rec.Damage) == 0 {
 		s.log.Warn("redex: the journal ends before the catalog", "journal", rec.Last, "catalog", meta.ordinal)
+	}
+	if len(rec.Damage) > 0 && !s.o.ReadOnly && !rec.NewEpoch {
+		// The lost frames may have given sequences that nothing tells of any more, and that will be given again.
+		if _, err := j.NewEpoch(ctx); err != nil {
+			return s.wrap("journal", err)
+		}
 	}
 	s.epoch = Epoch(j.Epoch())
 	for _, e := range j.Epochs() {

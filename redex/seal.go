@@ -209,7 +209,6 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 	if err := s.j.Sync(ctx, journal.Ordinal(t.ordinal)); err != nil {
 		return s.wrap("sync", err)
 	}
-	s.durable.wake()
 	for _, l := range dirty {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(err, p.abandon())

@@ -111,6 +111,10 @@ func (t *Tail) extend() bool {
 	case next > t.f.at:
 		t.f.to = next
 		return true
+	case t.durable:
+		if failed := l.s.j.Stats().Poisoned; failed != nil { // nothing will be durable any more
+			t.err = fmt.Errorf("tail of %q: %w", l.name, l.s.wrap("wait for durable events", failed))
+		}
 	}
 	return false
 }
@@ -210,7 +214,7 @@ func (d *durableWaiters) remove(t *Tail) {
 	d.n.Store(int32(len(d.tails)))
 }
 
-// wake wakes all. It is called after each sync.
+// wake wakes all. It is called after each sync, also one that failed.
 func (d *durableWaiters) wake() {
 	if d.n.Load() == 0 {
 		return

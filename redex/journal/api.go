@@ -81,6 +81,10 @@ type Options struct {
 	// Epochs are the epochs the owner knows of, oldest first; they are merged with those in the segments' headers, which hold
 	// the newest ones only.
 	Epochs []EpochStart
+	// LastTime is a time the owner knows to have been given to a frame: times grow from there.
+	LastTime int64
+	// OnSync is called after each sync, also one that failed, without a lock held. It must not wait or call the journal.
+	OnSync func()
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 }

@@ -109,6 +109,7 @@ func (r *recovery) conclude() []EpochStart {
 			r.chain = nil
 		}
 	}
+	r.lastTime = max(r.lastTime, r.opt.LastTime)
 	r.end.last, r.end.lastTime = r.next-1, r.lastTime
 	rep.Last, rep.LastTime = r.end.last, r.lastTime
 	switch {

@@ -68,6 +68,9 @@ func (j *Journal) lead() {
 		j.syncDone = nil
 	}
 	j.syncMu.Unlock()
+	if f := j.opt.OnSync; f != nil {
+		f()
+	}
 }
 
 // syncRange is a part of a segment that a sync covers.
