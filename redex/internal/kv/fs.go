@@ -18,9 +18,17 @@ const ballastName = "ballast"
 // guardFS is the file system Pebble works on. In the map's directory
 //
 //   - the first failed sync of any file or of the directory, and the first failed step of writing a manifest or moving the
-//     marker that names it, poisons the DB, and from then on every call that would change something fails with that cause;
-//   - before the marker of the old manifest is removed, the directory is synced, so that no crash can leave it without one:
-//     Pebble would take it for a new map;
+//     marker that names it, poisons the DB, and from then on nothing in the directory is changed: calls that would fail with
+//     that cause, except that
+//   - for manifests, their markers and the sync of the directory Pebble is told that all went well, and nothing is done. Pebble
+//     cannot go on from an error there: it panics after a failed sync of the directory, and after a failed write of the manifest
+//     the figures it keeps per table are half those of a version that was never installed, and panic later. Told that it went
+//     well it installs the version, whose tables are all there, so that reads go on. Nobody else is deceived: no call of the
+//     DB reports success once it is poisoned;
+//   - before the marker of a new manifest is made, the directory is synced, so that no crash can leave a marker whose manifest
+//     has no name yet; and again before the marker of the old one is removed, so that none can leave the directory without a
+//     marker: Pebble would take it for a new map. (Pebble syncs it once, at the end.);
+//   - what is written to a log is dropped: Pebble makes the file but, without a log of its own, has nothing to say in it;
 //   - when the disk is full, a manifest write gives up the ballast file and is repeated;
 //   - with readOnly nothing is changed, and the lock is not taken.
 //
@@ -63,18 +71,23 @@ const (
 	other    role = iota
 	table         // may be lost, and is written again
 	manifest      // or the marker that names it
+	wal           // not used
 )
 
 func roleOf(path string) role {
 	name := filepath.Base(path)
 	switch {
-	case strings.HasPrefix(name, "MANIFEST-"), strings.HasPrefix(name, "marker."):
+	case strings.HasPrefix(name, "MANIFEST-"), isMarker(name):
 		return manifest
 	case strings.HasSuffix(name, ".sst"), strings.HasSuffix(name, ".blob"):
 		return table
+	case strings.HasSuffix(name, ".log"):
+		return wal
 	}
 	return other
 }
+
+func isMarker(path string) bool { return strings.HasPrefix(filepath.Base(path), "marker.") }
 
 func noRoom(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
@@ -129,17 +142,34 @@ func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error)
 			return nil, err
 		}
 	}
+	if r == manifest && g.inside(name) && !g.readOnly {
+		return g.createManifest(name, c), nil
+	}
 	if err := g.before(name); err != nil {
 		return nil, err
 	}
 	f, err := g.FS.Create(name, c)
-	if err != nil && r == manifest && noRoom(err) && g.inside(name) && g.releaseBallast() {
-		f, err = g.FS.Create(name, c)
-	}
 	if err = g.after("create", name, r, err); err != nil {
 		return nil, err
 	}
 	return g.wrap(f, name, r), nil
+}
+
+// createManifest creates a manifest or marker, or something that takes all that is written to it once the DB is poisoned.
+func (g *guardFS) createManifest(name string, c vfs.DiskWriteCategory) vfs.File {
+	if strings.HasPrefix(filepath.Base(name), "marker.manifest.") {
+		g.syncDir()
+	}
+	if g.s.failure() == nil {
+		f, err := g.FS.Create(name, c)
+		if err != nil && noRoom(err) && g.releaseBallast() {
+			f, err = g.FS.Create(name, c)
+		}
+		if err = g.after("create", name, manifest, err); err == nil {
+			return g.wrap(f, name, manifest)
+		}
+	}
+	return &guardFile{File: vfs.NewMemFile(nil), g: g, name: name, role: manifest}
 }
 
 func (g *guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
@@ -183,8 +213,9 @@ func (g *guardFS) Remove(name string) error {
 	if err := g.before(name); err != nil {
 		return err
 	}
-	if roleOf(name) == manifest && g.inside(name) {
-		if err := g.syncDir(); err != nil {
+	if g.inside(name) && isMarker(name) {
+		g.syncDir()
+		if err := g.before(name); err != nil {
 			return err
 		}
 	}
@@ -227,17 +258,18 @@ type noLock struct{}
 
 func (noLock) Close() error { return nil }
 
-// syncDir syncs the map's directory.
-func (g *guardFS) syncDir() error {
+// syncDir syncs the map's directory, or poisons the DB.
+func (g *guardFS) syncDir() {
+	if g.s.failure() != nil {
+		return
+	}
 	d, err := g.FS.OpenDir(g.dir)
-	if err != nil {
-		return g.s.poison("open "+g.dir, err)
+	if err == nil {
+		err = errors.Join(d.Sync(), d.Close())
 	}
-	err = errors.Join(d.Sync(), d.Close())
 	if err != nil {
-		return g.s.poison("sync "+g.dir, err)
+		_ = g.s.poison("sync "+g.dir, err) // kept in the state
 	}
-	return nil
 }
 
 func (g *guardFS) ballastPath() string { return g.FS.PathJoin(g.dir, ballastName) }
@@ -330,23 +362,41 @@ func (g *guardFS) wrap(f vfs.File, name string, r role) vfs.File {
 // guardFile is a file in the map's directory that is open for writing.
 type guardFile struct {
 	vfs.File
-	g    *guardFS
-	name string
-	role role
+	g      *guardFS
+	name   string
+	role   role
+	failed atomic.Bool // a write did
 }
 
 func (f *guardFile) Write(b []byte) (int, error) {
+	switch f.role {
+	case wal:
+		return len(b), nil
+	case manifest:
+		f.writeManifest(b)
+		return len(b), nil
+	}
 	if err := f.g.before(f.name); err != nil {
 		return 0, err
 	}
 	n, err := f.File.Write(b)
-	if err != nil && f.role == manifest && noRoom(err) && f.g.releaseBallast() {
-		f.g.s.setFull(true)
-		var m int
-		m, err = f.File.Write(b[n:])
-		n += m
+	if err != nil {
+		f.failed.Store(true)
 	}
 	return n, f.g.after("write", f.name, f.role, err)
+}
+
+// writeManifest writes, or poisons the DB.
+func (f *guardFile) writeManifest(b []byte) {
+	if f.g.s.failure() != nil {
+		return
+	}
+	n, err := f.File.Write(b)
+	if err != nil && noRoom(err) && f.g.releaseBallast() {
+		f.g.s.setFull(true)
+		_, err = f.File.Write(b[n:])
+	}
+	_ = f.g.after("write", f.name, manifest, err) // kept in the state
 }
 
 func (f *guardFile) WriteAt(b []byte, off int64) (int, error) {
@@ -358,6 +408,9 @@ func (f *guardFile) WriteAt(b []byte, off int64) (int, error) {
 }
 
 func (f *guardFile) Preallocate(off, n int64) error {
+	if f.role == wal || f.role == manifest {
+		return nil
+	}
 	if err := f.g.before(f.name); err != nil {
 		return err
 	}
@@ -366,13 +419,22 @@ func (f *guardFile) Preallocate(off, n int64) error {
 
 // sync runs one of the three kinds of sync.
 func (f *guardFile) sync(do func() error) error {
-	if err := f.g.before(f.name); err != nil {
+	if f.role == wal {
+		return nil
+	}
+	err := f.g.before(f.name)
+	if err == nil {
+		if err = do(); err != nil {
+			err = f.g.s.poison("sync "+f.name, err)
+		}
+	}
+	if f.role == manifest {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	if err := do(); err != nil {
-		return f.g.s.poison("sync "+f.name, err)
-	}
-	if f.role == table {
+	if f.role == table && !f.failed.Load() {
 		f.g.tableDone()
 	}
 	return nil
@@ -382,13 +444,11 @@ func (f *guardFile) Sync() error     { return f.sync(f.File.Sync) }
 func (f *guardFile) SyncData() error { return f.sync(f.File.SyncData) }
 
 func (f *guardFile) SyncTo(n int64) (full bool, err error) {
-	if err := f.g.before(f.name); err != nil {
-		return false, err
-	}
-	if full, err = f.File.SyncTo(n); err != nil {
-		return false, f.g.s.poison("sync "+f.name, err)
-	}
-	return full, nil
+	err = f.sync(func() (err error) {
+		full, err = f.File.SyncTo(n)
+		return err
+	})
+	return full && err == nil, err
 }
 
 // guardDir is an open directory.
@@ -399,9 +459,7 @@ type guardDir struct {
 	inside bool
 }
 
-// Sync syncs the directory. When that fails in the map's directory the DB is poisoned, and nil is returned: Pebble panics on an
-// error here, in goroutines of its own. It may then believe for the rest of its life that a manifest was installed, but can no
-// longer write or remove anything, and no call of the DB reports success.
+// Sync syncs the directory. When that fails in the map's directory the DB is poisoned and nil is returned; see guardFS.
 func (d *guardDir) Sync() error {
 	if !d.inside {
 		if err := d.File.Sync(); err != nil {

@@ -112,6 +112,7 @@ func (db *DB) pebbleOptions() *pebble.Options {
 		ReadOnly:                    db.o.ReadOnly,
 		ErrorIfNotExists:            db.o.ReadOnly,
 		DisableWAL:                  true,
+		NoSyncOnClose:               true, // tables are synced when they are complete; one that failed need not be
 		CacheSize:                   db.o.CacheBytes,
 		MemTableSize:                uint64(db.o.MemtableBytes),
 		MemTableStopWritesThreshold: 1 << 20, // Apply waits by itself: Pebble's wait does not end when the DB fails or closes
@@ -128,6 +129,10 @@ func (db *DB) pebbleOptions() *pebble.Options {
 			CompactionEnd:   func(pebble.CompactionInfo) { db.state.changed() },
 		},
 	}
+	// The default scheduler keeps a goroutine that looks ten times a second whether more compactions are allowed, and leaves it
+	// behind when Open fails. With a constant limit, one, there is never more to find than what the end of a compaction grants.
+	o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	o.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}

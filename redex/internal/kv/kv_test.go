@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
@@ -440,7 +441,9 @@ func TestConcurrent(t *testing.T) {
 func noGoroutines(t *testing.T) {
 	t.Helper()
 	buf := make([]byte, 1<<20)
-	for t.Context().Err() == nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
 		all := string(buf[:runtime.Stack(buf, true)])
 		n := 0
 		for _, g := range strings.Split(all, "\n\n") {

@@ -33,6 +33,7 @@ type state struct {
 	damages  int64
 	tableErr int           // table writes that failed in a row
 	kick     chan struct{} // closed and replaced to end the waits of throttle
+	kicked   bool          // since the last wait
 }
 
 func newState(o Options) *state {
@@ -121,12 +122,13 @@ func (s *state) tableWrite(err error) {
 	}
 }
 
-// retryNow ends the waits of throttle.
+// retryNow ends the waits of throttle, or the next one.
 func (s *state) retryNow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.kick)
 	s.kick = make(chan struct{})
+	s.kicked = true
 }
 
 // throttle is called before a table is made, by the goroutine of a flush or compaction and without locks. Pebble repeats what
@@ -134,6 +136,10 @@ func (s *state) retryNow() {
 func (s *state) throttle() error {
 	s.mu.Lock()
 	failed, n, kick := s.failed, s.tableErr, s.kick
+	if s.kicked {
+		n = 0
+	}
+	s.kicked = false
 	s.mu.Unlock()
 	if failed != nil {
 		<-s.closing
@@ -174,7 +180,7 @@ func (s *state) flushError(n uint64) error {
 	switch {
 	case s.fails == n:
 		return nil
-	case s.full:
+	case noRoom(s.failErr):
 		return fmt.Errorf("%w: %w", ErrDiskFull, s.failErr)
 	}
 	return fmt.Errorf("kv: flush: %w", s.failErr)
@@ -226,16 +232,11 @@ func (s *state) corruptions() int64 {
 	return s.damages
 }
 
-// logger is Pebble's logger. Pebble calls Fatalf where it does not know what the disk holds: after a failed write or sync of
-// the manifest, or when an invariant is broken, and expects not to come back. Here Fatalf poisons the DB and returns. That is
-// sound because
-//
-//   - from then on the file system refuses every write, sync, removal and rename in the directory, so nothing that Pebble does
-//     afterwards can change what is on disk, in particular it cannot remove tables that the manifest may or may not name;
-//   - the caller of Fatalf returns an error and leaves the version in memory as it was (versionSet.UpdateVersionLocked), so
-//     that reads go on from the tables and memtables of before;
-//   - a flush or compaction that Pebble starts again waits in throttle until Close;
-//   - every write of this package asks for the failure before it reports success, also when Pebble reported none.
+// logger is Pebble's logger. Pebble calls Fatalf where it cannot go on: when it does not know what the manifest on disk holds
+// (which guardFS does not let it see), or when an invariant is broken. It expects not to come back. Here Fatalf poisons the DB
+// and returns. What is on disk is safe then: the file system refuses every write, sync, removal and rename in the directory from
+// that moment on, and every write of this package asks for the failure before it reports success. A flush or compaction that
+// Pebble starts again waits in throttle until Close.
 //
 // Ending the goroutine instead would leave Pebble's flush marked as running, and Close waiting for it for ever; blocking it
 // would hold Pebble's mutex and stop reads.
