@@ -179,11 +179,11 @@ func TestRetention(t *testing.T) {
 	if len(got) != 150 || got[0] != "integer:250 integer:250" {
 		t.Errorf("%d rows, first %s", len(got), got[0])
 	}
+	if got := c.loaded[l.ID()].position(); got != 400 {
+		t.Errorf("a scan from the floor on took in rows up to %d, want 400", got)
+	}
 	if cat, err := src.Fields(t.Context(), true); err != nil || paths(cat) != "f2 BIGINT, i BIGINT, f3 BIGINT" {
 		t.Errorf("catalogue %s %v", paths(cat), err)
-	}
-	if got := c.loaded[l.ID()].position(); got != 400 {
-		t.Errorf("position %d, want 400", got)
 	}
 	it, err := old.Scan(t.Context(), planner.Request{Outputs: outputs("i")})
 	if err != nil {
