@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/seed69692123/netdb/query"
@@ -224,7 +225,8 @@ func valueOf(a any) (query.Value, error) {
 		return query.Int(r.Int()), nil
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		if u := r.Uint(); u > math.MaxInt64 {
-			return query.Text(fmt.Sprint(u)), nil
+			v, _ := query.ParseInteger(strconv.FormatUint(u, 10))
+			return v, nil
 		}
 		return query.Int(int64(r.Uint())), nil
 	case reflect.Float32, reflect.Float64:

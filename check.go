@@ -2,9 +2,15 @@ package netdb
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/seed69692123/netdb/fold"
 )
+
+// counts are the running totals of a DB.
+type counts struct {
+	queries, failed, active atomic.Int64
+}
 
 // Metrics are figures of a database at one moment.
 type Metrics struct {

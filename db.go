@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed69692123/netdb/fold"
 	"github.com/seed69692123/netdb/memories"
+	"github.com/seed69692123/netdb/planner/logscan"
 	"github.com/seed69692123/netdb/redex"
 	"github.com/seed69692123/netdb/tasks"
 )
@@ -22,6 +23,8 @@ type DB struct {
 	o     Options
 
 	waiters *fold.WaitLimit
+	fields  *logscan.Catalogues
+	counts  counts
 
 	foldMu      sync.Mutex // also held while a fold opens, so that its name is taken once
 	folds       []fold.Instance
@@ -54,7 +57,7 @@ func open(o Options, store func(Options) (*redex.Store, error)) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{store: s, o: o, waiters: fold.NewWaitLimit(o.MaxWaiters)}, nil
+	return &DB{store: s, o: o, waiters: fold.NewWaitLimit(o.MaxWaiters), fields: logscan.New(s)}, nil
 }
 
 // Store returns the logs below the database.
@@ -120,6 +123,9 @@ func (db *DB) Close() error {
 			errs = append(errs, f.Close())
 		}
 		db.foldMu.Unlock()
+		if !db.o.Store.ReadOnly {
+			errs = append(errs, db.fields.Save(context.Background()))
+		}
 		errs = append(errs, db.store.Close())
 		db.err = errors.Join(errs...)
 	})

@@ -2,12 +2,15 @@ package netdb
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/seed69692123/netdb/fold"
 	"github.com/seed69692123/netdb/planner"
+	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/query"
 )
 
 // foldSource is a fold's table as a table of queries: typed columns, rows in key order, one state for the whole query.
@@ -74,7 +77,7 @@ func (s *foldSource) Scan(_ context.Context, r planner.Request) (planner.Iterato
 		}
 		return true, nil
 	}
-	return newRowIterator(s.Columns(), r, fill), nil
+	return newRowIterator(s.Columns(), r, func() {}, fill), nil
 }
 
 func appendCell(v *vector.Vector, t fold.Type, c fold.Cell) error {
@@ -101,6 +104,9 @@ func appendCell(v *vector.Vector, t fold.Type, c fold.Cell) error {
 
 // appendJSON appends JSON text to a dynamic vector.
 func appendJSON(v *vector.Vector, text string) error {
-	v.AppendBytes(vector.ClassObject, []byte(text))
+	if !json.Valid([]byte(text)) {
+		return fmt.Errorf("netdb: a fold's JSON column holds malformed text")
+	}
+	exec.AppendValue(v, query.JSON(text))
 	return nil
 }

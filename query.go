@@ -2,10 +2,14 @@ package netdb
 
 import (
 	"context"
-	"errors"
+	"database/sql"
+	"fmt"
 	"time"
 
 	"github.com/seed69692123/netdb/fold"
+	"github.com/seed69692123/netdb/planner"
+	"github.com/seed69692123/netdb/query"
+	qsql "github.com/seed69692123/netdb/query/sql"
 )
 
 // Statement is a query with its arguments and the choices of one run.
@@ -13,7 +17,7 @@ type Statement struct {
 	SQL string
 	// Args are the values of $1, $2, …; a sql.NamedArg is the value of :name.
 	Args []any
-	// After, when set, makes the query wait until the folds it reads include that write. Logs always do.
+	// After, when set, makes the query wait until the folds that read the token's log include that write. Logs always do.
 	After  fold.WriteToken
 	Limits Limits
 }
@@ -38,28 +42,117 @@ func (db *DB) Do(ctx context.Context, s Statement) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stmt.do(ctx, s)
+	return stmt.Do(ctx, s)
 }
 
 // Stmt is a parsed statement, bound anew to the tables at each run. It is safe for concurrent use and needs no Close.
 type Stmt struct {
 	db   *DB
 	text string
+	ast  query.Stmt
 }
 
-// Prepare parses a statement.
+// Prepare parses a statement. It does not look at the tables: they are those of each run.
 func (db *DB) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 	if err := db.check(ctx); err != nil {
 		return nil, err
 	}
-	return &Stmt{db: db, text: sql}, nil
+	ast, err := qsql.Parse(sql, qsql.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &Stmt{db: db, text: sql, ast: ast}, nil
 }
 
-// Query runs the statement with other arguments.
+// Query runs the statement with these arguments.
 func (s *Stmt) Query(ctx context.Context, args ...any) (*Rows, error) {
-	return s.do(ctx, Statement{SQL: s.text, Args: args})
+	return s.Do(ctx, Statement{Args: args})
 }
 
-func (s *Stmt) do(ctx context.Context, st Statement) (*Rows, error) {
-	return nil, errors.New("netdb: queries are being connected")
+// Do runs the statement with the arguments and choices of st, whose SQL is not looked at.
+func (s *Stmt) Do(ctx context.Context, st Statement) (*Rows, error) {
+	db := s.db
+	if err := db.check(ctx); err != nil {
+		return nil, err
+	}
+	o := planner.Options{Text: s.text, Zone: db.o.Zone}
+	if err := arguments(&o, st.Args); err != nil {
+		return nil, err
+	}
+	cancel := func() {}
+	if st.Limits.Timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, st.Limits.Timeout)
+	}
+	rows, err := s.start(ctx, o, st)
+	if err != nil {
+		cancel()
+		db.counts.failed.Add(1)
+		return nil, err
+	}
+	db.counts.active.Add(1)
+	rows.done = func() {
+		cancel()
+		db.counts.active.Add(-1)
+	}
+	return rows, nil
+}
+
+func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (*Rows, error) {
+	db := s.db
+	db.counts.queries.Add(1)
+	if !st.After.IsZero() {
+		if err := db.Wait(ctx, st.After); err != nil {
+			return nil, err
+		}
+	}
+	cat := db.newCatalog()
+	plan, err := planner.Make(ctx, cat, s.ast, o)
+	if err != nil {
+		return nil, err
+	}
+	run := planner.RunOptions{BatchRows: db.o.BatchRows, Threads: db.o.QueryThreads, MemoryBytes: db.o.QueryBytes}
+	if st.Limits.BatchRows > 0 {
+		run.BatchRows = min(st.Limits.BatchRows, maxBatchRows)
+	}
+	if st.Limits.Threads > 0 {
+		run.Threads = st.Limits.Threads
+	}
+	if st.Limits.Bytes > 0 {
+		run.MemoryBytes = st.Limits.Bytes
+	}
+	result, err := planner.Run(ctx, plan, run)
+	if err != nil {
+		return nil, err
+	}
+	rows := &Rows{ctx: ctx, s: result, position: Position{Cut: cat.cut, Tables: result.Positions()}, zone: db.o.Zone}
+	for _, c := range result.Columns() {
+		rows.columns = append(rows.columns, Column{Name: c.Name, Type: c.Type.String()})
+	}
+	return rows, nil
+}
+
+// arguments turns Go values into those of a statement's parameters.
+func arguments(o *planner.Options, args []any) error {
+	for i, a := range args {
+		named, isNamed := a.(sql.NamedArg)
+		if isNamed {
+			a = named.Value
+		}
+		v, err := valueOf(a)
+		if err != nil {
+			return fmt.Errorf("netdb: argument %d: %w", i+1, err)
+		}
+		if !isNamed {
+			o.Args = append(o.Args, v)
+			continue
+		}
+		if o.Named == nil {
+			o.Named = map[string]query.Value{}
+		}
+		if _, ok := o.Named[named.Name]; ok {
+			return fmt.Errorf("netdb: argument %d: a second value for :%s", i+1, named.Name)
+		}
+		o.Named[named.Name] = v
+	}
+	return nil
 }

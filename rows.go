@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/query"
 	"github.com/seed69692123/netdb/redex"
@@ -27,12 +28,12 @@ type stream interface {
 // Rows is the answer to a query, read row by row (Next, Scan or Values) or batch by batch (NextBatch). Close must be called;
 // reading to the end or to an error also frees everything. It is not safe for concurrent use.
 type Rows struct {
-	ctx     context.Context // of the query: it covers the whole of the answer, as in database/sql
-	s       stream
-	columns []Column
-	cut     redex.Cut
-	zone    *time.Location
-	done    func()
+	ctx      context.Context // of the query: it covers the whole of the answer, as in database/sql
+	s        stream
+	columns  []Column
+	position Position
+	zone     *time.Location
+	done     func()
 
 	batch  *vector.Batch
 	row    int // index within the alive rows of batch
@@ -44,8 +45,14 @@ type Rows struct {
 // Columns returns the result's columns. The slice must not be changed.
 func (r *Rows) Columns() []Column { return r.columns }
 
-// Position returns the cut the query read at.
-func (r *Rows) Position() redex.Cut { return r.cut }
+// Position is the moment a query saw.
+type Position struct {
+	Cut    redex.Cut         // of all logs
+	Tables map[string]string // of each fold read, by its title in EXPLAIN: log@sequence, the first not yet folded
+}
+
+// Position returns the moment the query read at.
+func (r *Rows) Position() Position { return r.position }
 
 // Next moves to the next row and reports whether there is one. After false, Err says whether that is the end.
 func (r *Rows) Next() bool {
@@ -86,7 +93,7 @@ func (r *Rows) NextBatch() (*vector.Batch, error) {
 }
 
 // Value returns the value of column i in the current row.
-func (r *Rows) Value(i int) query.Value { return cellValue(r.batch.Cols[i], r.batch.Row(r.row)) }
+func (r *Rows) Value(i int) query.Value { return exec.ValueAt(r.batch.Cols[i], r.batch.Row(r.row)) }
 
 // Values returns the values of the current row. The slice is valid until the next call.
 func (r *Rows) Values() []query.Value {
@@ -126,33 +133,4 @@ func (r *Rows) Close() error {
 	err := r.s.Close()
 	r.done()
 	return err
-}
-
-// cellValue returns row i of a vector as a value that owns its bytes.
-func cellValue(v *vector.Vector, i int) query.Value {
-	switch v.Class(i) {
-	case vector.ClassNull:
-		return query.Null()
-	case vector.ClassBool:
-		return query.Bool(v.Bool(i))
-	case vector.ClassInt:
-		return query.Int(v.Int(i))
-	case vector.ClassBig:
-		return query.Text(string(v.Bytes(i)))
-	case vector.ClassFloat:
-		return query.Double(v.Float(i))
-	case vector.ClassText:
-		return query.Text(string(v.Bytes(i)))
-	case vector.ClassBlob:
-		return query.Blob(v.Bytes(i))
-	case vector.ClassTime:
-		return query.Nanos(v.Int(i))
-	case vector.ClassDate:
-		return query.Date(v.Int(i))
-	case vector.ClassInterval:
-		iv := v.Interval(i)
-		return query.Interval(iv.Months, iv.Days, iv.Nanos)
-	default:
-		return query.JSON(string(v.Bytes(i)))
-	}
 }

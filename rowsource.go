@@ -2,8 +2,6 @@ package netdb
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	"github.com/seed69692123/netdb/planner"
 	"github.com/seed69692123/netdb/planner/vector"
@@ -17,11 +15,13 @@ type rowIterator struct {
 	left    int64
 	limited bool
 	fill    func(cols []*vector.Vector) (bool, error) // appends one row, or reports the end
+	stop    func()
 	ended   bool
 }
 
-func newRowIterator(columns []planner.Column, r planner.Request, fill func([]*vector.Vector) (bool, error)) *rowIterator {
-	it := &rowIterator{rows: r.BatchRows, left: r.Limit, limited: r.Limit > 0, fill: fill}
+// newRowIterator returns an iterator on what fill appends; stop is called once, at Close.
+func newRowIterator(columns []planner.Column, r planner.Request, stop func(), fill func([]*vector.Vector) (bool, error)) *rowIterator {
+	it := &rowIterator{rows: r.BatchRows, left: r.Limit, limited: r.Limit > 0, fill: fill, stop: stop}
 	if it.rows <= 0 {
 		it.rows = maxBatchRows
 	}
@@ -63,61 +63,6 @@ func (it *rowIterator) Next(ctx context.Context) (*vector.Batch, error) {
 // Close implements planner.Iterator.
 func (it *rowIterator) Close() error {
 	it.ended = true
+	it.stop()
 	return nil
-}
-
-// listSource is a system table: rows that are made when the query begins.
-type listSource struct {
-	name    string
-	columns []planner.Column
-	rows    [][]any // int64, string, bool or nil, by column
-}
-
-// Title implements planner.Source.
-func (s *listSource) Title() string { return fmt.Sprintf("SystemScan netdb.%s", s.name) }
-
-// Columns implements planner.Source.
-func (s *listSource) Columns() []planner.Column { return s.columns }
-
-// Fields implements planner.Source.
-func (s *listSource) Fields(context.Context, bool) (planner.Catalogue, error) {
-	return planner.Catalogue{}, nil
-}
-
-// Estimate implements planner.Source.
-func (s *listSource) Estimate(context.Context, planner.Range) (planner.Estimate, error) {
-	return planner.Estimate{Rows: int64(len(s.rows)), Exact: true}, nil
-}
-
-// Scan implements planner.Source.
-func (s *listSource) Scan(_ context.Context, r planner.Request) (planner.Iterator, error) {
-	rows := s.rows
-	if r.Reverse {
-		rows = slices.Clone(rows)
-		slices.Reverse(rows)
-	}
-	next := 0
-	return newRowIterator(s.columns, r, func(cols []*vector.Vector) (bool, error) {
-		if next == len(rows) {
-			return false, nil
-		}
-		for i, v := range cols {
-			switch x := rows[next][r.Outputs[i].Column].(type) {
-			case nil:
-				v.AppendNull()
-			case int64:
-				if v.Type == vector.Time {
-					v.AppendTime(x)
-				} else {
-					v.AppendInt(x)
-				}
-			case string:
-				v.AppendText([]byte(x))
-			case bool:
-				v.AppendBool(x)
-			}
-		}
-		next++
-		return true, nil
-	}), nil
 }

@@ -395,6 +395,8 @@ func (b *binder) unknownName(s *scope, n *query.Name, parts []query.Ident, table
 		}
 	}
 	switch {
+	case safe != "" && strings.HasPrefix(first, "_"):
+		return e.WithHint("a payload's own field of that name is _payload.%s; %s is NULL where there is none", dotted, safe)
 	case near != "" && safe != "":
 		return e.WithHint("did you mean %s? %s is NULL where there is no such field", near, safe)
 	case near != "":

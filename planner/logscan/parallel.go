@@ -15,6 +15,9 @@ const maxThreads = 64
 // stripeBatches is how many full batches a thread reads before the next one's turn, and how many it may be ahead.
 const stripeBatches = 4
 
+// minStripe is the least number of rows of a stripe, so that small batches do not make a thread decode a block for each.
+const minStripe = 512
+
 // parallel is a scan by several goroutines that delivers rows in order. The range is cut into stripes; stripe k is read by
 // worker k modulo their number, and Next takes the stripes in turn. A worker is at most stripeBatches batches ahead, which bounds
 // memory; batches go back to their worker when the next one is asked for.
@@ -55,7 +58,7 @@ type delivery struct {
 }
 
 func newParallel(s *Source, p *projection, from, to redex.Seq, rows, threads int, skipped int64) *parallel {
-	width := redex.Seq(rows * stripeBatches)
+	width := redex.Seq(max(rows*stripeBatches, minStripe))
 	stripes := (to - from + width - 1) / width
 	if redex.Seq(threads) > stripes {
 		threads = int(stripes)

@@ -1,0 +1,146 @@
+package netdb
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seed69692123/netdb/fold"
+	"github.com/seed69692123/netdb/planner"
+	"github.com/seed69692123/netdb/redex"
+)
+
+// catalog is what one query sees: every log at one cut, every fold in one state.
+type catalog struct {
+	db     *DB
+	cut    redex.Cut
+	states map[string]fold.Frozen // by fold name, taken when the fold is first read
+}
+
+var _ planner.Catalog = (*catalog)(nil)
+
+func (db *DB) newCatalog() *catalog {
+	return &catalog{db: db, cut: db.store.Cut(), states: map[string]fold.Frozen{}}
+}
+
+// models are the folds that a query opens by itself when their log exists: name of the table and of the log.
+var models = map[string]string{"tasks": "cortex/tasks", "memories": "cortex/memories"}
+
+// Tables implements planner.Catalog.
+func (c *catalog) Tables(ctx context.Context) ([]planner.TableName, error) {
+	var out []planner.TableName
+	for _, name := range systemTables {
+		out = append(out, planner.TableName{Kind: planner.KindSystem, Name: name})
+	}
+	seen := map[string]bool{}
+	for _, f := range c.db.Folds() {
+		state, err := c.state(f)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range state.Tables() {
+			seen[t.Name()] = true
+			out = append(out, planner.TableName{Kind: planner.KindFold, Name: t.Name()})
+		}
+	}
+	for table, log := range models {
+		if _, err := c.db.store.Log(log); err == nil && !seen[table] {
+			out = append(out, planner.TableName{Kind: planner.KindFold, Name: table})
+		}
+	}
+	for info, err := range c.db.store.Logs("") {
+		if err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if info.Created <= c.cut.Time {
+			out = append(out, planner.TableName{Kind: planner.KindLog, Name: info.Name})
+		}
+	}
+	return out, nil
+}
+
+// Table implements planner.Catalog.
+func (c *catalog) Table(ctx context.Context, t planner.TableName) (planner.Source, error) {
+	switch t.Kind {
+	case planner.KindSystem:
+		if s := c.db.systemTable(t.Name, c.cut); s != nil {
+			return s, nil
+		}
+	case planner.KindFold:
+		if s, err := c.foldTable(ctx, t.Name); s != nil || err != nil {
+			return s, err
+		}
+	case planner.KindLog:
+		log, err := c.db.store.Log(t.Name)
+		switch {
+		case errors.Is(err, redex.ErrNoLog), errors.Is(err, redex.ErrName):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		return c.db.fields.Source(ctx, log, c.cut)
+	}
+	return nil, nil
+}
+
+func (c *catalog) foldTable(ctx context.Context, name string) (planner.Source, error) {
+	f, err := c.db.foldOf(ctx, name)
+	if f == nil || err != nil {
+		return nil, err
+	}
+	state, err := c.state(f)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range state.Tables() {
+		if t.Name() == name {
+			return &foldSource{state: state, table: t}, nil
+		}
+	}
+	return nil, nil
+}
+
+// state returns the state in which this query sees a fold.
+func (c *catalog) state(f fold.Instance) (fold.Frozen, error) {
+	if s := c.states[f.Name()]; s != nil {
+		return s, nil
+	}
+	s, err := f.Frozen()
+	if err == nil {
+		c.states[f.Name()] = s
+	}
+	return s, err
+}
+
+// foldOf returns the fold that has a table of that name, or nil. It opens the models when their logs exist.
+func (db *DB) foldOf(ctx context.Context, table string) (fold.Instance, error) {
+	db.foldMu.Lock()
+	f, err := db.foldTableLocked(table)
+	db.foldMu.Unlock()
+	if !errors.Is(err, errNoTable) {
+		return f, err
+	}
+	log, ok := models[table]
+	if !ok {
+		return nil, nil
+	}
+	if _, err := db.store.Log(log); err != nil {
+		return nil, nil //nolint:nilerr // no log of the model: no table
+	}
+	switch table {
+	case "tasks":
+		m, err := db.Tasks(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return m.Fold(), nil
+	default:
+		m, err := db.Memories(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return m.Fold(), nil
+	}
+}

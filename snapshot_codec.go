@@ -1,0 +1,185 @@
+package netdb
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/seed69692123/netdb/internal/snapfile"
+	"github.com/seed69692123/netdb/redex"
+)
+
+// The sections of a snapshot file; docs/format/snapshot.md has the bytes.
+const (
+	sectionHeader  = snapfile.Kind(1)
+	sectionCatalog = snapfile.Kind(2)
+	sectionEvents  = snapfile.Kind(3)
+	sectionFold    = snapfile.Kind(4)
+)
+
+// snapshotHeader is the first section.
+type snapshotHeader struct {
+	Store   []byte `msgpack:"store"`
+	Epoch   uint64 `msgpack:"epoch"`
+	Ordinal uint64 `msgpack:"ordinal"`
+	Time    int64  `msgpack:"time"`
+	Made    int64  `msgpack:"made"`
+	Logs    int    `msgpack:"logs"`
+	Folds   int    `msgpack:"folds"`
+}
+
+// snapshotLog is one entry of the catalog section.
+type snapshotLog struct {
+	ID        uint64 `msgpack:"id"`
+	Name      string `msgpack:"name"`
+	Created   int64  `msgpack:"created"`
+	Floor     uint64 `msgpack:"floor"`
+	Next      uint64 `msgpack:"next"`
+	Last      int64  `msgpack:"last"`
+	Held      bool   `msgpack:"held"`
+	CheckJSON bool   `msgpack:"check_json,omitempty"`
+}
+
+const flagTombstone = 1
+
+// maxEventBytes bounds a record of the events section: a payload, and room for key and headers within the limits of redex.
+const maxEventBytes = redex.MaxPayloadBytes + 1<<20
+
+var errEvent = errors.New("malformed event")
+
+// eventEncoder writes events of one log, in order.
+type eventEncoder struct {
+	next redex.Seq
+	time int64
+	buf  []byte
+	head []byte
+}
+
+func (e *eventEncoder) write(w io.Writer, ev *redex.Event) error {
+	b := binary.AppendUvarint(e.buf[:0], uint64(ev.Seq-e.next))
+	b = binary.AppendUvarint(b, uint64(ev.Time-e.time))
+	var flags byte
+	if ev.Tombstone {
+		flags |= flagTombstone
+	}
+	b = append(b, flags, byte(ev.Encoding))
+	for _, n := range []uint64{uint64(ev.Kind), uint64(ev.Origin), ev.Idempotency, uint64(ev.SchemaVersion)} {
+		b = binary.AppendUvarint(b, n)
+	}
+	b = appendBytes(b, ev.Key)
+	b = binary.AppendUvarint(b, uint64(len(ev.Headers)))
+	for _, h := range ev.Headers {
+		b = appendBytes(b, []byte(h.Name))
+		b = appendBytes(b, h.Value)
+	}
+	b = append(b, ev.Payload...)
+	e.buf, e.next, e.time = b, ev.Seq+1, ev.Time
+	e.head = binary.AppendUvarint(e.head[:0], uint64(len(b)))
+	if _, err := w.Write(e.head); err != nil {
+		return err
+	}
+	_, err := w.Write(b)
+	return err
+}
+
+func appendBytes(b, s []byte) []byte { return append(binary.AppendUvarint(b, uint64(len(s))), s...) }
+
+// eventDecoder reads what eventEncoder wrote.
+type eventDecoder struct {
+	r    *bufio.Reader
+	log  redex.LogID
+	next redex.Seq
+	end  redex.Seq
+	time int64
+	buf  []byte
+}
+
+// read returns the next event, valid until the next call, or io.EOF.
+func (d *eventDecoder) read() (redex.Event, error) {
+	n, err := binary.ReadUvarint(d.r)
+	if err != nil {
+		return redex.Event{}, err
+	}
+	if n > maxEventBytes {
+		return redex.Event{}, fmt.Errorf("%w: %d bytes", errEvent, n)
+	}
+	if uint64(cap(d.buf)) < n {
+		d.buf = make([]byte, n)
+	}
+	d.buf = d.buf[:n]
+	if _, err := io.ReadFull(d.r, d.buf); err != nil {
+		return redex.Event{}, err
+	}
+	f := fields{b: d.buf}
+	gap, age := f.uvarint(), f.uvarint()
+	flags, encoding := f.byte(), f.byte()
+	kind, origin, idempotency, schema := f.uvarint(), f.uvarint(), f.uvarint(), f.uvarint()
+	ev := redex.Event{
+		Log: d.log, Tombstone: flags&flagTombstone != 0, Encoding: redex.Encoding(encoding), Kind: redex.Kind(kind),
+		Origin: redex.Origin(origin), Idempotency: idempotency, SchemaVersion: uint32(schema), Key: f.bytes(),
+	}
+	headers := f.uvarint()
+	if headers > uint64(len(f.b)) {
+		f.bad = true
+	}
+	for range headers {
+		if f.bad {
+			break
+		}
+		ev.Headers = append(ev.Headers, redex.Header{Name: string(f.bytes()), Value: f.bytes()})
+	}
+	switch {
+	case f.bad, flags&^flagTombstone != 0, encoding > byte(redex.Msgpack), kind > 1<<32-1, schema > 1<<32-1:
+		return redex.Event{}, errEvent
+	case gap >= uint64(d.end-d.next):
+		return redex.Event{}, fmt.Errorf("%w: sequence beyond the log's end", errEvent)
+	case age > uint64(1<<63-1-d.time):
+		return redex.Event{}, fmt.Errorf("%w: time out of range", errEvent)
+	}
+	ev.Payload = f.b
+	ev.Seq, ev.Time = d.next+redex.Seq(gap), d.time+int64(age)
+	d.next, d.time = ev.Seq+1, ev.Time
+	return ev, nil
+}
+
+// fields takes a record apart. After a short or bad field bad is set and every further field is zero.
+type fields struct {
+	b   []byte
+	bad bool
+}
+
+func (f *fields) uvarint() uint64 {
+	n, k := binary.Uvarint(f.b)
+	if k <= 0 {
+		f.bad, f.b = true, nil
+		return 0
+	}
+	f.b = f.b[k:]
+	return n
+}
+
+func (f *fields) byte() byte {
+	if len(f.b) == 0 {
+		f.bad = true
+		return 0
+	}
+	c := f.b[0]
+	f.b = f.b[1:]
+	return c
+}
+
+func (f *fields) bytes() []byte {
+	n := f.uvarint()
+	if n > uint64(len(f.b)) {
+		f.bad, f.b = true, nil
+		return nil
+	}
+	s := f.b[:n:n]
+	f.b = f.b[n:]
+	if n == 0 {
+		return nil
+	}
+	return s
+}

@@ -1,0 +1,152 @@
+package netdb
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/seed69692123/netdb/planner"
+	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/redex"
+)
+
+// systemTables are the tables of the schema netdb.
+var systemTables = []string{"folds", "logs"}
+
+// systemTable returns the system table of that name at a cut, nil when there is none.
+func (db *DB) systemTable(name string, cut redex.Cut) planner.Source {
+	switch name {
+	case "logs":
+		return db.logsTable(cut)
+	case "folds":
+		return db.foldsTable()
+	}
+	return nil
+}
+
+func star(name string, t vector.Type) planner.Column {
+	return planner.Column{Name: name, Type: t, InStar: true}
+}
+
+// logsTable is netdb.logs: a row for each log, in name order.
+func (db *DB) logsTable(cut redex.Cut) planner.Source {
+	columns := []planner.Column{
+		star("name", vector.Text), star("id", vector.Int), star("floor", vector.Int), star("next", vector.Int),
+		star("events", vector.Int), star("created", vector.Time), star("malformed", vector.Int),
+	}
+	return &rowSource{name: "logs", columns: columns, rows: func(yield func([]cell, error) bool) {
+		row := make([]cell, len(columns))
+		for info, err := range db.store.Logs("") {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if info.Created > cut.Time {
+				continue
+			}
+			bad, err := db.malformed(info)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			row[0], row[1], row[2] = textCell(info.Name), intCell(int64(info.ID)), intCell(int64(info.Bounds.Floor))
+			row[3], row[4], row[5], row[6] = intCell(int64(info.Bounds.Next)), intCell(info.Bounds.Len()), intCell(info.Created), intCell(bad)
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}}
+}
+
+// foldsTable is netdb.folds: a row for each log of each open fold.
+func (db *DB) foldsTable() planner.Source {
+	columns := []planner.Column{
+		star("name", vector.Text), star("log", vector.Text), star("next", vector.Int), star("applied", vector.Int),
+		star("lag", vector.Int), star("skipped", vector.Int), star("state", vector.Text), star("error", vector.Text),
+	}
+	return &rowSource{name: "folds", columns: columns, rows: func(yield func([]cell, error) bool) {
+		row := make([]cell, len(columns))
+		for _, f := range db.Folds() {
+			s := f.Stats()
+			for _, m := range s.Marks {
+				row[0], row[1], row[2], row[3] = textCell(s.Name), textCell(m.Name), intCell(int64(m.Next)), intCell(int64(m.Applied))
+				row[4], row[5], row[6], row[7] = intCell(s.Lag), intCell(m.Skipped), textCell(s.State.String()), cell{null: true}
+				if s.Err != nil {
+					row[7] = textCell(s.Err.Error())
+				}
+				if !yield(row, nil) {
+					return
+				}
+			}
+		}
+	}}
+}
+
+// cell is a value of a system table: text, an integer, a time or NULL, by its column's type.
+type cell struct {
+	null bool
+	n    int64
+	text string
+}
+
+func textCell(s string) cell { return cell{text: s} }
+func intCell(n int64) cell   { return cell{n: n} }
+
+// rowSource is a system table: rows that are made while it is read.
+type rowSource struct {
+	name    string
+	columns []planner.Column
+	rows    iter.Seq2[[]cell, error] // a row is valid until the next one
+}
+
+// Title implements planner.Source.
+func (s *rowSource) Title() string { return fmt.Sprintf("SystemScan netdb.%s", s.name) }
+
+// Columns implements planner.Source.
+func (s *rowSource) Columns() []planner.Column { return s.columns }
+
+// Fields implements planner.Source.
+func (s *rowSource) Fields(context.Context, bool) (planner.Catalogue, error) {
+	return planner.Catalogue{}, nil
+}
+
+// Estimate implements planner.Source.
+func (s *rowSource) Estimate(context.Context, planner.Range) (planner.Estimate, error) {
+	return planner.Estimate{Rows: 100}, nil
+}
+
+// Scan implements planner.Source.
+func (s *rowSource) Scan(_ context.Context, r planner.Request) (planner.Iterator, error) {
+	next, stop := iter.Pull2(s.rows)
+	return newRowIterator(s.columns, r, stop, func(cols []*vector.Vector) (bool, error) {
+		row, err, ok := next()
+		if err != nil || !ok {
+			return false, err
+		}
+		for i, v := range cols {
+			c := row[r.Outputs[i].Column]
+			switch {
+			case c.null:
+				v.AppendNull()
+			case v.Type == vector.Text:
+				v.AppendText([]byte(c.text))
+			case v.Type == vector.Time:
+				v.AppendTime(c.n)
+			default:
+				v.AppendInt(c.n)
+			}
+		}
+		return true, nil
+	}), nil
+}
+
+// malformed returns how many events of a log have no fields although their encoding could have them, of all those that the
+// field catalogue has taken in.
+func (db *DB) malformed(info redex.LogInfo) (int64, error) {
+	log, err := db.store.LogByID(info.ID)
+	if err != nil {
+		return 0, err
+	}
+	f, err := db.fields.Faults(context.Background(), log, false)
+	return f.Malformed + f.NoObject, err
+}
