@@ -157,6 +157,9 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	if err := s.openJournal(ctx, jfs, meta); err != nil {
 		return nil, err
 	}
+	if seed != nil {
+		return s, nil // its Restorer goes on
+	}
 	if state != dirStore {
 		if err := finishDir(s.fs, dir); err != nil {
 			return nil, err

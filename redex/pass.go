@@ -359,13 +359,21 @@ func (p *pass) windows(d *sealedLog) error {
 		for _, r := range numbers {
 			w.add(r)
 		}
-		if err := p.batch.DeleteRange(windowKey(d.log.id, origin, 0), windowKey(d.log.id, origin, 255)); err != nil {
+		if err := p.putWindow(d.log.id, origin, w); err != nil {
 			return err
 		}
-		for i, piece := range encodeWindow(w) {
-			if err := p.batch.Set(windowKey(d.log.id, origin, uint8(i)), piece); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+// putWindow replaces a window of the catalog.
+func (p *pass) putWindow(id LogID, o Origin, w *window) error {
+	if err := p.batch.DeleteRange(windowKey(id, o, 0), windowKey(id, o, 255)); err != nil {
+		return err
+	}
+	for i, piece := range encodeWindow(w) {
+		if err := p.batch.Set(windowKey(id, o, uint8(i)), piece); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -529,6 +537,24 @@ func (p *pass) abandon() error {
 // finishBatch adds what the batch says about files and about the store.
 func (p *pass) finishBatch() error {
 	s := p.s
+	if err := p.fileRecords(); err != nil {
+		return err
+	}
+	nextLog := s.seal.nextLog
+	for _, d := range p.logs {
+		nextLog = max(nextLog, d.log.id+1)
+	}
+	m := metaRecord{ordinal: p.t.ordinal, time: p.t.time, nextLog: nextLog, nextFile: s.seal.nextFile, epochs: s.epochs}
+	if err := p.batch.Set(metaKey(), m.encode()); err != nil {
+		return err
+	}
+	s.seal.nextLog = nextLog
+	return nil
+}
+
+// fileRecords adds the records of the row files whose number of living runs changes.
+func (p *pass) fileRecords() error {
+	s := p.s
 	for n, change := range p.files {
 		rec := fileRecord{bytes: p.size}
 		if n != p.n || p.w == nil {
@@ -558,14 +584,5 @@ func (p *pass) finishBatch() error {
 			return err
 		}
 	}
-	nextLog := s.seal.nextLog
-	for _, d := range p.logs {
-		nextLog = max(nextLog, d.log.id+1)
-	}
-	m := metaRecord{ordinal: p.t.ordinal, time: p.t.time, nextLog: nextLog, nextFile: s.seal.nextFile, epochs: s.epochs}
-	if err := p.batch.Set(metaKey(), m.encode()); err != nil {
-		return err
-	}
-	s.seal.nextLog = nextLog
 	return nil
 }
