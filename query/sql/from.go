@@ -87,7 +87,7 @@ func (p *parser) joinHead() (*query.Join, bool) {
 		}
 	}
 	if !p.kwAt(n, kwJoin) {
-		if n > 0 && (p.tok().Kind == Keyword && query.IsReserved(p.text(p.tok()))) {
+		if n > 0 && (p.tok().Kind == Keyword && p.tok().kw.isReserved()) {
 			p.i += n
 			p.unexpected("expected JOIN", "JOIN")
 		}
@@ -208,7 +208,7 @@ func (p *parser) aliasEnds(n int) bool {
 	case EOF, Punctuation:
 		return true
 	case Keyword:
-		return query.IsReserved(p.text(t))
+		return t.kw.isReserved()
 	}
 	return false
 }

@@ -73,7 +73,7 @@ func (p *parser) hint(t *Token, words []string) string {
 		if t.kw == kwSelect && p.toks[0].kw == kwFrom {
 			return "in a query that begins with FROM, SELECT stands directly behind the tables"
 		}
-		if p.i > 0 && query.IsReserved(p.text(t)) && !startsClause(t.kw) {
+		if p.i > 0 && t.kw.isReserved() && !startsClause(t.kw) {
 			return p.got(t) + " is a keyword; as a name it needs double quotes"
 		}
 	case Operator:

@@ -169,6 +169,19 @@ var kwNames = [...]string{
 	"WINDOW", "WITH", "WITHIN", "WITHOUT", "ZONE",
 }
 
+// reserved marks the keywords that cannot be names: those of query.IsReserved.
+var reserved = [...]bool{
+	kwAll: true, kwAnd: true, kwAny: true, kwArray: true, kwAs: true, kwBetween: true, kwCase: true, kwCast: true,
+	kwCross: true, kwDistinct: true, kwElse: true, kwEnd: true, kwExcept: true, kwExists: true, kwFalse: true,
+	kwFetch: true, kwFrom: true, kwFull: true, kwGroup: true, kwHaving: true, kwIlike: true, kwIn: true, kwInner: true,
+	kwIntersect: true, kwIs: true, kwJoin: true, kwLateral: true, kwLeft: true, kwLike: true, kwLimit: true,
+	kwNatural: true, kwNot: true, kwNull: true, kwOffset: true, kwOn: true, kwOr: true, kwOrder: true, kwOuter: true,
+	kwQualify: true, kwReturning: true, kwRight: true, kwSelect: true, kwSome: true, kwThen: true, kwTrue: true,
+	kwTryCast: true, kwUnion: true, kwUsing: true, kwWhen: true, kwWhere: true, kwWindow: true, kwWith: true,
+}
+
+func (k kw) isReserved() bool { return int(k) < len(reserved) && reserved[k] }
+
 func (k kw) String() string { return kwNames[k] }
 
 // maxKeyword is the length of the longest keyword.

@@ -210,7 +210,7 @@ func (p *parser) isName(t *Token) bool {
 	case Identifier, QuotedIdent:
 		return true
 	case Keyword:
-		return !query.IsReserved(p.text(t))
+		return !t.kw.isReserved()
 	}
 	return false
 }

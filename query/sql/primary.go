@@ -117,7 +117,7 @@ func (p *parser) keywordPrimary() query.Expr {
 			return p.keywordCall()
 		}
 	}
-	if query.IsReserved(p.text(t)) {
+	if t.kw.isReserved() {
 		return p.noExpr()
 	}
 	return p.named()

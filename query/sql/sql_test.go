@@ -316,6 +316,11 @@ func TestKeywords(t *testing.T) {
 			t.Errorf("%s is longer than %d", w, maxKeyword)
 		}
 	}
+	for _, w := range words {
+		if k := lookup(w); k.isReserved() != query.IsReserved(w) {
+			t.Errorf("reserved[%s] = %t", w, k.isReserved())
+		}
+	}
 	for _, w := range query.ReservedWords() {
 		if lookup(w) == kwNone {
 			t.Errorf("the reserved word %s is no keyword", w)
