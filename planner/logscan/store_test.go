@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -352,5 +353,70 @@ func TestManyLogs(t *testing.T) {
 	}
 	if !strings.Contains(source(t, c, s, last).Title(), last.Name()) {
 		t.Error("the title does not name the log")
+	}
+}
+
+// TestDamage flips a byte of a row file: the catalogue goes on behind the damage, and so does a scan that starts there; one that
+// meets it fails.
+func TestDamage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	s := openDir(t, dir)
+	rng := rand.New(rand.NewPCG(3, 3))
+	var entries []redex.Entry
+	for i := range 1000 {
+		b := make([]byte, 300)
+		for k := range b {
+			b[k] = byte('a' + rng.IntN(26))
+		}
+		entries = append(entries, jsonEntry(fmt.Sprintf(`{"f%d":%d,"t":%q}`, i/500, i, b)))
+	}
+	l := createLog(t, s, "x", entries...)
+	seal(t, s)
+	closeStore(t, s)
+	files, err := filepath.Glob(filepath.Join(dir, "rows", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("row files %v %v", files, err)
+	}
+	b, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/10] ^= 1
+	if err := os.WriteFile(files[0], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = openDir(t, dir)
+	defer closeStore(t, s)
+	if l, err = s.Log("x"); err != nil {
+		t.Fatal(err)
+	}
+	c := New(s)
+	src := source(t, c, s, l)
+	if cat, err := src.Fields(t.Context(), true); err != nil || !strings.HasSuffix(paths(cat), "t TEXT, f1 BIGINT") {
+		t.Errorf("catalogue %s %v", paths(cat), err)
+	}
+	if got := c.loaded[l.ID()].position(); got != 1000 {
+		t.Errorf("position %d, want 1000", got)
+	}
+	if got := scan(t, src, planner.Request{Outputs: outputs("f1"), Reverse: true, Limit: 5}); len(got) != 5 || got[0] != "integer:999" {
+		t.Errorf("rows behind the damage: %v", got)
+	}
+	for _, threads := range []int{1, 2} {
+		it, err := src.Scan(t.Context(), planner.Request{Outputs: outputs("f1"), Threads: threads, BatchRows: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for b := it.Next; err == nil; {
+			batch, e := b(t.Context())
+			if err = e; batch == nil && e == nil {
+				t.Fatal("a scan over damage ends without an error")
+			}
+		}
+		if !errors.Is(err, redex.ErrCorrupt) {
+			t.Errorf("a scan over damage: %v", err)
+		}
+		if err := it.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -30,7 +30,8 @@ func Castable(from, to Type) bool {
 // row of the selection, or NULL when try is set. A cast to Any changes nothing.
 //
 // From text: what AppendText writes is read back, with spaces around it allowed. DOUBLE to BIGINT rounds half to even. A BLOB is
-// read from \x and hexadecimal digits, other text is its bytes. Text cast to JSON must be JSON. Times are taken in s.Zone.
+// read from \x and hexadecimal digits, other text is its bytes. A TEXT cast to JSON must be JSON; text in a dynamic column becomes
+// a JSON string. Times are taken in s.Zone.
 func (s *State) Cast(a *Vector, to Type, try bool, out *Vector, sel Sel, n int) error {
 	if a.Type == to || to == Any && a.Type == JSON {
 		out.Alias(a)
@@ -260,11 +261,14 @@ func (s *State) castTime(c Class, a *Vector, i int, to Type, out *Vector) bool {
 	return false
 }
 
-// castJSON writes a value as JSON. Text must be JSON text; times, dates, intervals and bytes become strings.
+// castJSON writes a value as JSON. A TEXT must be JSON text, but text in a dynamic column is a JSON string already; times, dates,
+// intervals and bytes become strings.
 func (s *State) castJSON(c Class, a *Vector, i int, out *Vector) bool {
 	switch c {
 	case ClassText:
-		return setJSON(out, i, a.Bytes(i))
+		if a.Type == Text {
+			return setJSON(out, i, a.Bytes(i))
+		}
 	case ClassBlob, ClassTime, ClassDate, ClassInterval:
 		s.scratch = s.AppendText(s.scratch[:0], a, i)
 		if len(s.scratch) > MaxValueBytes {

@@ -134,6 +134,12 @@ func TestCastEveryPair(t *testing.T) {
 			}
 		}
 	}
+	d := New(Any, 0)
+	d.AppendText([]byte("[1"))
+	d.AppendTime(0)
+	if err := s.Cast(d, JSON, false, &out, nil, 2); err != nil || text(&out, 0) != "text [1" || text(&out, 1) != "text 1970-01-01T00:00:00.000000000Z" {
+		t.Errorf("dynamic text as JSON: %s, %s, %v", text(&out, 0), text(&out, 1), err)
+	}
 	bad := New(Text, 0)
 	for _, x := range []string{"1", "x", "3"} {
 		bad.AppendText([]byte(x))

@@ -34,14 +34,35 @@ func setTruth(out *Vector, i int, t truth) {
 
 // And writes a AND b to out, as Bool. Operands are Bool or dynamic.
 func (s *State) And(a, b, out *Vector, sel Sel, n int) {
+	if plainBools(a, b) && sel == nil {
+		out.Resize(Bool, n)
+		x, y, o := a.Bools[:n], b.Bools[:n], out.Bools[:n]
+		for i := range o {
+			o[i] = x[i] && y[i]
+		}
+		return
+	}
 	table := [9]truth{isFalse, isFalse, isFalse, isFalse, isTrue, unknown, isFalse, unknown, unknown}
 	s.logic(&table, a, b, out, sel, n)
 }
 
 // Or writes a OR b to out, as Bool. Operands are Bool or dynamic.
 func (s *State) Or(a, b, out *Vector, sel Sel, n int) {
+	if plainBools(a, b) && sel == nil {
+		out.Resize(Bool, n)
+		x, y, o := a.Bools[:n], b.Bools[:n], out.Bools[:n]
+		for i := range o {
+			o[i] = x[i] || y[i]
+		}
+		return
+	}
 	table := [9]truth{isFalse, isTrue, unknown, isTrue, isTrue, isTrue, unknown, isTrue, unknown}
 	s.logic(&table, a, b, out, sel, n)
+}
+
+// plainBools reports whether both are Bool vectors with a row for each row, none of them NULL.
+func plainBools(a, b *Vector) bool {
+	return a.Type == Bool && b.Type == Bool && !a.Const && !b.Const && !a.Nulls.Any() && !b.Nulls.Any()
 }
 
 func (s *State) logic(table *[9]truth, a, b, out *Vector, sel Sel, n int) {
@@ -74,8 +95,11 @@ func (s *State) IsTruth(a, out *Vector, want, not bool, sel Sel, n int) {
 
 // SelectTrue appends to dst the rows of sel at which a condition is true: what WHERE keeps. dst may be sel[:0].
 func (s *State) SelectTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
-	if cond.Type == Bool && !cond.Const && len(cond.Nulls) == 0 {
-		b := cond.Bools
+	if cond.Type != Bool || cond.Const {
+		return s.selectWhere(cond, sel, n, dst, 1<<isTrue)
+	}
+	b := cond.Bools
+	if !cond.Nulls.Any() {
 		if sel == nil {
 			for i, ok := range b[:n] {
 				if ok {
@@ -91,7 +115,20 @@ func (s *State) SelectTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
 		}
 		return notNil(dst)
 	}
-	return s.selectWhere(cond, sel, n, dst, 1<<isTrue)
+	if sel == nil {
+		for i, ok := range b[:n] {
+			if ok && !cond.Nulls.Get(i) {
+				dst = append(dst, int32(i))
+			}
+		}
+		return notNil(dst)
+	}
+	for _, i := range sel {
+		if b[i] && !cond.Nulls.Get(int(i)) {
+			dst = append(dst, i)
+		}
+	}
+	return notNil(dst)
 }
 
 // SelectNotFalse appends to dst the rows at which a condition is true or unknown: where the right side of AND must be known.

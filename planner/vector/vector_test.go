@@ -321,6 +321,16 @@ func TestLogic(t *testing.T) {
 			t.Errorf("select %s: %v, want %v", c.name, c.got, c.want)
 		}
 	}
+	x, y := v("ttff"), v("tftf")
+	if s.And(x, y, &out, nil, 4); show(&out) != "tfff" {
+		t.Errorf("and without NULL: %s", show(&out))
+	}
+	if s.Or(x, y, &out, nil, 4); show(&out) != "tttf" {
+		t.Errorf("or without NULL: %s", show(&out))
+	}
+	if got := s.SelectTrue(b, Sel{0, 2, 5, 6}, 9, nil); !slices.Equal(got, Sel{0, 6}) {
+		t.Errorf("select of a selection: %v", got)
+	}
 	d := New(Any, 0)
 	d.AppendBool(true)
 	d.AppendInt(1)
