@@ -73,6 +73,8 @@ func parseToken(s string) (WriteToken, error) {
 		return fail("its sequence is above 2^63-1")
 	case t.IsZero():
 		return fail("it names nothing")
+	case t.String() != s: // the decoder passes over line ends
+		return fail("characters that belong to no token")
 	}
 	return t, nil
 }
