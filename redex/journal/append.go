@@ -107,6 +107,7 @@ func (j *Journal) appendWaiting(ctx context.Context, b *Body, size int64, place 
 				return Placed{}, err
 			}
 			j.needBytes = max(j.needBytes, frameBytes(size))
+			j.wakeKeeperLocked()
 		}
 		var reason *int64
 		if !counted {

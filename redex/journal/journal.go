@@ -162,6 +162,7 @@ func (j *Journal) NewEpoch(ctx context.Context) (EpochStart, error) {
 			j.mu.Unlock()
 			return EpochStart{}, err
 		}
+		j.wakeKeeperLocked()
 		if err := j.waitLocked(ctx, nil); err != nil {
 			return EpochStart{}, err
 		}
@@ -261,7 +262,6 @@ func (j *Journal) waitLocked(ctx context.Context, reason *int64) error {
 	if reason != nil {
 		*reason++
 	}
-	j.wakeKeeperLocked()
 	j.mu.Unlock()
 	start := j.now()
 	var err error

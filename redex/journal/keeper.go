@@ -58,8 +58,10 @@ func (j *Journal) keep() bool {
 		}
 		return true
 	}
-	j.needBytes = 0
-	j.broadcastLocked()
+	if need > 0 { // there is room already
+		j.needBytes = 0
+		j.broadcastLocked()
+	}
 	j.mu.Unlock()
 	return false
 }
