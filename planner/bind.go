@@ -63,11 +63,11 @@ type outCol struct {
 
 // table is an entry of FROM as names see it: a scan, or a query with its columns.
 type table struct {
-	name   string    // alias, else the table's own name
-	schema string    // views, folds, logs or netdb when the table was named with it and has no alias
-	scan   *scanNode // nil for a query
-	cols   []outCol  // of a query; of a scan, columns renamed by an alias list
-	merged map[string]bool
+	name   string       // alias, else the table's own name
+	schema string       // views, folds, logs or netdb when the table was named with it and has no alias
+	scan   *scanNode    // nil for a query
+	cols   []outCol     // of a query; of a scan, columns renamed by an alias list
+	merged map[int]bool // columns that USING merged with those of another table
 }
 
 // scope is what an expression can see.

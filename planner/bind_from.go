@@ -318,6 +318,7 @@ func (b *binder) tableFunc(s *scope, ref *query.TableFunc) (node, error) {
 // join binds a join of two tables.
 func (b *binder) join(s *scope, j *query.Join) (node, error) {
 	n := &joinNode{}
+	swap := false
 	switch {
 	case j.Asof:
 		return nil, unsupported(j, "ASOF JOIN")
@@ -325,13 +326,11 @@ func (b *binder) join(s *scope, j *query.Join) (node, error) {
 		n.kind = exec.JoinInner
 	case j.Kind == query.JoinLeft:
 		n.kind = exec.JoinLeft
+	case j.Kind == query.JoinRight:
+		n.kind, swap = exec.JoinLeft, true
 	default:
-		names := map[query.JoinKind]string{query.JoinRight: "RIGHT JOIN", query.JoinFull: "FULL JOIN", query.JoinSemi: "SEMI JOIN", query.JoinAnti: "ANTI JOIN"}
-		e := unsupported(j, names[j.Kind])
-		if j.Kind == query.JoinRight {
-			e = e.WithHint("swap the tables and use LEFT JOIN")
-		}
-		return nil, e
+		names := map[query.JoinKind]string{query.JoinFull: "FULL JOIN", query.JoinSemi: "SEMI JOIN", query.JoinAnti: "ANTI JOIN"}
+		return nil, unsupported(j, names[j.Kind])
 	}
 	// Each side is bound in a scope of its own, so that USING and ON see which side a column is of.
 	ls, rs := &scope{ctes: s.ctes}, &scope{ctes: s.ctes}
@@ -370,17 +369,17 @@ func (b *binder) join(s *scope, j *query.Join) (node, error) {
 			return nil, err
 		}
 		n.residual = append(n.residual, x)
-		c, ok := l.(*exec.Col)
-		if !ok {
+		lc, ok1 := l.(*exec.Col)
+		rc, ok2 := r.(*exec.Col)
+		if !ok1 || !ok2 {
 			return nil, query.Errorf(id, query.CodeType, "USING wants a column")
 		}
-		s.merged = append(s.merged, outCol{id.Name, c.Index})
-		for _, t := range rs.tables {
-			if t.merged == nil {
-				t.merged = map[string]bool{}
-			}
-			t.merged[r.(*exec.Col).Name] = true
+		kept := lc
+		if swap {
+			kept = rc // the side that is kept has a value in every row
 		}
+		s.merge(ls.tables, outCol{id.Name, lc.Index}, kept.Index)
+		s.merge(rs.tables, outCol{id.Name, rc.Index}, kept.Index)
 	}
 	if j.On != nil {
 		both := &scope{tables: append(slices.Clone(ls.tables), rs.tables...), where: "ON", ctes: s.ctes}
@@ -391,7 +390,27 @@ func (b *binder) join(s *scope, j *query.Join) (node, error) {
 		}
 		n.residual = append(n.residual, conjuncts(on)...)
 	}
+	if swap {
+		n.left, n.right = n.right, n.left
+	}
 	return n, nil
+}
+
+// merge notes that column c of one of the tables is one with column kept, as USING says: a bare name and `*` find it once.
+func (s *scope) merge(tables []*table, c outCol, kept int) {
+	for _, t := range tables {
+		if t.merged == nil {
+			t.merged = map[int]bool{}
+		}
+		t.merged[c.id] = true
+	}
+	for i, m := range s.merged {
+		if m.id == c.id || m.id == kept {
+			s.merged[i].id = kept
+			return
+		}
+	}
+	s.merged = append(s.merged, outCol{c.name, kept})
 }
 
 // common returns the names that both sides of a NATURAL join have in their `*` columns, in the order of the left one.

@@ -445,8 +445,7 @@ func (b *binder) starAll(s *scope) ([]outCol, error) {
 			return nil, err
 		}
 		for _, c := range cols {
-			merged := t.merged[c.name] || slices.ContainsFunc(s.merged, func(m outCol) bool { return m.id == c.id })
-			if !merged {
+			if !t.merged[c.id] {
 				out = append(out, c)
 			}
 		}

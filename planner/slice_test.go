@@ -2,7 +2,6 @@ package planner
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -321,10 +320,6 @@ func runPlan(ctx context.Context, p *Plan, ro RunOptions) ([]string, error) {
 			out = append(out, strings.Join(cells, "|"))
 		}
 	}
-}
-
-func errorText(err error) string {
-	return strings.TrimSpace(fmt.Sprint(err))
 }
 
 func mustRun(t *testing.T, c Catalog, text string) []string {

@@ -142,16 +142,27 @@ func (h *HashAggregate) consume(ctx context.Context) error {
 			return nil
 		}
 		if err := h.add(b); err != nil {
-			var re *rowError
-			if errors.As(err, &re) {
-				return re.err
-			}
-			return err
+			return h.earliest(b, err)
 		}
 		if err := h.acct.set(h.bytes()); err != nil {
 			return err
 		}
 		h.stats.PeakBytes = h.acct.peak
+	}
+}
+
+// earliest returns the error of the first row that fails, which is not always the first that was found: which one a query
+// fails with does not depend on the size of batches.
+func (h *HashAggregate) earliest(b *vector.Batch, err error) error {
+	for {
+		var re *rowError
+		if !errors.As(err, &re) {
+			return err
+		}
+		b.Sel = before(b.Sel, re.row)
+		if err = h.add(b); err == nil {
+			return re.err
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"bytes"
-	"cmp"
 	"container/heap"
 	"context"
 	"encoding/binary"
@@ -55,38 +54,59 @@ type sortRows struct {
 	rows int // in cols
 }
 
-// keyRef is where the key of a row is, with its first bytes for quick comparison.
+// keyRef is where the key of a row is, with its first bytes for quick comparison. No key is the beginning of another, so two
+// keys with the same first bytes are equal if they have no more.
 type keyRef struct {
-	prefix uint64
+	p0, p1 uint64
 	off    int64
 	n      int32
 	row    int32 // in cols
 	seq    int64 // in the input: ties keep this order
 }
 
+const keyRefBytes = 40
+
+// prefixBytes is the length of p0 and p1.
+const prefixBytes = 16
+
 func (r *sortRows) key(k *keyRef) []byte { return r.keys[k.off : k.off+int64(k.n)] }
 
 func (r *sortRows) compare(a, b *keyRef) int {
-	if a.prefix != b.prefix {
-		return cmp.Compare(a.prefix, b.prefix)
-	}
-	if c := bytes.Compare(r.key(a), r.key(b)); c != 0 {
+	if c := r.compareKeys(a, b); c != 0 {
 		return c
 	}
-	return cmp.Compare(a.seq, b.seq)
+	if a.seq < b.seq {
+		return -1
+	}
+	return 1
 }
 
-func prefixOf(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
+func (r *sortRows) compareKeys(a, b *keyRef) int {
+	switch {
+	case a.p0 != b.p0:
+		if a.p0 < b.p0 {
+			return -1
+		}
+		return 1
+	case a.p1 != b.p1:
+		if a.p1 < b.p1 {
+			return -1
+		}
+		return 1
+	case a.n <= prefixBytes && b.n <= prefixBytes:
+		return 0
 	}
-	var b [8]byte
+	return bytes.Compare(r.key(a), r.key(b))
+}
+
+func (k *keyRef) setPrefix(key []byte) {
+	var b [prefixBytes]byte
 	copy(b[:], key)
-	return binary.BigEndian.Uint64(b[:])
+	k.p0, k.p1, k.n = binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), int32(len(key))
 }
 
 func (r *sortRows) bytes() int64 {
-	n := int64(cap(r.keys) + cap(r.refs)*32)
+	n := int64(cap(r.keys) + cap(r.refs)*keyRefBytes)
 	for _, c := range r.cols {
 		n += c.MemoryBytes()
 	}
@@ -138,14 +158,8 @@ func (s *Sort) Next(ctx context.Context) (*vector.Batch, error) {
 
 // keysOf evaluates the keys of a batch.
 func (s *Sort) keysOf(b *vector.Batch) error {
-	for i, e := range s.evals {
-		v, err := e.eval(b, b.Sel)
-		if err != nil {
-			return placed(err)
-		}
-		s.vecs[i] = v
-	}
-	return nil
+	_, err := evalAll(s.evals, b, s.vecs)
+	return err
 }
 
 // appendKey appends the key of row i.
@@ -195,7 +209,9 @@ func (s *Sort) all(ctx context.Context) error {
 			off := len(r.keys)
 			r.keys = s.appendKey(r.keys, b.Row(k))
 			n := len(r.refs)
-			r.refs = append(r.refs, keyRef{prefixOf(r.keys[off:]), int64(off), int32(len(r.keys) - off), int32(n), int64(n)})
+			ref := keyRef{off: int64(off), row: int32(n), seq: int64(n)}
+			ref.setPrefix(r.keys[off:])
+			r.refs = append(r.refs, ref)
 		}
 		for k, c := range b.Cols {
 			r.cols[k].AppendRows(c, b.Sel, b.N)
@@ -236,7 +252,7 @@ func (s *Sort) mergeSort(ctx context.Context) ([]keyRef, error) {
 	if len(refs) <= sortRun {
 		return refs, nil
 	}
-	if err := s.acct.set(r.bytes() + int64(len(refs)*32)); err != nil {
+	if err := s.acct.set(r.bytes() + int64(len(refs)*keyRefBytes)); err != nil {
 		return nil, err
 	}
 	s.stats.PeakBytes = s.acct.peak
@@ -300,17 +316,18 @@ func (s *Sort) top(ctx context.Context) error {
 		for k := range b.Rows() {
 			i := b.Row(k)
 			key = s.appendKey(key[:0], i)
-			ref := keyRef{prefix: prefixOf(key), n: int32(len(key)), seq: seq}
+			ref := keyRef{off: int64(len(r.keys)), row: int32(r.rows), seq: seq}
+			ref.setPrefix(key)
 			seq++
 			full := int64(len(r.refs)) >= s.Limit
-			if full {
-				last := &r.refs[0]
-				if ref.prefix > last.prefix || ref.prefix == last.prefix && bytes.Compare(key, r.key(last)) >= 0 {
-					continue
-				}
+			if full && ref.p0 > r.refs[0].p0 {
+				continue
 			}
-			ref.off, ref.row = int64(len(r.keys)), int32(r.rows)
 			r.keys = append(r.keys, key...)
+			if full && r.compareKeys(&ref, &r.refs[0]) >= 0 {
+				r.keys = r.keys[:ref.off]
+				continue
+			}
 			for c, col := range b.Cols {
 				r.cols[c].AppendFrom(col, i)
 			}

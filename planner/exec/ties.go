@@ -24,8 +24,10 @@ type TieOrder struct {
 	acct  account
 	st    vector.State
 	out   vector.Batch
-	err   error
-	stats Stats
+	// failed is the input's error while rows before it are given out; err is what Next returns again and again.
+	failed error
+	err    error
+	stats  Stats
 }
 
 // Open opens the input.
@@ -59,6 +61,9 @@ func (t *TieOrder) Next(ctx context.Context) (*vector.Batch, error) {
 
 // fill reads whole runs until there are rows for a batch.
 func (t *TieOrder) fill(ctx context.Context) error {
+	if t.failed != nil {
+		return t.failed
+	}
 	t.order, t.at, t.n = t.order[:0], 0, 0
 	for _, c := range t.run {
 		c.Reset(c.Type)
@@ -78,7 +83,11 @@ func (t *TieOrder) fill(ctx context.Context) error {
 			}
 			b, err := t.In.Next(ctx)
 			if err != nil {
-				return err
+				if len(t.order) == 0 {
+					return err
+				}
+				t.failed = err // after the runs that are complete
+				return nil
 			}
 			if b == nil {
 				t.end, t.more = true, nil
