@@ -39,7 +39,11 @@ func (k *jsonKey) value(dst []byte) []byte {
 	case '[':
 		return k.array(dst)
 	case '"':
-		return KeyText(dst, Unquote(nil, k.str()))
+		s := k.str()
+		if bytes.IndexByte(s, '\\') >= 0 {
+			s = Unquote(nil, s)
+		}
+		return KeyText(dst, s)
 	case 't':
 		k.at += 4
 		return KeyBool(dst, true)
@@ -84,20 +88,32 @@ func (k *jsonKey) array(dst []byte) []byte {
 }
 
 func (k *jsonKey) object(dst []byte) []byte {
-	type member struct {
-		name []byte
-		key  []byte
-	}
-	var members []member
+	// Members are appended as they come, and moved only when they are out of order.
+	type member struct{ name, value, end int } // where its key, its value's and the next one's begin
+	var few [8]member
+	members, inOrder := few[:0], true
+	dst = append(dst, tagObject)
 	k.at++
 	for done := false; !done; {
 		switch k.peek() {
 		case '"':
-			name := Unquote(nil, k.str())
+			m := member{name: len(dst)}
+			name := k.str()
+			if bytes.IndexByte(name, '\\') >= 0 {
+				name = Unquote(nil, name)
+			}
+			dst = KeyText(dst, name)
+			m.value = len(dst)
 			if k.peek() == ':' {
 				k.at++
 			}
-			members = append(members, member{name, k.value(nil)})
+			dst = k.value(dst)
+			m.end = len(dst)
+			if n := len(members); n > 0 {
+				last := members[n-1]
+				inOrder = inOrder && bytes.Compare(dst[last.name:last.value], dst[m.name:m.value]) < 0
+			}
+			members = append(members, m)
 		case ',':
 			k.at++
 		default: // '}' or the end
@@ -105,13 +121,18 @@ func (k *jsonKey) object(dst []byte) []byte {
 			done = true
 		}
 	}
-	slices.SortStableFunc(members, func(a, b member) int { return bytes.Compare(a.name, b.name) })
-	dst = append(dst, tagObject)
-	for i, m := range members {
-		if i > 0 && bytes.Equal(m.name, members[i-1].name) {
-			continue // a later one of the same name
+	if !inOrder {
+		start := members[0].name
+		old := slices.Clone(dst[start:])
+		name := func(m member) []byte { return old[m.name-start : m.value-start] }
+		slices.SortStableFunc(members, func(a, b member) int { return bytes.Compare(name(a), name(b)) })
+		dst = dst[:start]
+		for i, m := range members {
+			if i > 0 && bytes.Equal(name(m), name(members[i-1])) {
+				continue // a later one of the same name
+			}
+			dst = append(dst, old[m.name-start:m.end-start]...)
 		}
-		dst = append(KeyText(dst, m.name), m.key...)
 	}
 	return append(dst, tagEnd)
 }

@@ -313,13 +313,14 @@ type backward struct {
 	in, out  *vector.Batch
 	from, to redex.Seq
 	rows     int
+	size     int // rows of the next block: fewer than rows while payloads are large
 	turn     []int32
 	err      error
 	skipped  int64
 }
 
 func newBackward(s *Source, p *projection, from, to redex.Seq, rows int, skipped int64) *backward {
-	b := &backward{r: newReader(s, p), from: from, to: to, rows: rows, skipped: skipped}
+	b := &backward{r: newReader(s, p), from: from, to: to, rows: rows, size: rows, skipped: skipped}
 	b.in, b.out = b.r.newBatch(), b.r.newBatch()
 	return b
 }
@@ -332,7 +333,8 @@ func (b *backward) Next(ctx context.Context) (*vector.Batch, error) {
 	if b.from >= b.to {
 		return nil, nil
 	}
-	n := min(redex.Seq(b.rows), b.to-b.from)
+	n := min(redex.Seq(b.size), b.to-b.from)
+	b.size = min(b.size*2, b.rows)
 	for {
 		if b.err = b.r.seek(b.to-n, b.to); b.err != nil {
 			return nil, b.err
@@ -345,6 +347,7 @@ func (b *backward) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 		// Large payloads ended the batch early: take fewer rows, so that the last ones come first.
 		n = max(1, min(redex.Seq(b.in.N), n/2))
+		b.size = int(n)
 	}
 	b.to -= n
 	b.turn = b.turn[:0]
