@@ -112,6 +112,9 @@ func orNulls(out, a, b *Vector) {
 			out.Nulls[i] |= v.Nulls[i]
 		}
 	}
+	if k := out.Len & 63; k != 0 && len(out.Nulls) == words(out.Len) {
+		out.Nulls[len(out.Nulls)-1] &= 1<<k - 1 // rows that may be appended are not NULL
+	}
 }
 
 // compareNumbers compares two columns of numbers; false when no quick loop fits. a is constant only if b is too.
