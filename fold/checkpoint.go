@@ -149,10 +149,13 @@ func (p *pieceWriter) publish(before uint64) error {
 	return p.commit()
 }
 
-// readManifest returns the zero manifest when there is none, or none that is well-formed.
+// readManifest returns the zero manifest when there is none, or none that can be read.
 func readManifest(v *redex.Views) (manifest, error) {
 	b, err := v.Get(manifestKey)
-	if err != nil || b == nil {
+	switch {
+	case errors.Is(err, redex.ErrCorrupt):
+		return manifest{}, nil
+	case err != nil || b == nil:
 		return manifest{}, err
 	}
 	m, err := parseManifest(b)
@@ -254,7 +257,10 @@ func (h *Handle[S]) load(ctx context.Context) (found bool, err error) {
 		}
 	}()
 	raw, err := h.views.Get(manifestKey)
-	if err != nil || raw == nil {
+	switch {
+	case errors.Is(err, redex.ErrCorrupt):
+		return true, unusable(err)
+	case err != nil || raw == nil:
 		return false, err
 	}
 	m, err := parseManifest(raw)

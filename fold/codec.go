@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -193,4 +194,131 @@ func checkMsgpack(b []byte) error {
 			left[depth] = items
 		}
 	}
+}
+
+// encode writes the rows of a frozen core: key and row as MessagePack, or the row as its codec's bytes.
+func (c *core[K, V]) encode(w *streamWriter) error {
+	var buf bytes.Buffer
+	enc := msgpack.NewEncoder(&buf)
+	enc.UseArrayEncodedStructs(true)
+	enc.UseCompactInts(true)
+	enc.SetSortMapKeys(true)
+	var scratch []byte
+	var err error
+	c.keys.Ascend(func(kr keyRow[K]) bool {
+		e := c.rows.get(kr.row)
+		buf.Reset()
+		if err = enc.Encode(&e.key); err != nil {
+			return false
+		}
+		if c.o.Codec == nil {
+			if err = enc.Encode(&e.val); err != nil {
+				return false
+			}
+		} else {
+			if scratch, err = c.o.Codec.Append(scratch[:0], &e.val); err != nil {
+				return false
+			}
+			buf.Write(scratch)
+		}
+		err = w.record(buf.Bytes())
+		return err == nil
+	})
+	return err
+}
+
+// decode fills an empty live core.
+func (c *core[K, V]) decode(r *recordReader, rows uint64) error {
+	in := bytes.NewReader(nil)
+	dec := msgpack.NewDecoder(in)
+	for n := uint64(0); n < rows; n++ {
+		rec, err := r.record()
+		if err != nil {
+			return err
+		}
+		keyLen, err := msgpackLen(rec)
+		if err != nil {
+			return err
+		}
+		if err := checkMsgpack(rec[:keyLen]); err != nil {
+			return err
+		}
+		var k K
+		var v V
+		in.Reset(rec[:keyLen])
+		dec.Reset(in)
+		if err := dec.Decode(&k); err != nil {
+			return err
+		}
+		if c.o.Codec != nil {
+			err = c.o.Codec.Decode(rec[keyLen:], &v)
+		} else if err = checkMsgpack(rec[keyLen:]); err == nil {
+			in.Reset(rec[keyLen:])
+			dec.Reset(in)
+			err = dec.Decode(&v)
+		}
+		if err != nil {
+			return err
+		}
+		c.set(k, v)
+		c.commit()
+	}
+	return nil
+}
+
+func (c *core[K, V]) len() int { return c.keys.Len() }
+
+// msgpackLen returns the length of the scalar that b begins with; keys of tables are numbers and strings.
+func msgpackLen(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, errMsgpack
+	}
+	n := 0
+	switch c := b[0]; {
+	case c <= 0x7f || c >= 0xe0:
+		n = 1
+	case c >= 0xa0 && c <= 0xbf:
+		n = 1 + int(c&0x1f)
+	case c == 0xca:
+		n = 5
+	case c == 0xcb:
+		n = 9
+	case c >= 0xcc && c <= 0xcf:
+		n = 1 + 1<<(c-0xcc)
+	case c >= 0xd0 && c <= 0xd3:
+		n = 1 + 1<<(c-0xd0)
+	case c >= 0xd9 && c <= 0xdb:
+		size := 1 << (c - 0xd9)
+		if len(b) < 1+size {
+			return 0, errMsgpack
+		}
+		for _, x := range b[1 : 1+size] {
+			n = n<<8 | int(x)
+		}
+		n += 1 + size
+	default:
+		return 0, errMsgpack
+	}
+	if n > len(b) {
+		return 0, errMsgpack
+	}
+	return n, nil
+}
+
+// encodePlain writes a state that is not made of tables.
+func encodePlain(state any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := msgpack.NewEncoder(&buf)
+	enc.UseArrayEncodedStructs(true)
+	enc.UseCompactInts(true)
+	enc.SetSortMapKeys(true)
+	err := enc.Encode(state)
+	return buf.Bytes(), err
+}
+
+func decodePlain(b []byte, state any) error {
+	if err := checkMsgpack(b); err != nil {
+		return err
+	}
+	return msgpack.Unmarshal(b, state)
 }

@@ -3,7 +3,6 @@ package fold_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -216,6 +215,6 @@ func TestMergedResume(t *testing.T) {
 	// Another set of logs is another fold.
 	h := open(t, s, orderDef("order", "a"))
 	if st := h.Stats(); !errors.Is(st.Rebuilt, fold.ErrLayout) {
-		t.Fatal(fmt.Sprintf("%+v", st))
+		t.Fatalf("%+v", st)
 	}
 }

@@ -95,7 +95,9 @@ func (h *Handle[S]) idle() bool {
 	case h.stopping.Load(), errors.Is(err, redex.ErrClosed):
 		h.end, h.closed = ErrClosed, true
 	case errors.As(err, &lost) && h.def.Options.AcceptLost && lost.To > h.marks[log].Next:
+		h.stateMu.Lock()
 		h.accept(log, lost.To)
+		h.stateMu.Unlock()
 		h.src.reopen(log, lost.To)
 	default:
 		h.stop(log, err)

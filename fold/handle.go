@@ -179,7 +179,12 @@ func (h *Handle[S]) open(ctx context.Context) error {
 }
 
 // reset makes the empty state.
-func (h *Handle[S]) reset() error {
+func (h *Handle[S]) reset() (err error) {
+	defer func() {
+		if r := recover(); r != nil { // New and codecs are user code
+			err = newPanic(r)
+		}
+	}()
 	h.state = new(S)
 	if h.def.New != nil {
 		h.state = h.def.New()
@@ -197,7 +202,6 @@ func (h *Handle[S]) reset() error {
 		}
 		return nil
 	}
-	var err error
 	if h.live, err = h.tables.attach(h.state, h.def.Name); err != nil {
 		return err
 	}
