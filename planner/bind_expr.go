@@ -305,6 +305,7 @@ func (b *binder) compare(at query.Span, op query.Op, l, r exec.Expr) (exec.Expr,
 // constant beside a time, date, interval or blob is read as one. Other static types do not compare.
 func (b *binder) comparable(at query.Span, l, r exec.Expr) (exec.Expr, exec.Expr, error) {
 	var err error
+	l, r = plain(l), plain(r)
 	lt, rt := l.Type(), r.Type()
 	switch {
 	case lt == rt, lt.Dynamic(), rt.Dynamic(), isNullConst(l), isNullConst(r), isNumber(lt) && isNumber(rt):
@@ -316,9 +317,9 @@ func (b *binder) comparable(at query.Span, l, r exec.Expr) (exec.Expr, exec.Expr
 		l, err = b.readText(l, rt)
 		return l, r, err
 	case lt == vector.Date && rt == vector.Time:
-		return &exec.Cast{Span: l.At(), X: l, To: vector.Time}, r, nil
+		return b.fold(&exec.Cast{Span: l.At(), X: l, To: vector.Time}), r, nil
 	case lt == vector.Time && rt == vector.Date:
-		return l, &exec.Cast{Span: r.At(), X: r, To: vector.Time}, nil
+		return l, b.fold(&exec.Cast{Span: r.At(), X: r, To: vector.Time}), nil
 	}
 	e := query.ErrorAt(at, query.CodeType, "cannot compare %s with %s", typeName(l), typeName(r))
 	if (lt == vector.Text) != (rt == vector.Text) {
@@ -403,17 +404,26 @@ func (b *binder) arrowOp(e *query.Binary, l, r exec.Expr) (exec.Expr, error) {
 	if err != nil || e.Op == query.OpArrow {
 		return out, err
 	}
-	return &exec.Cast{Span: e.Span, X: out, To: vector.Text}, nil
+	return &exec.Cast{Span: e.Span, X: plain(out), To: vector.Text}, nil
+}
+
+// plain returns the field that x is as JSON, where it does not matter that it is JSON.
+func plain(x exec.Expr) exec.Expr {
+	if w, ok := x.(*exec.Widen); ok && w.X.Type().Dynamic() {
+		return w.X
+	}
+	return x
 }
 
 // arrow is the field of x that a text names. Of a log's payload, or of a field in it, it is a field that the scan can give.
 func (b *binder) arrow(at query.Span, x, key exec.Expr) exec.Expr {
+	x = plain(x)
 	if col, ok := x.(*exec.Col); ok && isTextConst(key) {
 		if f, ok := b.fields[col.Index]; ok {
 			path := append(append([]string(nil), f.path...), key.(*exec.Const).Value.Text())
 			id := f.scan.addField(b, path)
 			b.noteField(id, f.scan, path)
-			return b.col(id, at)
+			return exec.NewWiden(b.col(id, at), vector.JSON)
 		}
 	}
 	return &exec.Call{Span: at, Fn: exec.FindFunction("json_get"), Args: []exec.Expr{x, key}, T: vector.JSON}
@@ -480,6 +490,7 @@ func (b *binder) in(s *scope, e *query.In) (exec.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	x = plain(x)
 	out := &exec.In{Span: e.Span, X: x, Negate: e.Not}
 	for _, item := range e.List {
 		y, err := b.expr(s, item)

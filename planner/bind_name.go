@@ -353,7 +353,7 @@ func (b *binder) unknownName(s *scope, n *query.Name, parts []query.Ident, table
 		return e
 	}
 	var candidates []string
-	dynamic := false
+	var dynamic *table // the first table with fields
 	for _, t := range tables {
 		for _, c := range t.cols {
 			candidates = append(candidates, c.name)
@@ -369,7 +369,9 @@ func (b *binder) unknownName(s *scope, n *query.Name, parts []query.Ident, table
 		if !payload {
 			continue
 		}
-		dynamic = true
+		if dynamic == nil {
+			dynamic = t
+		}
 		tree, err := b.tree(t.scan.source, true)
 		if err != nil {
 			return err
@@ -384,8 +386,11 @@ func (b *binder) unknownName(s *scope, n *query.Name, parts []query.Ident, table
 	}
 	near := query.Nearest(strings.Join(identNames(parts), "."), candidates)
 	safe := ""
-	if dynamic {
+	if dynamic != nil {
 		safe = "_payload"
+		if s != nil && len(s.tables) > 1 && dynamic.name != "" {
+			safe = quoteName(dynamic.name) + "._payload"
+		}
 		for i, p := range parts {
 			op := "->"
 			if i == len(parts)-1 {

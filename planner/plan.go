@@ -331,7 +331,7 @@ func (b *binder) describe(d *query.Describe) (bound, error) {
 			return bound{}, err
 		}
 		for _, c := range res.cols {
-			rows = append(rows, [2]string{c.name, b.cols[c.id].typ.String()})
+			rows = append(rows, [2]string{c.name, typeText(b.cols[c.id].typ)})
 		}
 		return b.textRows(rows, "column_name", "column_type"), nil
 	}
@@ -347,16 +347,24 @@ func (b *binder) describe(d *query.Describe) (bound, error) {
 		return bound{}, query.Errorf(d.Table, query.CodeUnknownTable, "table %q is gone", name.Name)
 	}
 	for _, c := range src.Columns() {
-		rows = append(rows, [2]string{c.Name, c.Type.String()})
+		rows = append(rows, [2]string{c.Name, typeText(c.Type)})
 	}
 	tree, err := b.tree(src, true)
 	if err != nil {
 		return bound{}, err
 	}
 	for _, f := range tree.all {
-		rows = append(rows, [2]string{PathText(f.Path), f.Type.String()})
+		rows = append(rows, [2]string{PathText(f.Path), typeText(f.Type)})
 	}
 	return b.textRows(rows, "column_name", "column_type"), nil
+}
+
+// typeText is the type that a column has where one is needed beforehand: JSON for values of several types.
+func typeText(t vector.Type) string {
+	if t == vector.Any {
+		t = vector.JSON
+	}
+	return t.String()
 }
 
 // show lists tables.

@@ -278,6 +278,9 @@ func pointOf(role Role, x exec.Expr) (int64, bool) {
 	switch {
 	case role == RoleSeq && c.Value.Kind() == query.KindInt:
 		return c.Value.Int(), true
+	case role == RoleSeq && c.Value.Kind() == query.KindDouble:
+		f := c.Value.Double()
+		return int64(f), f == math.Trunc(f) && f >= -1<<63 && f < 1<<63
 	case role == RoleTime && c.Value.Kind() == query.KindTime:
 		return c.Value.Nanos(), true
 	}

@@ -14,8 +14,8 @@
 //  3. An expression is evaluated only on the rows that passed what stands before it, and in CASE, AND, OR and COALESCE only on
 //     those that SQL reaches. When it fails on a row, the rows before that one are given out first.
 //  4. A value of another type than an operator wants is NULL there, and counted in Stats.OtherType; it is never an error.
-//  5. What operators keep (groups, sorted rows, build sides) is counted against Env.Budget, and ErrBudget is returned before
-//     the budget is exceeded by more than one batch.
+//  5. What operators keep (groups, sorted rows, build sides) is counted against Env.Budget after each batch, and ErrBudget is
+//     returned when it is more: the budget is exceeded by no more than what one batch makes the kept slices grow.
 //  6. A cancelled context ends Next between batches, within sorts and within the making of hash tables.
 //
 // The tables of functions (Functions, AggregateFunctions) hold name, arity, types, evaluation and a line of documentation of
