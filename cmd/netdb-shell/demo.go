@@ -29,7 +29,7 @@ func demoQueries() []demoQuery {
 	return []demoQuery{
 		{"Who wrote most?", `SELECT author, count(*) AS commits, sum(ins) AS added, sum(del) AS removed
 FROM commits GROUP BY author ORDER BY commits DESC, author LIMIT 5`},
-		{"Which kinds of file change most?", `SELECT ext, count(*) AS changes, count(DISTINCT path) AS files, avg(ins) AS added_each
+		{"Which kinds of file change most?", `SELECT ext, count(*) AS changes, count(DISTINCT path) AS files, sum(ins) // count(ins) AS added_each
 FROM changes GROUP BY ext ORDER BY changes DESC, ext LIMIT 5`},
 		{"How large are commits?", `SELECT CASE WHEN parents > 1 THEN 'merge' WHEN files <= 1 THEN '1 file' WHEN files <= 5 THEN '2 to 5 files' ELSE 'more' END AS size,
        count(*) AS commits, max(ins + del) AS most_lines
