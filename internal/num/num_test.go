@@ -204,7 +204,7 @@ func TestParse(t *testing.T) {
 		{"0x10", "", NotNumber, 0, 0},
 		{"1_000", "", NotNumber, 0, 0},
 		{"", "", NotNumber, 0, 0},
-		{"infinit", "", NotNumber, 0, 0},
+		{"infin", "", NotNumber, 0, 0},
 		{"--1", "", NotNumber, 0, 0},
 		{"-", "", NotNumber, 0, 0},
 		{"1 2", "", NotNumber, 0, 0},

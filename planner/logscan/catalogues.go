@@ -176,7 +176,8 @@ func (c *Catalogues) saveSoon(ctx context.Context, f *fields) {
 	_ = c.save(ctx, f)
 }
 
-// Save writes what catalogues have taken in since they were saved last. A store that cannot be written is no error.
+// Save writes what catalogues have taken in since they were saved last, and forgets those of logs that were deleted. A store
+// that cannot be written is no error.
 func (c *Catalogues) Save(ctx context.Context) error {
 	c.mu.Lock()
 	all := make([]*fields, 0, len(c.loaded))
@@ -189,7 +190,11 @@ func (c *Catalogues) Save(ctx context.Context) error {
 		if err := f.beginWalk(ctx); err != nil {
 			return err
 		}
-		errs = append(errs, c.save(ctx, f))
+		if _, err := c.store.LogByID(f.id); errors.Is(err, redex.ErrLogDeleted) || errors.Is(err, redex.ErrNoLog) {
+			errs = append(errs, c.Forget(ctx, f.id))
+		} else {
+			errs = append(errs, c.save(ctx, f))
+		}
 		f.endWalk()
 	}
 	return errors.Join(errs...)

@@ -115,11 +115,11 @@ func (f *fields) readHead(b []byte) (uint64, error) {
 	b = b[2:]
 	var u [4]uint64
 	for i := range u {
-		n := 0
-		if u[i], n = binary.Uvarint(b); n <= 0 {
+		x, n := binary.Uvarint(b)
+		if n <= 0 {
 			return 0, errCatalogue
 		}
-		b = b[n:]
+		u[i], b = x, b[n:]
 	}
 	if len(b) > 0 || u[3] > MaxPaths || u[0] > 1<<63 || u[1] > u[0] || u[2] > u[0] {
 		return 0, errCatalogue

@@ -99,7 +99,7 @@ func (s *State) Arith(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 func arithInts(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 	am, bm := a.mask(), b.mask()
 	x, y, o := a.Ints, b.Ints, out.Ints
-	bad := false
+	bad := true // unless the quick way shows that nothing is
 	if op <= Multiply && sel == nil {
 		var over int64
 		switch op {
@@ -127,8 +127,6 @@ func arithInts(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 			}
 		}
 		bad = over < 0
-	} else {
-		bad = true // the slow way does it all
 	}
 	orNulls(out, a, b)
 	if !bad {
