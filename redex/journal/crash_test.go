@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/seed69692123/netdb/internal/simdisk"
@@ -356,5 +357,76 @@ func TestFailedOperations(t *testing.T) {
 	}
 	if poisoned == 0 {
 		t.Fatal("no fault poisoned the journal")
+	}
+}
+
+// TestPowerCutConcurrent has appenders that sync what they wrote while others append; what one was told is durable is there.
+func TestPowerCutConcurrent(t *testing.T) {
+	rounds := uint64(60)
+	if testing.Short() {
+		rounds = 15
+	}
+	for seed := range rounds {
+		d := simdisk.New(seed)
+		d.CutAt(int64(10 + seed*7))
+		o := (&model{}).options()
+		o.Sync = journal.SyncPolicy{Mode: journal.SyncInterval, Events: 7}
+		j, _, err := journal.Open(context.Background(), d.Journal(), o, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		bodies := make(map[journal.Ordinal]string)
+		var acked journal.Ordinal
+		var wg sync.WaitGroup
+		for g := range 3 {
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					body := fmt.Sprintf("%d %d %s", g, i, strings.Repeat("z", i*531%4000))
+					mu.Lock() // as an owner does who numbers its events
+					p, err := j.Append(context.Background(), journal.Body{Head: []byte(body)})
+					if err == nil {
+						bodies[p.Ordinal] = body
+					}
+					mu.Unlock()
+					if err != nil {
+						return
+					}
+					if i%3 == g {
+						if j.Sync(context.Background(), p.Ordinal) != nil {
+							return
+						}
+						mu.Lock()
+						acked = max(acked, p.Ordinal)
+						mu.Unlock()
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if durable := j.Durable(); durable < acked {
+			t.Fatalf("seed %d: durable %d, acknowledged %d", seed, durable, acked)
+		}
+		acked = max(acked, j.Durable())
+		_ = j.Close() // the disk is gone
+		n := journal.Ordinal(0)
+		k, rec, err := journal.Open(context.Background(), d.Restart(seed).Journal(), o, 0, func(f journal.Frame) error {
+			if n++; f.Ordinal != n || bodies[n] != string(f.Body) {
+				return fmt.Errorf("ordinal %d is %d %.20q, want %.20q", n, f.Ordinal, f.Body, bodies[n])
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if n < acked || rec.Last != n || len(rec.Damage) > 0 {
+			t.Fatalf("seed %d: recovered up to %d, acknowledged %d: %+v", seed, n, acked, rec)
+		}
+		if at := int64(acked) + 14; int64(len(bodies)) > at+3 {
+			t.Fatalf("seed %d: %d placed, %d durable: more than twice the bound at risk", seed, len(bodies), acked)
+		}
+		if err := k.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
