@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -62,7 +64,7 @@ type Disk struct {
 type file struct {
 	mem     []byte         // what the program sees
 	medium  []byte         // what is on the disk
-	dropped map[int64]bool // pages that a failed sync took for written: they leave memory with the process
+	dropped map[int64]bool // pages that a failed sync took for written: no sync writes them, they may leave memory
 }
 
 // change is an operation on the directory: creation (from is empty), removal (to is empty) or renaming.
@@ -187,18 +189,22 @@ func (d *Disk) Kill(seed uint64) *Disk {
 		}
 		if copies[f] == nil {
 			c := &file{mem: clone(f.mem), medium: clone(f.medium), dropped: make(map[int64]bool)}
-			for p := range f.dropped {
-				copy(page(c.mem, p), page(c.medium, p))
+			for _, p := range slices.Sorted(maps.Keys(f.dropped)) {
+				if n.rng.IntN(2) == 0 {
+					copy(page(c.mem, p), page(c.medium, p))
+				} else {
+					c.dropped[p] = true
+				}
 			}
 			copies[f] = c
 		}
 		return copies[f]
 	}
-	for name, f := range d.files {
-		n.files[name] = survive(f)
+	for _, name := range sortedNames(d.files) {
+		n.files[name] = survive(d.files[name])
 	}
-	for name, f := range d.synced {
-		n.synced[name] = survive(f)
+	for _, name := range sortedNames(d.synced) {
+		n.synced[name] = survive(d.synced[name])
 	}
 	for _, c := range d.changes {
 		n.changes = append(n.changes, change{c.from, c.to, survive(c.f)})

@@ -142,10 +142,34 @@ func TestFaults(t *testing.T) {
 	if string(f.Map()[:3]) != "one" {
 		t.Fatal("memory changed")
 	}
-	g, err := d.Kill(2).Journal().Open("a", true)
-	must(t, err)
-	if g.Map()[0] != 0 {
-		t.Fatal("page of a failed sync survived")
+	gone, kept := false, false
+	for seed := range uint64(20) {
+		d := New(seed)
+		f, err := d.Journal().Create("a", 2*pageBytes)
+		must(t, err)
+		must(t, d.Journal().SyncDir())
+		put(f, 0, "one")
+		d.FailAt(d.Ops()+1, IOError)
+		if err := f.SyncRange(0, pageBytes); !errors.Is(err, syscall.EIO) {
+			t.Fatal(err)
+		}
+		k := d.Kill(seed)
+		g, err := k.Journal().Open("a", true)
+		must(t, err)
+		if g.Map()[0] == 0 {
+			gone = true
+			continue
+		}
+		kept = true
+		must(t, g.SyncRange(0, pageBytes)) // another lie
+		h, err := k.Restart(seed).Journal().Open("a", true)
+		must(t, err)
+		if h.Map()[0] != 0 {
+			t.Fatal("a sync wrote a page that it takes for written")
+		}
+	}
+	if !gone || !kept {
+		t.Fatalf("page of a failed sync: gone %v, kept %v", gone, kept)
 	}
 
 	d = New(2)

@@ -13,8 +13,8 @@
 // written and not synced either the old content, the new, or a mixture by sectors of 512 bytes is there, by chance; of the
 // changes to a directory since its last sync, any subset. Only what was written since the last sync of a page is at risk.
 //
-// [Disk.Kill] is the death of the process alone: all that was written is there, except pages whose sync failed, which are as
-// they were on the disk; what was not synced is still at risk.
+// [Disk.Kill] is the death of the process alone: all that was written is there, except pages whose sync failed: they
+// are as they were on the disk, or as they were written but taken for synced, by chance. What was not synced is still at risk.
 //
 // # Concurrency
 //

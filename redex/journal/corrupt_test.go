@@ -318,3 +318,28 @@ func TestGapsBehindDurable(t *testing.T) {
 	}
 	mustClose(t, j)
 }
+
+// TestCopyOfTheSegmentInside has a payload that holds whole frames of its own segment. When its frame is damaged they are not
+// taken for frames.
+func TestCopyOfTheSegmentInside(t *testing.T) {
+	m := MemFS().(*memFS)
+	j, _, _ := mustOpen(t, m, small, 0)
+	for range 5 {
+		mustAppend(t, j, 100)
+	}
+	j.mu.Lock()
+	body := bytes.Clone(m.files[segmentName(1)].mem[headerPageBytes:j.tail])
+	j.mu.Unlock()
+	p, err := j.Append(context.Background(), Body{Head: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, j, 100)
+	mustClose(t, j)
+	m.files[segmentName(1)].mem[p.Loc.Offset()+3] ^= 1
+	k, rec, frames := mustOpen(t, m, small, 0)
+	defer mustClose(t, k)
+	if len(frames) != 6 || frames[5].Ordinal != 7 || len(rec.Damage) != 1 || rec.Damage[0].From != 6 || rec.Damage[0].To != 6 {
+		t.Fatalf("%d frames, %+v", len(frames), rec)
+	}
+}
