@@ -225,8 +225,7 @@ func TestCrash(t *testing.T) {
 	type clone struct {
 		what        string
 		fs          vfs.FS
-		least, most func() int
-		upTo        int
+		least, upTo int
 	}
 	var mu sync.Mutex
 	var clones []clone
@@ -237,9 +236,8 @@ func TestCrash(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, percent := range []int{0, 50} {
-			least := int(flushed.Load())
 			c := clone{what: fmt.Sprintf("%d: %s, %d %% of unsynced", len(clones), what, percent), fs: mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng})}
-			c.least = func() int { return least }
+			c.least = int(flushed.Load())
 			c.upTo = int(applied.Load()) + 1 // the batch under way may be in already
 			clones = append(clones, c)
 		}
@@ -261,7 +259,7 @@ func TestCrash(t *testing.T) {
 		t.Fatalf("only %d crashes", len(clones))
 	}
 	for _, c := range clones {
-		isPrefix(t, c.what, c.fs, states, c.least(), min(c.upTo, len(states)-1))
+		isPrefix(t, c.what, c.fs, states, c.least, min(c.upTo, len(states)-1))
 	}
 	t.Logf("%d crashes", len(clones))
 }

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// pebbleLog keeps an event under its number, eight bytes big endian.
+type pebbleLog struct {
+	db   *pebble.DB
+	next atomic.Uint64
+	w    *pebble.WriteOptions
+	tick *ticker
+}
+
+type quiet struct{}
+
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Errorf(string, ...any) {}
+func (quiet) Fatalf(f string, a ...any) {
+	pebble.DefaultLogger.Fatalf(f, a...)
+}
+
+func openPebble(_ context.Context, s settings) (engine, error) {
+	db, err := pebble.Open(s.dir, &pebble.Options{
+		MemTableSize: 64 << 20, MemTableStopWritesThreshold: 4, L0StopWritesThreshold: 1000, Logger: quiet{},
+		FormatMajorVersion: pebble.FormatNewest,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := &pebbleLog{db: db, w: pebble.NoSync}
+	if b, err := p.lastKey(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	} else if b != nil {
+		p.next.Store(binary.BigEndian.Uint64(b) + 1)
+	}
+	switch s.sync {
+	case always:
+		p.w = pebble.Sync
+	case interval:
+		p.tick = startTicker(func() error { return db.LogData(nil, pebble.Sync) })
+	}
+	return p, nil
+}
+
+func (p *pebbleLog) lastKey() ([]byte, error) {
+	it, err := p.db.NewIter(nil)
+	if err != nil {
+		return nil, err
+	}
+	var key []byte
+	if it.Last() {
+		key = append(key, it.Key()...)
+	}
+	return key, it.Close()
+}
+
+func (p *pebbleLog) append(_ context.Context, payloads [][]byte) error {
+	b := p.db.NewBatch()
+	at := p.next.Add(uint64(len(payloads))) - uint64(len(payloads))
+	var key [8]byte
+	for i, v := range payloads {
+		binary.BigEndian.PutUint64(key[:], at+uint64(i))
+		if err := b.Set(key[:], v, nil); err != nil {
+			return err
+		}
+	}
+	return errors.Join(b.Commit(p.w), b.Close())
+}
+
+// settle writes what is in memory to tables, and waits for compactions to have caught up.
+func (p *pebbleLog) settle(ctx context.Context) error {
+	if err := p.db.Flush(); err != nil {
+		return err
+	}
+	return p.db.Compact(ctx, []byte{0}, []byte{0xff}, false)
+}
+
+func (p *pebbleLog) scan(context.Context) (events, bytes int64, err error) {
+	it, err := p.db.NewIter(nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return 0, 0, errors.Join(err, it.Close())
+		}
+		events++
+		bytes += int64(len(v))
+	}
+	return events, bytes, it.Close()
+}
+
+func (p *pebbleLog) last(context.Context) ([]byte, error) {
+	it, err := p.db.NewIter(nil)
+	if err != nil {
+		return nil, err
+	}
+	var v []byte
+	if it.Last() {
+		v = append(v, it.Value()...)
+	}
+	return v, it.Close()
+}
+
+func (p *pebbleLog) Close() error { return errors.Join(p.tick.close(), p.db.Close()) }
