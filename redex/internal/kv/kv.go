@@ -44,6 +44,8 @@ type DB struct {
 	state *state
 	o     Options
 
+	compactions compactionGate
+
 	applied atomic.Uint64 // batches
 	flushed atomic.Uint64 // batches known to survive a crash
 	unseen  atomic.Int64  // bytes applied since Apply last looked at the memtables
@@ -87,10 +89,31 @@ func Open(fs vfs.FS, dir string, o Options) (db *DB, err error) {
 	if err := db.state.failure(); err != nil {
 		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", dir, err), db.Close())
 	}
+	db.compactions.open.Store(true)
 	if !o.ReadOnly {
 		db.fs.makeBallast()
 	}
 	return db, nil
+}
+
+// compactionGate keeps compactions from starting before Open is done: when Open fails, Pebble frees what a compaction that has
+// begun still uses, and the process would end with its panic. The first flush afterwards looks for compactions anyway.
+type compactionGate struct {
+	pebble.CompactionScheduler
+	open atomic.Bool
+}
+
+func (g *compactionGate) TrySchedule() (bool, pebble.CompactionGrantHandle) {
+	if !g.open.Load() {
+		return false, nil
+	}
+	return g.CompactionScheduler.TrySchedule()
+}
+
+func (g *compactionGate) UpdateGetAllowedWithoutPermission() {
+	if g.open.Load() {
+		g.CompactionScheduler.UpdateGetAllowedWithoutPermission()
+	}
 }
 
 func (db *DB) openError(dir string, err error) error {
@@ -131,7 +154,8 @@ func (db *DB) pebbleOptions() *pebble.Options {
 	}
 	// The default scheduler keeps a goroutine that looks ten times a second whether more compactions are allowed, and leaves it
 	// behind when Open fails. With a constant limit, one, there is never more to find than what the end of a compaction grants.
-	o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	db.compactions.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	o.Experimental.CompactionScheduler = &db.compactions
 	o.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
