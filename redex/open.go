@@ -271,6 +271,7 @@ func (s *Store) sweep() error {
 	if s.o.ReadOnly {
 		return nil
 	}
+	keep := len(s.recovery.Damage) > 0 // the catalog may have forgotten files that are all there is of some events
 	names, err := s.fs.List(s.rows.dir)
 	if err != nil {
 		return err
@@ -283,7 +284,7 @@ func (s *Store) sweep() error {
 		s.seal.nextFile = max(s.seal.nextFile, n+1)
 		if _, named, err := s.kv.Get(fileKey(n), nil); err != nil {
 			return s.wrap("catalog", err)
-		} else if !named {
+		} else if !named && !keep {
 			if err := s.rows.remove(n); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -125,6 +126,11 @@ func (db *DB) openError(dir string, err error) error {
 	}
 	if db.fs.lockFailed.Load() {
 		return fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		if _, e := db.fs.Stat(dir); e == nil { // the manifest names a table that is not there
+			return &CorruptError{Path: dir, Err: err}
+		}
 	}
 	return fmt.Errorf("kv: open %s: %w", dir, err)
 }
