@@ -27,11 +27,14 @@ func (b *binder) fold(x exec.Expr) exec.Expr {
 		return x
 	}
 	v, err := exec.EvalConst(b.ctx, x, b.env())
-	if err != nil {
+	if err != nil || len(v.Text()) > maxFolded {
 		return x
 	}
 	return &exec.Const{Span: x.At(), Value: v, T: x.Type()}
 }
+
+// maxFolded is the largest text that a plan keeps as a constant: longer ones are made when it runs, within its budget.
+const maxFolded = 1 << 20
 
 func (b *binder) exprNode(s *scope, e query.Expr) (exec.Expr, error) {
 	switch e := e.(type) {

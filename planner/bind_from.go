@@ -286,6 +286,9 @@ func (b *binder) tableFunc(s *scope, ref *query.TableFunc) (node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.opts.Unbound && v.IsNull() {
+		v = query.Text("**")
+	}
 	if v.Kind() != query.KindText {
 		return nil, query.Errorf(call.Args[0], query.CodeType, "logs wants a pattern of type TEXT")
 	}

@@ -289,6 +289,17 @@ func TestBudget(t *testing.T) {
 			t.Errorf("%s: %d bytes held at the end, %d at most", tt.sql, used, peak)
 		}
 	}
+	// What functions make counts too.
+	for _, text := range []string{
+		"SELECT repeat(t, 10000) FROM l",
+		"SELECT t FROM l WHERE repeat(t, 10000) = 'x'",
+		"SELECT count(*) FROM l WHERE repeat(t, 10000) || t = 'x'",
+		"SELECT repeat('x', 200000000)",
+	} {
+		if _, err := runSQL(t.Context(), c, text, Options{}, RunOptions{MemoryBytes: 50 << 20}); !errors.Is(err, exec.ErrBudget) {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
 	// A top-k sort keeps only what it needs.
 	if _, err := runSQL(t.Context(), c, "SELECT t FROM l ORDER BY t DESC LIMIT 3", Options{}, RunOptions{MemoryBytes: 600 << 10, BatchRows: 64}); err != nil {
 		t.Error(err)

@@ -310,6 +310,7 @@ func placed(err error) error {
 // Close frees the groups and closes the input.
 func (h *HashAggregate) Close() error {
 	h.acct.release()
+	h.s.close()
 	h.table, h.aggs = nil, nil
 	h.done, h.total, h.at = true, 0, 0
 	return h.In.Close()

@@ -84,13 +84,21 @@ type evaluator interface {
 // evalState is shared by the evaluators of one operator.
 type evalState struct {
 	vector.State
-	env *Env
+	env  *Env
+	acct account // of large results of functions
 }
 
 func newEvalState(env *Env) *evalState {
-	s := &evalState{env: env}
+	s := &evalState{env: env, acct: newAccount(env, "expression")}
 	s.Zone = env.Zone
 	return s
+}
+
+// close gives back what large results took.
+func (s *evalState) close() {
+	if s != nil {
+		s.acct.release()
+	}
 }
 
 // compile makes the evaluator of an expression whose columns are positions in the batch.

@@ -106,9 +106,13 @@ func (c *call) setText(i int, s []byte) error {
 // callEval evaluates a function row by row.
 type callEval struct {
 	call
-	e    *Call
-	args []evaluator
+	e       *Call
+	args    []evaluator
+	counted int // bytes of out that the operator's account has
 }
+
+// largeResult is how many bytes the results of a function for one batch may grow before they are counted.
+const largeResult = 1 << 20
 
 func (s *evalState) compileCall(e *Call) evaluator {
 	return &callEval{call: call{evalState: s, args: make([]*vector.Vector, len(e.Args))}, e: e, args: s.compileAll(e.Args)}
@@ -140,6 +144,12 @@ rows:
 		}
 		if err := fn.row(&e.call, i); err != nil {
 			return nil, errorAt(e.e.Span, &vector.RowError{Row: i, Err: err})
+		}
+		if len(e.out.Data) > e.counted+largeResult {
+			if err := e.acct.set(e.acct.held + int64(cap(e.out.Data)-e.counted)); err != nil {
+				return nil, err
+			}
+			e.counted = cap(e.out.Data)
 		}
 	}
 	return &e.out, nil

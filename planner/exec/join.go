@@ -401,6 +401,8 @@ func (j *Join) residual() (vector.Sel, error) {
 // Close frees the build side and closes both inputs.
 func (j *Join) Close() error {
 	j.acct.release()
+	j.s.close()
+	j.res.s.close()
 	j.build = buildSide{}
 	j.in = nil
 	return errors.Join(j.Left.Close(), j.Right.Close())

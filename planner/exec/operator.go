@@ -124,7 +124,10 @@ func (f *Filter) Next(ctx context.Context) (*vector.Batch, error) {
 }
 
 // Close closes the input.
-func (f *Filter) Close() error { return f.In.Close() }
+func (f *Filter) Close() error {
+	f.p.s.close()
+	return f.In.Close()
+}
 
 // Stats returns what the filter counted.
 func (f *Filter) Stats() Stats {
@@ -260,7 +263,10 @@ func (p *Project) Next(ctx context.Context) (*vector.Batch, error) {
 }
 
 // Close closes the input.
-func (p *Project) Close() error { return p.In.Close() }
+func (p *Project) Close() error {
+	p.s.close()
+	return p.In.Close()
+}
 
 // Stats returns what the operator counted.
 func (p *Project) Stats() Stats {
@@ -375,8 +381,11 @@ func (v *Values) Next(ctx context.Context) (*vector.Batch, error) {
 	return &v.out, nil
 }
 
-// Close does nothing.
-func (v *Values) Close() error { return nil }
+// Close frees what expressions hold.
+func (v *Values) Close() error {
+	v.s.close()
+	return nil
+}
 
 // Stats returns what the operator counted.
 func (v *Values) Stats() Stats { return v.stats }

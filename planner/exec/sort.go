@@ -383,6 +383,7 @@ func (r *sortRows) compact() {
 // Close frees the rows and closes the input.
 func (s *Sort) Close() error {
 	s.acct.release()
+	s.s.close()
 	s.rows, s.order, s.done = nil, nil, true
 	return s.In.Close()
 }
