@@ -35,12 +35,13 @@ func (s *State) midnight(days int64) (int64, bool) {
 
 // unixNanos returns a time in nanoseconds, and whether it fits.
 func unixNanos(t time.Time) (int64, bool) {
-	sec, ok := mulInt(t.Unix(), 1e9)
-	ns, err := intArith(Add, sec, int64(t.Nanosecond()))
-	if err != nil || !ok { // the earliest nanoseconds of all are below a whole second that does not fit
-		return 0, false
+	second, rest := t.Unix(), int64(t.Nanosecond())
+	if second < 0 { // count back from the next second: the earliest time of all is not a whole one
+		second, rest = second+1, rest-1e9
 	}
-	return ns, true
+	whole, ok := mulInt(second, 1e9)
+	ns, err := intArith(Add, whole, rest)
+	return ns, ok && err == nil
 }
 
 // AppendText appends a value as text, the way CAST to TEXT does: integers and doubles in the digits that read back the same,
