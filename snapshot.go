@@ -1,18 +1,20 @@
 package netdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"path"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/seed69692123/netdb/fold"
 	"github.com/seed69692123/netdb/internal/snapfile"
+	"github.com/seed69692123/netdb/planner"
 	"github.com/seed69692123/netdb/redex"
 )
 
@@ -21,8 +23,7 @@ var ErrPattern = errors.New("netdb: bad pattern of logs")
 
 // SnapshotOptions say what a snapshot holds besides the folds' state.
 type SnapshotOptions struct {
-	// Logs are patterns of the names of logs whose events are held: as in path.Match, and "**" at the end matches any rest,
-	// so "**" alone is every log. The others are held by name only: after a restore they are empty and go on at the sequence
+	// Logs are patterns (planner.MatchLog) of the names of logs whose events are held; "**" is every log. The others are held by name only: after a restore they are empty and go on at the sequence
 	// they had reached.
 	Logs []string
 }
@@ -47,8 +48,8 @@ func (db *DB) Snapshot(ctx context.Context, w io.Writer, o SnapshotOptions) (Sna
 		return SnapshotInfo{}, err
 	}
 	for _, p := range o.Logs {
-		if _, err := path.Match(strings.TrimSuffix(p, "**"), ""); err != nil {
-			return SnapshotInfo{}, fmt.Errorf("%w: %q: %w", ErrPattern, p, err)
+		if _, err := path.Match(p, ""); err != nil || p == "" {
+			return SnapshotInfo{}, fmt.Errorf("%w: %q", ErrPattern, p)
 		}
 	}
 	cut, states, err := fold.AtCut(ctx, db.store.Cut, db.Folds()...)
@@ -73,60 +74,51 @@ type snapshot struct {
 	db      *DB
 	cut     redex.Cut
 	options SnapshotOptions
-	unmet   map[string]bool // patterns that matched no log
+	logs    []snapshotLog // in name order
 	info    SnapshotInfo
 }
 
-// plan counts what the snapshot will hold.
+// plan lists the logs that existed at the cut, once, so that all sections agree whatever happens meanwhile.
 func (s *snapshot) plan(ctx context.Context) error {
-	s.unmet = map[string]bool{}
+	unmet := map[string]bool{}
 	for _, p := range s.options.Logs {
-		s.unmet[p] = p != "**"
+		unmet[p] = p != "**"
 	}
-	for l, err := range s.logs(ctx) {
+	for info, err := range s.db.store.Logs("") {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return err
 		}
-		s.info.Logs++
+		if info.Created > s.cut.Time {
+			continue
+		}
+		l, err := s.describe(ctx, info)
+		if err != nil {
+			return fmt.Errorf("log %q: %w", info.Name, err)
+		}
+		for _, p := range s.options.Logs {
+			if planner.MatchLog(p, l.Name) {
+				l.Held, unmet[p] = true, false
+			}
+		}
 		if l.Held {
 			s.info.Events += int64(l.Next - l.Floor)
 		}
+		s.logs = append(s.logs, l)
 	}
-	for p, unmet := range s.unmet {
-		if unmet {
+	for _, p := range s.options.Logs {
+		if unmet[p] {
 			return fmt.Errorf("%w: %q matches no log", ErrPattern, p)
 		}
 	}
+	s.info.Logs = len(s.logs)
 	s.info.Store, s.info.Epoch, s.info.Cut, s.info.Made = s.db.store.ID(), s.db.store.Epoch(), s.cut, time.Now().UTC()
 	return nil
 }
 
-// logs yields the logs that existed at the cut, in name order.
-func (s *snapshot) logs(ctx context.Context) func(func(snapshotLog, error) bool) {
-	return func(yield func(snapshotLog, error) bool) {
-		for info, err := range s.db.store.Logs("") {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				yield(snapshotLog{}, err)
-				return
-			}
-			if info.Created > s.cut.Time {
-				continue
-			}
-			l, err := s.describe(ctx, info)
-			if err != nil {
-				yield(snapshotLog{}, fmt.Errorf("log %q: %w", info.Name, err))
-				return
-			}
-			if !yield(l, nil) {
-				return
-			}
-		}
-	}
-}
-
+// describe returns a log as it was at the cut.
 func (s *snapshot) describe(ctx context.Context, info redex.LogInfo) (snapshotLog, error) {
 	log, err := s.db.store.LogByID(info.ID)
 	if err != nil {
@@ -138,46 +130,19 @@ func (s *snapshot) describe(ctx context.Context, info redex.LogInfo) (snapshotLo
 	}
 	l := snapshotLog{
 		ID: uint64(info.ID), Name: info.Name, Created: info.Created, Floor: uint64(b.Floor), Next: uint64(b.Next),
-		Held: s.held(info.Name), CheckJSON: info.Options.CheckJSON,
+		CheckJSON: info.Options.CheckJSON,
 	}
-	if b.Len() > 0 {
-		last, err := log.Read(ctx, b.Next-1)
-		if err != nil {
-			return snapshotLog{}, err
+	if l.Last = log.Stats().LastTime; l.Last > s.cut.Time { // events came after the cut
+		l.Last = 0
+		if b.Len() > 0 {
+			last, err := log.Read(ctx, b.Next-1)
+			if err != nil {
+				return snapshotLog{}, err
+			}
+			l.Last = last.Time
 		}
-		l.Last = last.Time
 	}
 	return l, nil
-}
-
-func (s *snapshot) held(name string) bool {
-	held := false
-	for _, p := range s.options.Logs {
-		if matchLog(p, name) {
-			held = true
-			s.unmet[p] = false
-		}
-	}
-	return held
-}
-
-// matchLog reports whether a pattern names a log; the pattern is well-formed.
-func matchLog(pattern, name string) bool {
-	stem, deep := strings.CutSuffix(pattern, "**")
-	if !deep {
-		ok, _ := path.Match(pattern, name)
-		return ok
-	}
-	n := strings.Count(stem, "/")
-	for i := 0; i <= len(name); i++ { // the stem matches a beginning of the name that has as many segments
-		if strings.Count(name[:i], "/") != n {
-			continue
-		}
-		if ok, _ := path.Match(stem, name[:i]); ok {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *snapshot) write(ctx context.Context, out io.Writer, states []fold.Frozen) error {
@@ -194,28 +159,19 @@ func (s *snapshot) sections(ctx context.Context, w *snapfile.Writer, states []fo
 		return err
 	}
 	enc := msgpack.NewEncoder(w)
-	id := s.info.Store
-	if err := enc.Encode(&snapshotHeader{
-		Store: id[:], Epoch: uint64(s.info.Epoch), Ordinal: uint64(s.cut.Ordinal), Time: s.cut.Time,
-		Made: s.info.Made.UnixNano(), Logs: s.info.Logs, Folds: len(states),
-	}); err != nil {
+	if err := enc.Encode(s.header(len(states))); err != nil {
 		return err
 	}
 	if err := w.Section(sectionCatalog, ""); err != nil {
 		return err
 	}
-	for l, err := range s.logs(ctx) {
-		if err != nil {
-			return err
-		}
-		if err := enc.Encode(&l); err != nil {
+	for i := range s.logs {
+		if err := enc.Encode(&s.logs[i]); err != nil {
 			return err
 		}
 	}
-	for l, err := range s.logs(ctx) {
-		if err != nil {
-			return err
-		}
+	slices.SortFunc(s.logs, func(a, b snapshotLog) int { return cmp.Compare(a.ID, b.ID) }) // a restore then makes few files
+	for _, l := range s.logs {
 		if !l.Held || l.Next == l.Floor {
 			continue
 		}
@@ -237,6 +193,19 @@ func (s *snapshot) sections(ctx context.Context, w *snapfile.Writer, states []fo
 		}
 	}
 	return nil
+}
+
+func (s *snapshot) header(folds int) *snapshotHeader {
+	h := &snapshotHeader{
+		Store: s.info.Store[:], Epoch: uint64(s.info.Epoch), Ordinal: uint64(s.cut.Ordinal), Time: s.cut.Time,
+		Made: s.info.Made.UnixNano(), Logs: s.info.Logs, Folds: folds, NextLog: uint64(s.db.store.NextLog()),
+	}
+	for _, e := range s.db.store.Epochs() {
+		if e.First <= s.cut.Ordinal+1 {
+			h.Epochs = append(h.Epochs, snapshotEpoch{uint64(e.Epoch), uint64(e.First)})
+		}
+	}
+	return h
 }
 
 func (s *snapshot) events(ctx context.Context, w *snapfile.Writer, l snapshotLog) error {

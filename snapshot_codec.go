@@ -21,13 +21,20 @@ const (
 
 // snapshotHeader is the first section.
 type snapshotHeader struct {
-	Store   []byte `msgpack:"store"`
-	Epoch   uint64 `msgpack:"epoch"`
-	Ordinal uint64 `msgpack:"ordinal"`
-	Time    int64  `msgpack:"time"`
-	Made    int64  `msgpack:"made"`
-	Logs    int    `msgpack:"logs"`
-	Folds   int    `msgpack:"folds"`
+	Store   []byte          `msgpack:"store"`
+	Epoch   uint64          `msgpack:"epoch"`
+	Ordinal uint64          `msgpack:"ordinal"`
+	Time    int64           `msgpack:"time"`
+	Made    int64           `msgpack:"made"`
+	Logs    int             `msgpack:"logs"`
+	Folds   int             `msgpack:"folds"`
+	NextLog uint64          `msgpack:"next_log"`
+	Epochs  []snapshotEpoch `msgpack:"epochs"` // up to the cut, oldest first
+}
+
+type snapshotEpoch struct {
+	Epoch uint64 `msgpack:"epoch"`
+	First uint64 `msgpack:"first"`
 }
 
 // snapshotLog is one entry of the catalog section.
