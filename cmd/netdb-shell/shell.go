@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -232,10 +233,8 @@ func (sh *shell) read(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	for _, outer := range sh.reading {
-		if outer == full {
-			return fmt.Errorf("%s reads itself", name)
-		}
+	if slices.Contains(sh.reading, full) {
+		return fmt.Errorf("%s reads itself", name)
 	}
 	f, err := os.Open(name)
 	if err != nil {
