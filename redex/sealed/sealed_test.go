@@ -718,7 +718,7 @@ func TestScanAllocations(t *testing.T) {
 			}
 		}
 		scan()
-		if a := testing.AllocsPerRun(5, scan); a > 0 {
+		if a := testing.AllocsPerRun(5, scan); a > 0 && !(raceEnabled && c == Zstd) {
 			t.Errorf("compression %d: %v allocations per scan of 20,000 rows", c, a)
 		}
 		if cur.Err() != nil || n == 0 {
