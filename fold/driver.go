@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	publishEvents = 256                    // most events folded before readers see them
-	publishEvery  = 500 * time.Microsecond // and the longest time, apart from that of one Apply
+	publishEvents = 1024                 // most events folded before readers see them
+	publishEvery  = 2 * time.Millisecond // and the longest time, apart from that of one Apply
+	publishWaited = 16                   // most events when somebody waits
 )
 
 // pace tells when publishEvery has passed, without asking the clock for every event of a fast fold.
@@ -60,7 +61,7 @@ func (h *Handle[S]) run() {
 		}
 		h.step(log, ev)
 		waited := h.waits.n.Load() > 0
-		if h.unpublished >= publishEvents || h.pace.due(waited) || waited && h.unpublished >= 16 || h.pinsN.Load() > 0 {
+		if h.unpublished >= publishEvents || h.pace.due(waited) || waited && h.unpublished >= publishWaited || h.pinsN.Load() > 0 {
 			h.publish()
 			h.pace.begin()
 			if h.end == nil && h.checkpointDue() {

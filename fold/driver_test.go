@@ -169,6 +169,9 @@ func TestStop(t *testing.T) {
 			if err := h.Close(); err != nil {
 				t.Fatal(err)
 			}
+			if err := h.Wait(short(t), bad); !errors.Is(err, fold.ErrClosed) || h.Stats().State != fold.Closed {
+				t.Fatal("closed, but", err)
+			}
 			d := wordsDef(fold.Options{})
 			d.Fold = fold.Func[counts](func(s *counts, ev redex.Event) error {
 				if err := countWords(s, ev); !errors.Is(err, errBad) {
@@ -232,6 +235,18 @@ func TestSkip(t *testing.T) {
 	check()
 	if st := h.Stats(); st.Events != 0 || !st.Resumed {
 		t.Fatalf("%+v", st)
+	}
+}
+
+// TestPanicIsNoVerdict: a panic stops the fold even when its value says that the event is undecodable.
+func TestPanicIsNoVerdict(t *testing.T) {
+	s := store(t)
+	l := openLog(t, s, "in")
+	d := wordsDef(fold.Options{})
+	d.Fold = fold.Func[counts](func(*counts, redex.Event) error { panic(fold.Undecodable(errBad)) })
+	h := open(t, s, d)
+	if err := h.Wait(short(t), add(t, l, word("a"))); !errors.Is(err, fold.ErrFoldStopped) {
+		t.Fatal(err)
 	}
 }
 

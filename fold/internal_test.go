@@ -470,7 +470,8 @@ func FuzzMsgpack(f *testing.F) {
 
 func FuzzToken(f *testing.F) {
 	for _, p := range []redex.Position{
-		{Store: redex.StoreID{1}}, {Log: 1, Epoch: 1, Ordinal: 1},
+		{Store: redex.StoreID{1}},
+		{Log: 1, Epoch: 1, Ordinal: 1},
 		{Store: redex.StoreID{15: 255}, Log: math.MaxUint64, Epoch: math.MaxUint64, Ordinal: math.MaxUint64, Seq: math.MaxInt64},
 	} {
 		tok := TokenOf(p)

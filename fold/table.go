@@ -118,7 +118,7 @@ func (t *Table[K, V]) content() tableCore { return t.c }
 func (t *Table[K, V]) adopt(c tableCore) { t.c = c.(*core[K, V]) }
 
 // degree is the B-trees' branching: a change to a shared tree copies one node of up to 2×degree-1 items per level.
-const degree = 32
+const degree = 16
 
 type keyRow[K cmp.Ordered] struct {
 	key K
