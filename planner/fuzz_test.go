@@ -211,7 +211,7 @@ func FuzzSQL(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		for _, part := range strings.Split(string(text), "\n\n") {
+		for part := range strings.SplitSeq(string(text), "\n\n") {
 			stmt, _, _ := strings.Cut(part, "\n----")
 			f.Add(stmt)
 		}
