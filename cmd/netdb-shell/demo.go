@@ -308,10 +308,10 @@ func (sh *shell) demoSnapshot(ctx context.Context, temp string) error {
 
 // demoCompare asks the store and its copy the same question.
 func (sh *shell) demoCompare(ctx context.Context, copied *netdb.DB) error {
-	const sql = "SELECT count(*), sum(ins) FROM changes"
+	const sql = "SELECT count(*) AS changes, sum(ins) AS added FROM changes"
 	type answer struct {
-		Count int64  `netdb:"count"`
-		Sum   *int64 `netdb:"sum"`
+		Count int64  `netdb:"changes"`
+		Sum   *int64 `netdb:"added"`
 	}
 	var answers [2]answer
 	for i, db := range []*netdb.DB{sh.db, copied} {
