@@ -18,7 +18,7 @@ type Options struct {
 	// Zone is the zone in which queries read and print times; nil means UTC.
 	Zone *time.Location
 	// QueryBytes is the memory one query may hold; 0 means min(1 GiB, a quarter of the memory limit). A query that needs more
-	// ends with planner.ErrBudget.
+	// ends with ErrBudget.
 	QueryBytes int64
 	// QueryThreads is the number of goroutines one query may use; 0 means GOMAXPROCS.
 	QueryThreads int

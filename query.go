@@ -8,9 +8,13 @@ import (
 
 	"github.com/seed69692123/netdb/fold"
 	"github.com/seed69692123/netdb/planner"
+	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/query"
 	qsql "github.com/seed69692123/netdb/query/sql"
 )
+
+// ErrBudget is returned when a query needs more memory than its limit; see exec.BudgetError.
+var ErrBudget = exec.ErrBudget
 
 // Statement is a query with its arguments and the choices of one run.
 type Statement struct {

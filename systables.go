@@ -34,7 +34,8 @@ func (db *DB) logsTable(cut redex.Cut) planner.Source {
 		star("name", vector.Text), star("id", vector.Int), star("floor", vector.Int), star("next", vector.Int),
 		star("events", vector.Int), star("created", vector.Time), star("malformed", vector.Int),
 	}
-	return &rowSource{name: "logs", columns: columns, rows: func(yield func([]cell, error) bool) {
+	const malformed = 6 // costs a walk over events not yet looked at
+	return &rowSource{name: "logs", columns: columns, rows: func(ctx context.Context, want []bool, yield func([]cell, error) bool) {
 		row := make([]cell, len(columns))
 		for info, err := range db.store.Logs("") {
 			if err != nil {
@@ -44,13 +45,16 @@ func (db *DB) logsTable(cut redex.Cut) planner.Source {
 			if info.Created > cut.Time {
 				continue
 			}
-			bad, err := db.malformed(info)
-			if err != nil {
-				yield(nil, err)
-				return
+			if want[malformed] {
+				bad, err := db.malformed(ctx, info)
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				row[malformed] = intCell(bad)
 			}
 			row[0], row[1], row[2] = textCell(info.Name), intCell(int64(info.ID)), intCell(int64(info.Bounds.Floor))
-			row[3], row[4], row[5], row[6] = intCell(int64(info.Bounds.Next)), intCell(info.Bounds.Len()), intCell(info.Created), intCell(bad)
+			row[3], row[4], row[5] = intCell(int64(info.Bounds.Next)), intCell(info.Bounds.Len()), intCell(info.Created)
 			if !yield(row, nil) {
 				return
 			}
@@ -64,7 +68,7 @@ func (db *DB) foldsTable() planner.Source {
 		star("name", vector.Text), star("log", vector.Text), star("next", vector.Int), star("applied", vector.Int),
 		star("lag", vector.Int), star("skipped", vector.Int), star("state", vector.Text), star("error", vector.Text),
 	}
-	return &rowSource{name: "folds", columns: columns, rows: func(yield func([]cell, error) bool) {
+	return &rowSource{name: "folds", columns: columns, rows: func(_ context.Context, _ []bool, yield func([]cell, error) bool) {
 		row := make([]cell, len(columns))
 		for _, f := range db.Folds() {
 			s := f.Stats()
@@ -96,7 +100,8 @@ func intCell(n int64) cell   { return cell{n: n} }
 type rowSource struct {
 	name    string
 	columns []planner.Column
-	rows    iter.Seq2[[]cell, error] // a row is valid until the next one
+	// rows yields the rows, each valid until the next one. Columns not wanted may be anything.
+	rows func(ctx context.Context, want []bool, yield func([]cell, error) bool)
 }
 
 // Title implements planner.Source.
@@ -116,8 +121,12 @@ func (s *rowSource) Estimate(context.Context, planner.Range) (planner.Estimate, 
 }
 
 // Scan implements planner.Source.
-func (s *rowSource) Scan(_ context.Context, r planner.Request) (planner.Iterator, error) {
-	next, stop := iter.Pull2(s.rows)
+func (s *rowSource) Scan(ctx context.Context, r planner.Request) (planner.Iterator, error) {
+	want := make([]bool, len(s.columns))
+	for _, o := range r.Outputs {
+		want[o.Column] = true
+	}
+	next, stop := iter.Pull2(func(yield func([]cell, error) bool) { s.rows(ctx, want, yield) })
 	return newRowIterator(s.columns, r, stop, func(cols []*vector.Vector) (bool, error) {
 		row, err, ok := next()
 		if err != nil || !ok {
@@ -140,13 +149,12 @@ func (s *rowSource) Scan(_ context.Context, r planner.Request) (planner.Iterator
 	}), nil
 }
 
-// malformed returns how many events of a log have no fields although their encoding could have them, of all those that the
-// field catalogue has taken in.
-func (db *DB) malformed(info redex.LogInfo) (int64, error) {
+// malformed returns how many events of a log have no fields although their encoding could have them.
+func (db *DB) malformed(ctx context.Context, info redex.LogInfo) (int64, error) {
 	log, err := db.store.LogByID(info.ID)
 	if err != nil {
 		return 0, err
 	}
-	f, err := db.fields.Faults(context.Background(), log, false)
+	f, err := db.fields.Faults(ctx, log, true)
 	return f.Malformed + f.NoObject, err
 }

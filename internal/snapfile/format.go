@@ -1,9 +1,13 @@
 package snapfile
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+
+	"github.com/zeebo/blake3"
 )
 
 // A file begins with a zstd skippable frame, so that zstd's own tools can unpack the rest:
@@ -62,4 +66,62 @@ func checkPreamble(b []byte) error {
 		return fmt.Errorf("%w: version %d, this program reads %d", ErrVersion, v, Version)
 	}
 	return nil
+}
+
+// appendHead appends what begins a section.
+func appendHead(b []byte, kind Kind, name string) []byte {
+	b = binary.AppendUvarint(append(b, byte(kind)), uint64(len(name)))
+	return append(b, name...)
+}
+
+// readHead reads what appendHead wrote.
+func readHead(r io.ByteReader, full io.Reader) (Kind, string, error) {
+	kind, err := r.ReadByte()
+	if err != nil {
+		return 0, "", err
+	}
+	n, err := binary.ReadUvarint(r)
+	if err != nil {
+		return 0, "", err
+	}
+	if n > maxNameBytes {
+		return 0, "", fmt.Errorf("%w: section name of %d bytes", ErrFormat, n)
+	}
+	name := make([]byte, n)
+	_, err = io.ReadFull(full, name)
+	return Kind(kind), string(name), err
+}
+
+// appendLength appends the length of a chunk.
+func appendLength(b []byte, n int) []byte { return binary.AppendUvarint(b, uint64(n)) }
+
+// readLength reads the length of a chunk, 0 at the end of the section.
+func readLength(r io.ByteReader) (uint64, error) {
+	n, err := binary.ReadUvarint(r)
+	if err == nil && n > maxChunkBytes {
+		err = fmt.Errorf("%w: chunk of %d bytes", ErrFormat, n)
+	}
+	return n, err
+}
+
+const tailBytes = 8 + hashBytes
+
+// fileTail returns the data of the last section.
+func fileTail(sections uint64, all *blake3.Hasher) []byte {
+	return all.Sum(binary.LittleEndian.AppendUint64(nil, sections))
+}
+
+func checkTail(tail []byte, sections uint64, all *blake3.Hasher) error {
+	if !bytes.Equal(tail, fileTail(sections, all)) {
+		return fmt.Errorf("whole file: %w", ErrHash)
+	}
+	return nil
+}
+
+// sectionHash binds the hash of a section's data to its kind, name and length.
+func sectionHash(kind Kind, name string, size uint64, data *blake3.Hasher) []byte {
+	b := binary.LittleEndian.AppendUint64([]byte{byte(kind)}, uint64(len(name)))
+	b = binary.LittleEndian.AppendUint64(append(b, name...), size)
+	sum := blake3.Sum256(data.Sum(b))
+	return sum[:]
 }

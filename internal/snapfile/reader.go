@@ -3,7 +3,6 @@ package snapfile
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -72,22 +71,11 @@ func (r *Reader) Next() (Kind, string, error) {
 }
 
 func (r *Reader) begin() error {
-	k, err := r.b.ReadByte()
+	kind, name, err := readHead(r.b, r.b)
 	if err != nil {
 		return err
 	}
-	n, err := binary.ReadUvarint(r.b)
-	if err != nil {
-		return err
-	}
-	if n > maxNameBytes {
-		return fmt.Errorf("%w: section name of %d bytes", ErrFormat, n)
-	}
-	name := make([]byte, n)
-	if _, err := io.ReadFull(r.b, name); err != nil {
-		return err
-	}
-	r.kind, r.name, r.open, r.lastData, r.left, r.size = Kind(k), string(name), true, false, 0, 0
+	r.kind, r.name, r.open, r.lastData, r.left, r.size = kind, name, true, false, 0, 0
 	r.data.Reset()
 	return nil
 }
@@ -112,12 +100,9 @@ func (r *Reader) read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if r.left == 0 && !r.lastData {
-		n, err := binary.ReadUvarint(r.b)
+		n, err := readLength(r.b)
 		if err != nil {
 			return 0, early(err)
-		}
-		if n > maxChunkBytes {
-			return 0, fmt.Errorf("%w: chunk of %d bytes", ErrFormat, n)
 		}
 		r.left, r.lastData = n, n == 0
 	}
@@ -157,7 +142,7 @@ func (r *Reader) finish() error {
 }
 
 func (r *Reader) end() error {
-	tail := make([]byte, 8+hashBytes)
+	tail := make([]byte, tailBytes)
 	for n := 0; n < len(tail); {
 		k, err := r.read(tail[n:])
 		if err != nil {
@@ -168,8 +153,8 @@ func (r *Reader) end() error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	if binary.LittleEndian.Uint64(tail) != r.sections || !bytes.Equal(tail[8:], r.all.Sum(nil)) {
-		return fmt.Errorf("whole file: %w", ErrHash)
+	if err := checkTail(tail, r.sections, r.all); err != nil {
+		return err
 	}
 	if _, err := r.b.ReadByte(); err != io.EOF { //nolint:errorlint // anything else is trailing data or damage
 		return fmt.Errorf("%w: data after the end", ErrFormat)

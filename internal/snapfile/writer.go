@@ -1,7 +1,6 @@
 package snapfile
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 
@@ -49,8 +48,7 @@ func (w *Writer) begin(kind Kind, name string) error {
 	}
 	w.kind, w.name, w.open, w.size = kind, name, true, 0
 	w.data.Reset()
-	head := append([]byte{byte(kind)}, binary.AppendUvarint(nil, uint64(len(name)))...)
-	_, w.err = w.z.Write(append(head, name...))
+	_, w.err = w.z.Write(appendHead(nil, kind, name))
 	return w.err
 }
 
@@ -74,7 +72,7 @@ func (w *Writer) flush() {
 	}
 	w.data.Write(w.chunk)
 	w.size += uint64(len(w.chunk))
-	if _, w.err = w.z.Write(binary.AppendUvarint(nil, uint64(len(w.chunk)))); w.err == nil {
+	if _, w.err = w.z.Write(appendLength(nil, len(w.chunk))); w.err == nil {
 		_, w.err = w.z.Write(w.chunk)
 	}
 	w.chunk = w.chunk[:0]
@@ -98,8 +96,7 @@ func (w *Writer) finish() {
 func (w *Writer) Close() error {
 	w.finish()
 	if w.err == nil {
-		tail := binary.LittleEndian.AppendUint64(nil, w.sections)
-		tail = append(tail, w.all.Sum(nil)...)
+		tail := fileTail(w.sections, w.all)
 		if w.begin(kindEnd, "") == nil {
 			w.Write(tail)
 			w.finish()
@@ -109,15 +106,4 @@ func (w *Writer) Close() error {
 		w.err = err
 	}
 	return w.err
-}
-
-// sectionHash binds the hash of a section's data to its kind, name and length.
-func sectionHash(kind Kind, name string, size uint64, data *blake3.Hasher) []byte {
-	h := blake3.New()
-	h.Write([]byte{byte(kind)})
-	h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(name))))
-	h.WriteString(name)
-	h.Write(binary.LittleEndian.AppendUint64(nil, size))
-	h.Write(data.Sum(nil))
-	return h.Sum(nil)
 }

@@ -1,0 +1,8 @@
+//go:build !race
+
+package netdb_test
+
+import "time"
+
+// soon is how fast a cancelled query returns.
+const soon = 50 * time.Millisecond

@@ -1,0 +1,8 @@
+//go:build race
+
+package netdb_test
+
+import "time"
+
+// soon is how fast a cancelled query returns; the race detector makes everything several times slower.
+const soon = 500 * time.Millisecond
