@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -536,5 +539,21 @@ func TestToken(t *testing.T) {
 		t.Fatal(over)
 	} else if _, err := ParseToken(over.String()); !errors.Is(err, ErrToken) {
 		t.Fatal("a sequence above 2^63-1 was taken", err)
+	}
+}
+
+// TestSpecification compares the constants in docs/format/fold.md with those of the code.
+func TestSpecification(t *testing.T) {
+	text, err := os.ReadFile("../docs/format/fold.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]any{
+		"stream magic": "`" + strings.ReplaceAll(streamMagic, "\x01", `\1`) + "`", "manifest magic": "`" + strings.ReplaceAll(manifestMagic, "\x01", `\1`) + "`",
+		"piece bytes": pieceBytes, "pieces per batch": batchPieces, "record bytes": maxRecord, "header bytes": maxHeader,
+	} {
+		if line := fmt.Sprintf("\n| %s | %v |\n", name, v); !strings.Contains(string(text), line) {
+			t.Errorf("the page does not say %q", line)
+		}
 	}
 }
