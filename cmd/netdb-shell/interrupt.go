@@ -27,6 +27,7 @@ func watchInterrupts(ctx context.Context, prompt bool, hard func()) (context.Con
 	ctx, cancel := context.WithCancel(ctx)
 	i := &interrupts{idle: make(chan struct{}, 1), sig: make(chan os.Signal, 4), done: make(chan struct{}), all: cancel, hard: hard}
 	signal.Notify(i.sig, os.Interrupt, syscall.SIGTERM)
+	signal.Ignore(syscall.SIGPIPE) // a write fails instead, and the store is closed as it should
 	go i.watch(prompt)
 	return ctx, i
 }

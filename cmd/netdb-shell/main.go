@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"syscall"
 )
 
 func main() {
@@ -54,7 +55,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		err = sh.session(ctx, inv, given)
 	}
 	err = errors.Join(err, sh.out.Flush())
-	if err != nil {
+	if err != nil && !errors.Is(raw.err, syscall.EPIPE) { // a reader that has seen enough is no news
 		sh.fail(err)
 	}
 	return exitCode(err)

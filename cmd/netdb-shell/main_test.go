@@ -13,6 +13,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/seed69692123/netdb"
 )
 
 func TestMain(m *testing.M) {
@@ -113,6 +115,47 @@ func TestReaderGone(t *testing.T) {
 	}
 	if code := run(nil, strings.NewReader(script.String()), failing{}, &errOut); code != 1 || !strings.Contains(errOut.String(), "line 1: full") {
 		t.Errorf("exit code %d: %s", code, errOut.String())
+	}
+}
+
+// TestClosedPipe checks that the end of whoever reads the output ends the shell quietly, with the store closed.
+func TestClosedPipe(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	var lines strings.Builder
+	for i := range 20_000 {
+		lines.WriteString(`{"n":` + itoa(i) + "}\n")
+	}
+	var out, errOut strings.Builder
+	if code := run([]string{dir, ".import - a"}, strings.NewReader(lines.String()), &out, &errOut); code != 0 {
+		t.Fatal(errOut.String())
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), shellPath(t), dir, "SELECT * FROM a")
+	cmd.Stdout = w
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if _, err := bufio.NewReader(r).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	exit, ok := errors.AsType[*exec.ExitError](cmd.Wait())
+	if !ok || exit.ExitCode() != 1 || stderr.Len() > 0 {
+		t.Errorf("ended with %v, %q", exit, stderr.String())
+	}
+	db, err := netdb.Open(t.Context(), dir, netdb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if !db.Store().Recovery().Clean {
+		t.Error("the store was not closed")
 	}
 }
 
