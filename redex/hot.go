@@ -100,6 +100,18 @@ func (h *hot) spansFrom(seq Seq, dst []span, max int) []span {
 	return dst
 }
 
+// below returns the spans that begin below seq, by chunks. They are not copied: what is in a chunk never changes, and only
+// sealing, which asks for them, drops any.
+func (h *hot) below(seq Seq) [][]span {
+	c, i := h.find(func(s *span) bool { return s.first >= seq })
+	chunks := make([][]span, 0, c+1)
+	chunks = append(chunks, h.chunks[:c]...)
+	if c < len(h.chunks) && i > 0 {
+		chunks = append(chunks, h.chunks[c][:i:i])
+	}
+	return chunks
+}
+
 // nextAt returns the sequence after the last event of a frame up to o, and that frame's time; ok is false when there is none.
 func (h *hot) nextAt(o Ordinal) (next Seq, time int64, ok bool) {
 	if l := h.last(); l != nil && l.ordinal <= o {
@@ -135,4 +147,19 @@ func (h *hot) drop(seq Seq) int64 {
 	}
 	h.chunks = nil
 	return freed
+}
+
+// joinSpans returns the first span together with those after it that lie next to it in its frame and begin below to, as one,
+// and their number.
+func joinSpans(spans []span, to Seq) (sp span, n int) {
+	sp, n = spans[0], 1
+	for ; n < len(spans) && sp.damage == 0; n++ {
+		next := &spans[n]
+		if next.loc != sp.loc || next.off != sp.off+sp.size || int(sp.size+next.size) > feedBytes || next.first >= to {
+			break
+		}
+		sp.size += next.size
+		sp.count += next.count
+	}
+	return sp, n
 }

@@ -39,8 +39,8 @@ type sealedLog struct {
 	rec     logRecord // before, and then after
 	base    bool      // the catalog has a record
 	deleted bool
-	isNew   bool // made after T
-	spans   []span
+	isNew   bool     // made after T
+	spans   [][]span // up to T
 	numbers map[Origin][]remembered
 }
 
@@ -66,8 +66,7 @@ func (p *pass) add(l *Log) error {
 	}
 	next, last, ok := l.hot.nextAt(p.t.ordinal)
 	if ok {
-		d.spans = l.hot.spansFrom(d.rec.next, nil, l.hot.spans)
-		d.spans = d.spans[:len(d.spans)-d.spansAfter(next)]
+		d.spans = l.hot.below(next)
 	}
 	l.floor = max(l.floor, d.rec.floor) // T is durable, and what is below goes with this pass
 	l.mu.Unlock()
@@ -95,15 +94,6 @@ func (p *pass) add(l *Log) error {
 		p.batch.Set(nameKey(l.name), d.rec.encode()),
 		p.batch.Set(idKey(l.id), []byte(l.name)),
 	)
-}
-
-// spansAfter counts the spans that begin at next or above.
-func (d *sealedLog) spansAfter(next Seq) int {
-	n := 0
-	for i := len(d.spans) - 1; i >= 0 && d.spans[i].first >= next; i-- {
-		n++
-	}
-	return n
 }
 
 // delete takes a log out of the catalog.
@@ -245,9 +235,11 @@ func (p *pass) move(d *sealedLog, from Seq) error {
 		return nil
 	}
 	size, large := d.rec.rowsBytes, false
-	for i := range d.spans {
-		size += int64(d.spans[i].size)
-		large = large || d.spans[i].size > maxRowValue
+	for _, chunk := range d.spans {
+		for i := range chunk {
+			size += int64(chunk[i].size)
+			large = large || chunk[i].size > maxRowValue
+		}
 	}
 	if !large && int64(d.rec.next-d.rec.rowsFrom) < int64(p.s.o.RunEvents) && size < runBytes {
 		return p.eachHot(d, func(entry []byte, headers []byte) error {
@@ -285,54 +277,59 @@ const runBytes = 64 << 10
 
 // eachHot reads the events in a log's spans: p.ev, its entry and its headers. Damage is noted in the catalog and passed over.
 func (p *pass) eachHot(d *sealedLog, f func(entry, headers []byte) error) error {
-	for i := 0; i < len(d.spans); {
-		sp := d.spans[i]
-		if sp.damage != 0 {
-			if err := p.addLost(d, &sp, p.s.damages[sp.damage-1]); err != nil {
+	for _, chunk := range d.spans {
+		for len(chunk) > 0 {
+			_, n := joinSpans(chunk, maxSeq)
+			if err := p.eachEntry(d, chunk[:n], f); err != nil {
 				return err
 			}
-			i++
-			continue
+			chunk = chunk[n:]
 		}
-		for i++; i < len(d.spans); i++ {
-			next := &d.spans[i]
-			if next.loc != sp.loc || next.off != sp.off+sp.size || int(sp.size+next.size) > feedBytes {
-				break
-			}
-			sp.size += next.size
-			sp.count += next.count
+	}
+	return nil
+}
+
+// eachEntry is eachHot for spans that can be read as one.
+func (p *pass) eachEntry(d *sealedLog, spans []span, f func(entry, headers []byte) error) error {
+	sp, _ := joinSpans(spans, maxSeq)
+	if sp.damage != 0 {
+		return p.addLost(d, &sp, p.s.damages[sp.damage-1])
+	}
+	buf, err := p.s.readSpan(&sp, p.sbuf[:0])
+	if c, ok := errors.AsType[*CorruptionError](err); ok {
+		if len(spans) == 1 {
+			return p.addLost(d, &sp, *c)
 		}
-		buf, err := p.s.readSpan(&sp, p.sbuf[:0])
-		if c, ok := errors.AsType[*CorruptionError](err); ok {
-			if err := p.addLost(d, &sp, *c); err != nil {
+		for i := range spans { // not all of them need be damaged
+			if err := p.eachEntry(d, spans[i:i+1], f); err != nil {
 				return err
 			}
-			continue
 		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.sbuf = buf
+	for k := range sp.count {
+		headers, rest, err := decodeEntry(buf, &p.ev)
 		if err != nil {
-			return err
+			return p.s.badEntry(&sp, err)
 		}
-		p.sbuf = buf
-		for k := range sp.count {
-			headers, rest, err := decodeEntry(buf, &p.ev)
-			if err != nil {
-				return p.s.badEntry(&sp, err)
+		entry := buf[:len(buf)-len(rest)]
+		buf = rest
+		p.ev.Seq, p.ev.Time = sp.first+Seq(k), sp.time
+		if n := p.ev.Idempotency; n != 0 {
+			if d.numbers == nil {
+				d.numbers = map[Origin][]remembered{}
 			}
-			entry := buf[:len(buf)-len(rest)]
-			buf = rest
-			p.ev.Seq, p.ev.Time = sp.first+Seq(k), sp.time
-			if n := p.ev.Idempotency; n != 0 {
-				if d.numbers == nil {
-					d.numbers = map[Origin][]remembered{}
-				}
-				d.numbers[p.ev.Origin] = append(d.numbers[p.ev.Origin], remembered{n, p.ev.Seq, sp.ordinal, sp.time})
-			}
-			if p.ev.Seq < d.rec.floor {
-				continue
-			}
-			if err := f(entry, headers); err != nil {
-				return err
-			}
+			d.numbers[p.ev.Origin] = append(d.numbers[p.ev.Origin], remembered{n, p.ev.Seq, sp.ordinal, sp.time})
+		}
+		if p.ev.Seq < d.rec.floor {
+			continue
+		}
+		if err := f(entry, headers); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -169,26 +169,21 @@ func (f *feed) nextSpan(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	sp := f.spans[0]
-	if sp.damage != 0 {
+	if sp := f.spans[0]; sp.damage != 0 {
 		c := f.l.s.damages[sp.damage-1]
 		c.Log, c.Seq, c.End = f.l.name, sp.first, sp.end()
 		return &c
 	}
-	n := 1
-	for ; n < len(f.spans); n++ { // spans of one frame lie one after the other
-		next := &f.spans[n]
-		if next.loc != sp.loc || next.off != sp.off+sp.size || int(sp.size+next.size) > feedBytes || sp.end() >= f.to {
-			break
-		}
-		sp.size += next.size
-		sp.count += next.count
-	}
-	f.spans = f.spans[n:]
+	sp, n := joinSpans(f.spans, f.to)
 	buf, err := f.l.s.readSpan(&sp, f.buf[:0])
+	if n > 1 && errors.Is(err, ErrCorrupt) { // not all of them need be damaged
+		sp, n = f.spans[0], 1
+		buf, err = f.l.s.readSpan(&sp, f.buf[:0])
+	}
 	if err != nil {
 		return err
 	}
+	f.spans = f.spans[n:]
 	f.buf, f.rest, f.cur, f.until = buf, buf, sp, sp.end()
 	for skip := f.at - sp.first; skip > 0; skip-- {
 		if f.rest, err = skipEntry(f.rest); err != nil {
