@@ -275,7 +275,7 @@ func (sh *shell) cmdTail(ctx context.Context, w *words) error {
 	if b.Len() > *n {
 		from = b.Next - redex.Seq(*n)
 	}
-	out := newRowWriter(sh.out, sh.style)
+	out := sh.rowWriter()
 	if err := out.begin([]string{"_seq", "_ts", "_kind", "_payload"}); err != nil {
 		return err
 	}

@@ -23,6 +23,9 @@ func (sh *shell) cmdImport(ctx context.Context, w *words) error {
 		return err
 	}
 	file, name := given[0], given[1]
+	if file == "-" && sh.stdinScript {
+		return usagef(".import -: the standard input is where the commands come from")
+	}
 	src, err := openSource(file, sh.in)
 	if file == "-" {
 		file = "stdin"

@@ -27,9 +27,6 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	sh := &shell{readonly: inv.readonly, in: stdin, raw: raw, out: bufio.NewWriterSize(raw, 64<<10), err: stderr}
 	sh.modeGiven = inv.mode != ""
 	sh.style = outputStyle{mode: inv.mode, terminal: isTerminal(stdout)}
-	if sh.style.terminal {
-		sh.style.width = terminalWidth(stdout)
-	}
 	if sh.style.mode == "" {
 		sh.style.mode = "tsv"
 		if sh.style.terminal {
@@ -83,6 +80,7 @@ func (sh *shell) session(ctx context.Context, inv invocation, given bool) (err e
 	}
 	defer func() { err = errors.Join(err, sh.close()) }()
 	if !given {
+		sh.stdinScript = true
 		if sh.prompt {
 			return sh.interact(ctx)
 		}

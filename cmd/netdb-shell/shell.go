@@ -34,6 +34,8 @@ type shell struct {
 	modeGiven bool // by a flag
 	signals   *interrupts
 
+	stdinScript bool // in is the script that runs, or a person's keyboard
+
 	token   fold.WriteToken // of the last write
 	reading []string        // files that .read is inside of
 	quit    bool
@@ -265,7 +267,7 @@ func (sh *shell) query(ctx context.Context, text string) error {
 	for _, c := range rows.Columns() {
 		names = append(names, c.Name)
 	}
-	w := newRowWriter(sh.out, sh.style)
+	w := sh.rowWriter()
 	if err := w.begin(names); err != nil {
 		return err
 	}
@@ -304,6 +306,14 @@ func (sh *shell) query(ctx context.Context, text string) error {
 	return nil
 }
 
+// rowWriter returns a writer for one result, as wide as the terminal is now.
+func (sh *shell) rowWriter() rowWriter {
+	if sh.style.terminal {
+		sh.style.width = terminalWidth(sh.raw.w)
+	}
+	return newRowWriter(sh.out, sh.style)
+}
+
 // countOf writes "1 row", "2 rows".
 func countOf(n int64, noun string) string {
 	if n == 1 {
@@ -336,7 +346,7 @@ func addValue(r *row, v query.Value) {
 
 // table writes rows that are no query's.
 func (sh *shell) table(columns []string, each func(add func(values ...any) error) error) error {
-	w := newRowWriter(sh.out, sh.style)
+	w := sh.rowWriter()
 	if err := w.begin(columns); err != nil {
 		return err
 	}
