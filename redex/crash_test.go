@@ -259,6 +259,9 @@ func (c *crashRun) open() bool {
 		}
 		return false
 	}
+	if !c.opened {
+		c.id, c.epoch = s.ID(), s.Epoch()
+	}
 	c.s, c.opened = s, true
 	return true
 }
@@ -282,7 +285,6 @@ func (c *crashRun) verify(killed bool) {
 	}
 	s := c.s
 	if !wasOpened {
-		c.id, c.epoch = s.ID(), s.Epoch()
 		c.frames = nil
 		return
 	}
@@ -439,7 +441,6 @@ func crashAt(t *testing.T, seed uint64, n int64, kill bool) {
 	}
 	arm(n)
 	if c.open() {
-		c.id, c.epoch = c.s.ID(), c.s.Epoch()
 		c.workload(60)
 	}
 	restart()
