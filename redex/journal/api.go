@@ -106,6 +106,7 @@ type Damage struct {
 // Recovery says what Open found.
 type Recovery struct {
 	Clean       bool    // the last writer closed the journal, or there was none
+	Empty       bool    // there was no segment
 	SameBoot    bool    // the last writer ran in this run of the operating system
 	MayHaveLost bool    // visible frames may be missing
 	NewEpoch    bool    // a new epoch was started because of that

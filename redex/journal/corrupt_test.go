@@ -343,3 +343,60 @@ func TestCopyOfTheSegmentInside(t *testing.T) {
 		t.Fatalf("%d frames, %+v", len(frames), rec)
 	}
 }
+
+// TestLastSegmentGone takes away the newest segment, with the frames that were acknowledged last, of a journal that was closed
+// and of one that was not. Nothing in the others tells how far it went, but that it was there.
+func TestLastSegmentGone(t *testing.T) {
+	for _, clean := range []bool{true, false} {
+		m := MemFS().(*memFS)
+		for range 3 {
+			j, _, _ := mustOpen(t, m, small, 0)
+			mustAppend(t, j, 100)
+			mustClose(t, j)
+		}
+		j, _, _ := mustOpen(t, m, small, 0)
+		p := mustAppend(t, j, 100)
+		if err := j.Sync(t.Context(), p.Ordinal); err != nil {
+			t.Fatal(err)
+		}
+		if clean {
+			mustClose(t, j)
+		}
+		j.mu.Lock()
+		bad := cloneMem(m)
+		j.mu.Unlock()
+		mustClose(t, j)
+		for name := range bad.files {
+			if n, _ := parseSegmentName(name); n >= p.Loc.Segment() {
+				delete(bad.files, name)
+			}
+		}
+		j, rec, _ := mustOpen(t, bad, small, 0)
+		if rec.Clean || !rec.MayHaveLost || !rec.NewEpoch || len(rec.Damage) != 1 || rec.Last != p.Ordinal-1 {
+			t.Errorf("closed=%v: %+v", clean, rec)
+		}
+		mustClose(t, j)
+	}
+}
+
+// TestBeginningGone opens a journal for an owner that has less than what was released.
+func TestBeginningGone(t *testing.T) {
+	m := MemFS().(*memFS)
+	for after := Ordinal(0); after < 3; after++ { // the last segment no longer has a predecessor
+		j, _, _ := mustOpen(t, m, small, after)
+		mustAppend(t, j, 100)
+		mustClose(t, j)
+		j, _, _ = mustOpen(t, m, small, after+1)
+		if err := j.Release(after + 1); err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, j)
+	}
+	j, _, _ := mustOpen(t, m, small, 3)
+	mustClose(t, j)
+	j, rec, _ := mustOpen(t, m, small, 1)
+	defer mustClose(t, j)
+	if len(rec.Damage) != 1 || rec.Damage[0].From != 2 || rec.Damage[0].To != 3 {
+		t.Errorf("%+v", rec)
+	}
+}

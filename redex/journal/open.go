@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -64,7 +65,12 @@ func (r *recovery) open() (*Journal, error) {
 	if err := r.closeFiles(func(c *candidate) bool { return slices.Contains(kept, c.seg) }); err != nil {
 		return nil, err
 	}
-	if err := j.roll(0); err != nil && !errors.Is(err, ErrDiskFull) {
+	before := j.end
+	err := j.roll(0)
+	if err == nil {
+		err = j.endPredecessor(before)
+	}
+	if err != nil && !errors.Is(err, ErrDiskFull) {
 		j.notePoison()
 		if j.active != nil {
 			err = errors.Join(err, j.active.file.Close())
@@ -80,11 +86,34 @@ func (r *recovery) open() (*Journal, error) {
 	return j, nil
 }
 
+// endPredecessor writes an end frame where the segment before the active one ends, over the mark of a close if there is one.
+// Should the active segment be missing one day, the journal does not look as if it had ended there.
+func (j *Journal) endPredecessor(end endOf) error {
+	all := *j.segments.Load()
+	i := slices.IndexFunc(all, func(s *segment) bool { return s.hdr.number == end.number })
+	if i < 0 || end.offset+frameHeaderBytes > all[i].size {
+		return nil
+	}
+	s := all[i]
+	mark := make([]byte, frameHeaderBytes)
+	putFrameHeader(mark, s.salt, end.last, end.lastTime, 0, kindEnd, end.last, 0)
+	if err := s.write(mark, end.offset); IsDiskFull(err) {
+		return nil // it can do without
+	} else if err != nil {
+		return fmt.Errorf("journal: write the end frame of %s at %d: %w", s.name, end.offset, err)
+	}
+	if err := s.file.SyncRange(end.offset, frameHeaderBytes); err != nil {
+		return fmt.Errorf("journal: sync the end frame of %s at %d: %w", s.name, end.offset, err)
+	}
+	return nil
+}
+
 // conclude decides on the epoch, completes the report and returns the epochs.
 func (r *recovery) conclude() []EpochStart {
 	boot := r.fs.BootID()
 	fresh := r.head == nil
 	rep := &r.report
+	rep.Empty = len(r.files) == 0
 	epochs := slices.Clone(r.opt.Epochs)
 	if fresh {
 		rep.Clean = len(rep.Damage) == 0

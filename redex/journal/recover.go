@@ -160,8 +160,13 @@ func (r *recovery) scan() error {
 	first := r.chain[0].hdr
 	r.next, r.lastTime = first.first, first.lastTime
 	r.known = max(first.durable, r.after)
-	if first.first > r.after+1 && first.prev != 0 {
-		r.damaged(r.chain[0].segment, 0, r.after+1, first.first-1, fmt.Errorf("segment %s is missing", segmentName(first.prev)))
+	if first.first > r.after+1 {
+		// The owner had these once, or they would not have been released.
+		err := errors.New("the segments before it are missing")
+		if first.prev != 0 {
+			err = fmt.Errorf("segment %s is missing", segmentName(first.prev))
+		}
+		r.damaged(r.chain[0].segment, 0, r.after+1, first.first-1, err)
 	}
 	for i := range r.chain {
 		more, err := r.segment(i)
@@ -212,6 +217,11 @@ func (r *recovery) segment(i int) (bool, error) {
 			r.clean = f == foundClean
 			done, more = true, false
 			r.lost = r.lost || !r.clean && l.size < l.hdr.size // somebody made it shorter
+			if last := r.files[len(r.files)-1]; f == foundEnd && last.number == l.hdr.number {
+				// The file of the next segment, which was made before the end frame, is gone.
+				r.lost = true
+				r.report.Damage = append(r.report.Damage, Damage{Err: l.corrupt(c.off, errors.New("the segment after it is missing"))})
+			}
 		default:
 			var err error
 			if done, more, err = r.stopped(i, &c, &h, f, top); err != nil {
