@@ -139,7 +139,7 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	s.id = id
 	s.rows = newRowFiles(s.fs, s.fs.PathJoin(dir, rowsDir), o.OpenFiles, o.CacheBytes*2/3)
 	s.kv, err = kv.Open(s.fs, s.catalogPath(), kv.Options{
-		ReadOnly: o.ReadOnly, CacheBytes: o.CacheBytes / 3, Logger: o.Logger,
+		ReadOnly: o.ReadOnly, MustExist: state == dirStore, CacheBytes: o.CacheBytes / 3, Logger: o.Logger,
 		OnCorruption: func(e *kv.CorruptError) { s.log.Error("redex: catalog damaged", "err", e) },
 		OnFailure:    func(err error) { s.log.Error("redex: catalog failed", "err", err) },
 	})
@@ -154,8 +154,13 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	if err != nil {
 		return nil, err
 	}
-	if err := s.openJournal(ctx, jfs, meta); err != nil {
+	if err := s.openJournal(ctx, jfs, meta, state == dirStore); err != nil {
 		return nil, err
+	}
+	if state != dirStore {
+		if err := s.j.Stats().DiskFull; err != nil { // a store has at least one segment
+			return nil, s.wrap("journal", err)
+		}
 	}
 	if seed != nil {
 		return s, nil // its Restorer goes on
@@ -209,8 +214,8 @@ func (s *Store) readMeta(seed *Seed) (metaRecord, error) {
 	return metaRecord{nextLog: 1, nextFile: 1}, nil
 }
 
-// openJournal recovers the journal: what the catalog lacks is replayed into memory.
-func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord) error {
+// openJournal recovers the journal: what the catalog lacks is replayed into memory. One that must exist has a segment.
+func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord, mustExist bool) error {
 	s.nextLog, s.seal.nextLog = meta.nextLog, meta.nextLog
 	s.seal.nextFile = meta.nextFile
 	s.seal.applied, s.seal.flushed = meta.ordinal, meta.ordinal
@@ -235,7 +240,10 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord)
 	if Ordinal(rec.Last) < meta.ordinal && meta.ordinal > 0 && rec.Last > 0 && len(rec.Damage) == 0 {
 		s.log.Warn("redex: the journal ends before the catalog", "journal", rec.Last, "catalog", meta.ordinal)
 	}
-	if len(rec.Damage) > 0 && !s.o.ReadOnly && !rec.NewEpoch {
+	if rec.Empty && mustExist {
+		s.recovery.Damage = append(s.recovery.Damage, &CorruptionError{File: s.fs.PathJoin(s.dir, journalDir), Err: errors.New("the journal has no segment")})
+	}
+	if len(rec.Damage)+len(s.recovery.Damage) > 0 && !s.o.ReadOnly && !rec.NewEpoch {
 		// The lost frames may have given sequences that nothing tells of any more, and that will be given again.
 		if _, err := j.NewEpoch(ctx); err != nil {
 			return s.wrap("journal", err)
@@ -245,7 +253,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord)
 	for _, e := range j.Epochs() {
 		s.epochs = append(s.epochs, epochStart{Epoch(e.Epoch), Ordinal(e.First)})
 	}
-	s.recovery = Recovery{Clean: rec.Clean, MayHaveLost: rec.MayHaveLost, Replayed: r.frames}
+	s.recovery.Clean, s.recovery.MayHaveLost, s.recovery.Replayed = rec.Clean, rec.MayHaveLost || rec.Empty && mustExist, r.frames
 	if rec.Cut != nil {
 		s.recovery.Dropped = rec.Cut.Bytes
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -23,6 +24,7 @@ const (
 // Options configure a DB. The zero value is the default of each field.
 type Options struct {
 	ReadOnly      bool                // nothing is written, not even a lock; the directory must not be written by anybody meanwhile
+	MustExist     bool                // a directory without a map is damage; implied by ReadOnly
 	CacheBytes    int64               // of the block cache; 0 means 8 MiB
 	MemtableBytes int64               // of one memtable; writes wait while more than four are unflushed; 0 means 4 MiB
 	BallastBytes  int64               // of the file that is given up for the manifest when the disk is full; 0 means 2 MiB, negative none
@@ -58,8 +60,8 @@ type DB struct {
 	iters  map[*Iter]struct{}
 }
 
-// Open opens the map in dir, and creates it unless it is opened read-only. ErrLocked is returned when dir is open already, a
-// CorruptError when the map cannot be opened for damage.
+// Open opens the map in dir, and creates it unless it must exist. ErrLocked is returned when dir is open already, a CorruptError
+// when the map cannot be opened for damage, or is not there and must be.
 func Open(fs vfs.FS, dir string, o Options) (db *DB, err error) {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 8 << 20
@@ -127,6 +129,10 @@ func (db *DB) openError(dir string, err error) error {
 	if db.fs.lockFailed.Load() {
 		return fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
 	}
+	// Pebble has no type for a table that has another length than the manifest says, nor for files without their markers.
+	if errors.Is(err, pebble.ErrDBDoesNotExist) || errors.Is(err, pebble.ErrDBNotPristine) || strings.Contains(err.Error(), "object size mismatch") {
+		return &CorruptError{Path: dir, Err: err}
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		if _, e := db.fs.Stat(dir); e == nil { // the manifest names a table that is not there
 			return &CorruptError{Path: dir, Err: err}
@@ -139,7 +145,7 @@ func (db *DB) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                          db.fs,
 		ReadOnly:                    db.o.ReadOnly,
-		ErrorIfNotExists:            db.o.ReadOnly,
+		ErrorIfNotExists:            db.o.ReadOnly || db.o.MustExist,
 		DisableWAL:                  true,
 		NoSyncOnClose:               true, // tables are synced when they are complete; one that failed need not be
 		CacheSize:                   db.o.CacheBytes,
