@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -272,10 +273,7 @@ func afterKill(t *testing.T, dir string, acked map[string]map[redex.Seq]string) 
 			t.Errorf("batch %s: %d of its 2 events", id, n)
 		}
 	}
-	got := map[string]killTotal{}
-	for k, v := range h.Snapshot().State.Totals.All() {
-		got[k] = v
-	}
+	got := maps.Collect(h.Snapshot().State.Totals.All())
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("fold is not what the logs say: %s", diff)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 
@@ -166,10 +167,7 @@ func (p *powerRun) verify(d *simdisk.Disk) {
 	if off(err) || off(h.CatchUp(ctx)) {
 		return
 	}
-	got := map[string]killTotal{}
-	for k, v := range h.Snapshot().State.Totals.All() {
-		got[k] = v
-	}
+	got := maps.Collect(h.Snapshot().State.Totals.All())
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the fold is not what the logs say: %s", diff)
 	}

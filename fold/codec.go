@@ -231,7 +231,7 @@ func (c *core[K, V]) encode(w *streamWriter) error {
 func (c *core[K, V]) decode(r *recordReader, rows uint64) error {
 	in := bytes.NewReader(nil)
 	dec := msgpack.NewDecoder(in)
-	for n := uint64(0); n < rows; n++ {
+	for range rows {
 		rec, err := r.record()
 		if err != nil {
 			return err

@@ -239,7 +239,7 @@ func TestSkipSet(t *testing.T) {
 	var s skipSet
 	var copies []skipSet
 	var ends []redex.Seq
-	for seq := redex.Seq(0); seq < 1000; seq++ {
+	for seq := range redex.Seq(1000) {
 		if seq%7 < 3 {
 			s.add(seq)
 		}
@@ -252,7 +252,7 @@ func TestSkipSet(t *testing.T) {
 		if i < len(ends) {
 			end = ends[i]
 		}
-		for seq := redex.Seq(0); seq < 1010; seq++ {
+		for seq := range redex.Seq(1010) {
 			if want := seq <= end && seq < 1000 && seq%7 < 3; c.has(seq) != want {
 				t.Fatal(i, seq, want)
 			}

@@ -190,8 +190,8 @@ func describe(b *strings.Builder, t reflect.Type, derived bool, above []reflect.
 		return describe(b, t.Elem(), derived, above)
 	case reflect.Struct:
 		b.WriteByte('{')
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range t.Fields() {
+			f := f
 			if !f.IsExported() {
 				if !derived {
 					return fmt.Errorf("%v: field %s is not exported and would not be stored", t, f.Name)

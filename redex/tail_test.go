@@ -25,7 +25,7 @@ func TestTailsDuringImport(t *testing.T) {
 			tail := l.Tail(0, TailOptions{Durable: i%3 == 0})
 			defer tail.Close()
 			var last [writers]int
-			for n := Seq(0); n < writers*each; n++ {
+			for n := range Seq(writers * each) {
 				if i == 9 && n%1000 == 0 {
 					<-turn
 				}

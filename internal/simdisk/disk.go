@@ -254,9 +254,7 @@ func (d *Disk) cutLocked() {
 	d.stopLocked()
 	percent := []int{0, 10, 50, 90, 100}[d.rng.IntN(5)]
 	dir := make(map[string]*file, len(d.synced))
-	for name, f := range d.synced {
-		dir[name] = f
-	}
+	maps.Copy(dir, d.synced)
 	for _, c := range d.changes {
 		if d.rng.IntN(100) < percent {
 			c.apply(dir)

@@ -135,7 +135,7 @@ func (m *model) compare(got []journal.Frame, partly bool) {
 func (m *model) append(j *journal.Journal, size int) bool {
 	m.t.Helper()
 	o := journal.Ordinal(len(m.frames) + 1)
-	body := []byte(fmt.Sprintf("life %d ordinal %d %s", m.life, o, strings.Repeat("x", size)))
+	body := fmt.Appendf(nil, "life %d ordinal %d %s", m.life, o, strings.Repeat("x", size))
 	p, err := j.Append(context.Background(), journal.Body{Head: body[:5], Tail: body[5:]})
 	if err != nil {
 		return false

@@ -203,10 +203,7 @@ func (h *frameHeader) bodyAt() int64 {
 func putFrameHeader(dst []byte, salt uint32, ordinal Ordinal, time int64, size int, kind uint8, durable Ordinal, crc uint32) {
 	_ = dst[frameHeaderBytes-1]
 	le := binary.LittleEndian
-	lag := uint64(ordinal - durable)
-	if lag > lagUnknown {
-		lag = lagUnknown
-	}
+	lag := min(uint64(ordinal-durable), lagUnknown)
 	le.PutUint64(dst, uint64(ordinal))
 	le.PutUint64(dst[8:], uint64(time))
 	le.PutUint32(dst[16:], uint32(size)|uint32(kind)<<maxBodyBits)

@@ -396,7 +396,7 @@ func TestConcurrent(t *testing.T) {
 		for g := range 4 {
 			writers.Go(func() {
 				for i := range n {
-					body := []byte(fmt.Sprintf("%d %d %s", g, i, strings.Repeat("y", (i*37)%3000)))
+					body := fmt.Appendf(nil, "%d %d %s", g, i, strings.Repeat("y", (i*37)%3000))
 					p, err := j.Append(ctx, Body{Head: body})
 					if err != nil {
 						t.Error(err)

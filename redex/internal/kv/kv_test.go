@@ -446,7 +446,7 @@ func noGoroutines(t *testing.T) {
 	for ctx.Err() == nil {
 		all := string(buf[:runtime.Stack(buf, true)])
 		n := 0
-		for _, g := range strings.Split(all, "\n\n") {
+		for g := range strings.SplitSeq(all, "\n\n") {
 			if strings.Contains(g, "cockroachdb/pebble") && !strings.Contains(g, "kv.Test") {
 				n++
 			}
