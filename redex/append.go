@@ -44,12 +44,11 @@ type plan struct {
 
 // scratch is the memory of one append.
 type scratch struct {
-	body    []byte
-	plans   []plan
-	spans   []span // first is relative to the batch
-	single  [1]Batch
-	entries []Entry
-	drop    []bool
+	body   []byte
+	plans  []plan
+	spans  []span // first is relative to the batch
+	single [1]Batch
+	drop   []bool
 }
 
 // maxScratch bounds what a scratch keeps between appends.

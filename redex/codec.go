@@ -56,9 +56,6 @@ const (
 	MaxKeyBytes    = 4 << 10  // of Entry.Key
 	MaxHeaderBytes = 32 << 10 // of the names and values of Entry.Headers together
 	MaxHeaders     = 256      // headers of one entry
-
-	// entryOverhead bounds what an entry takes beside its payload, key and headers.
-	entryOverhead = 64 + 4*MaxHeaders
 )
 
 // maxSeq is the greatest sequence an event may have.

@@ -54,7 +54,6 @@ type crashRun struct {
 	id      StoreID
 	frames  []crashFrame // of ordinal 1 and on
 	durable int          // frames that were acknowledged as durable
-	floor   int          // frames up to a Trim that returned
 	view    uint64       // the last ordinal that was committed to a view
 	nextID  LogID
 	names   int

@@ -17,8 +17,8 @@ const (
 	maxWindowsNumbers = 1 << 18
 )
 
-// windows are the windows in memory, in the order they were loaded. The append lock guards it.
-type windows struct {
+// windowSet are the windows in memory, in the order they were loaded. The append lock guards it.
+type windowSet struct {
 	order   []windowRef
 	numbers int
 }

@@ -44,12 +44,12 @@ type Store struct {
 	mu       sync.Mutex
 	closed   bool
 	nextLog  LogID
-	dirty    []*Log   // logs with changes that the catalog lacks, without those that sealing holds
-	dirtyGen uint64   // Log.dirtyGen of those in dirty
-	unsealed int64    // bytes of frames placed and not sealed
-	placed   int64    // bytes of all frames placed
-	marks    []mark   // places at which sealing may stop, ascending
-	windows  windows  // in memory
+	dirty    []*Log // logs with changes that the catalog lacks, without those that sealing holds
+	dirtyGen uint64 // Log.dirtyGen of those in dirty
+	unsealed int64  // bytes of frames placed and not sealed
+	placed   int64  // bytes of all frames placed
+	marks    []mark // places at which sealing may stop, ascending
+	windows  windowSet
 	_        [64]byte // apart from what readers write
 
 	// pub is what readers may see. Its lock is held for an assignment only.

@@ -53,10 +53,3 @@ func (w *window) add(r remembered) {
 		w.list = w.list[1:]
 	}
 }
-
-// clone returns a copy that shares nothing with w.
-func (w *window) clone() *window {
-	c := *w
-	c.list = slices.Clone(w.list)
-	return &c
-}
