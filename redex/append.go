@@ -432,7 +432,7 @@ func (s *Store) placedLocked(p journal.Placed, bytes int) {
 	step := s.o.SealBytes / 4
 	if n := len(s.marks); n == 0 || s.placed-s.marks[n-1].placed >= step {
 		s.marks = append(s.marks, mark{Ordinal(p.Ordinal), p.Time, s.placed})
-		if s.unsealed >= s.o.SealBytes || s.seal.hotBytes.Load() >= s.o.HotBytes {
+		if s.dueLocked() {
 			s.seal.kick()
 		}
 	}

@@ -9,6 +9,7 @@ import (
 var (
 	ErrClosed        = errors.New("redex: store closed")                 // returned by every operation after Close
 	ErrLocked        = errors.New("redex: store locked")                 // Open: another process has the directory open
+	ErrCopied        = errors.New("redex: copy of an open store")        // Open: the directory was copied while its store was open, or not closed after a crash
 	ErrReadOnly      = errors.New("redex: store is read-only")           // a write to a store opened read-only, or while the disk is full
 	ErrName          = errors.New("redex: invalid log name")             // the name breaks the rules of CheckName
 	ErrLogExists     = errors.New("redex: log exists")                   // Create: the name is taken

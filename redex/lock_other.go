@@ -9,3 +9,6 @@ import (
 
 // tryLock refuses: a store cannot be kept to one writer here.
 func tryLock(*os.File, bool) error { return errors.ErrUnsupported }
+
+// inode returns 0: the number of a file is not known here.
+func inode(os.FileInfo) uint64 { return 0 }

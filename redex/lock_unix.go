@@ -5,6 +5,7 @@ package redex
 import (
 	"errors"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,4 +26,12 @@ func tryLock(f *os.File, shared bool) error {
 			return err
 		}
 	}
+}
+
+// inode returns the number of the file, which a copy does not share; 0 when it is unknown.
+func inode(info os.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Ino
+	}
+	return 0
 }

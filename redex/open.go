@@ -176,6 +176,7 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	if !o.ReadOnly {
 		s.wg.Add(1)
 		go s.sealLoop()
+		s.seal.kick() // what was replayed may be enough for a pass
 	}
 	return s, nil
 }

@@ -306,6 +306,9 @@ func (r *Restorer) Finish(ctx context.Context) error {
 	if err == nil {
 		err = finishDir(r.s.fs, r.s.dir)
 	}
+	if l, ok := lock.(*dirLock); ok && err == nil {
+		err = l.closed()
+	}
 	if lock != nil {
 		err = errors.Join(err, lock.Close())
 	}

@@ -93,7 +93,7 @@ func (s *Store) sealLoop() {
 		case <-s.seal.wake:
 		}
 		s.mu.Lock()
-		due := s.unsealed >= s.o.SealBytes || s.seal.hotBytes.Load() >= s.o.HotBytes || s.j.Stats().Waiting > 0
+		due := s.dueLocked() || s.j.Stats().Bytes >= s.o.JournalBytes/2
 		target := s.pub.cut.Ordinal
 		s.mu.Unlock()
 		if !due {
@@ -103,6 +103,14 @@ func (s *Store) sealLoop() {
 			s.log.Error("redex: sealing failed", "err", err)
 		}
 	}
+}
+
+// logMemory is about what a log in memory takes beside its spans.
+const logMemory = 512
+
+// dueLocked reports whether it is time for a pass.
+func (s *Store) dueLocked() bool {
+	return s.unsealed >= s.o.SealBytes || s.seal.hotBytes.Load()+int64(len(s.dirty))*logMemory >= s.o.HotBytes
 }
 
 // Seal moves every event that is visible at the call from the journal to row files and the catalog. It is what the store does

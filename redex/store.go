@@ -245,6 +245,9 @@ func (s *Store) close() error {
 		}
 	}
 	errs = append(errs, s.rows.Close(), s.kv.Close())
+	if l, ok := s.lock.(*dirLock); ok && errors.Join(errs...) == nil {
+		errs = append(errs, l.closed())
+	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 	}

@@ -86,6 +86,31 @@ func TestLocked(t *testing.T) {
 	mustClose(t, s)
 }
 
+func TestCopied(t *testing.T) {
+	if info, err := os.Stat(t.TempDir()); err != nil || inode(info) == 0 {
+		return // inodes are not known here
+	}
+	base := t.TempDir()
+	dir := base + "/store"
+	s := mustOpen(t, dir, Options{})
+	mustAppend(t, mustLog(t, s, "a"), "x")
+	copyTree(t, dir, base+"/open")
+	mustClose(t, s)
+	copyTree(t, dir, base+"/closed")
+	for _, o := range []Options{{}, {ReadOnly: true}} {
+		if _, err := Open(t.Context(), base+"/open", o); !errors.Is(err, ErrCopied) {
+			t.Errorf("open a copy of an open store: %v", err)
+		}
+	}
+	s = mustOpen(t, base+"/closed", Options{})
+	mustClose(t, s)
+	if err := os.Rename(dir, base+"/moved"); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, base+"/moved", Options{})
+	mustClose(t, s)
+}
+
 func TestForeignDirectory(t *testing.T) {
 	other := t.TempDir()
 	if err := os.WriteFile(other+"/precious.txt", []byte("x"), 0o644); err != nil {
