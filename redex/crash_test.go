@@ -259,9 +259,9 @@ func (c *crashRun) open() bool {
 		return false
 	}
 	if !c.opened {
-		c.id, c.epoch = s.ID(), s.Epoch()
+		c.opened, c.id, c.epoch = true, s.ID(), s.Epoch()
 	}
-	c.s, c.opened = s, true
+	c.s = s
 	return true
 }
 
@@ -278,17 +278,15 @@ func (c *crashRun) off() bool {
 func (c *crashRun) verify(killed bool) {
 	t := c.t
 	t.Helper()
-	wasOpened := c.opened
 	if !c.open() {
 		t.Fatal("power is off")
 	}
 	s := c.s
-	if !wasOpened {
-		c.frames = nil
-		return
-	}
 	if s.ID() != c.id {
 		t.Fatalf("store %s, was %s", s.ID(), c.id)
+	}
+	if d := s.Recovery().Damage; len(d) > 0 {
+		t.Fatalf("damage after a crash: %v", d)
 	}
 	p := int(s.Cut().Ordinal)
 	acked := 0
@@ -406,12 +404,17 @@ func (c *crashRun) check() {
 	if len(rep.Damage) > 0 {
 		c.t.Fatalf("check: %v", rep.Damage)
 	}
+	c.s.seal.mu.Lock() // no pass meanwhile
+	defer c.s.seal.mu.Unlock()
 	names, err := c.s.fs.List(c.s.rows.dir)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if len(names) != int(rep.Files) {
-		c.t.Fatalf("%d row files, the catalog names %d", len(names), rep.Files)
+	for _, name := range names {
+		n, ok := parseRowFileName(name)
+		if _, named, err := c.s.kv.Get(fileKey(n), nil); !ok || !named || err != nil {
+			c.t.Fatalf("file %s is not in the catalog: %v", name, err)
+		}
 	}
 }
 
