@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/seed69692123/netdb/query"
@@ -219,16 +220,18 @@ func (p *parser) refuseChange() {
 	if !p.isKw(kwSet) {
 		p.tableAlias()
 	}
-	var columns []string
-	var values []string
+	var fields []string // of the event, as JSON
 	add := func(n *query.Name, v query.Expr) {
-		columns = append(columns, n.String())
-		switch v.(type) {
-		case *query.Literal, *query.Param:
-			values = append(values, v.String())
-		default:
-			values = append(values, "…") // an event holds values, not what they are computed from
+		value := "…" // an event holds values, not what they are computed from
+		switch v := v.(type) {
+		case *query.Literal:
+			if value = v.Value.String(); v.Value.Kind() == query.KindText {
+				value = strconv.Quote(value)
+			}
+		case *query.Param:
+			value = v.String()
 		}
+		fields = append(fields, strconv.Quote(n.String())+": "+value)
 	}
 	var set []func()
 	if !del {
@@ -252,11 +255,9 @@ func (p *parser) refuseChange() {
 		f()
 	}
 	if del {
-		columns = append(columns, "deleted")
-		values = append(values, "TRUE")
+		fields = append(fields, `"deleted": true`)
 	}
-	panic(e.WithHint("append an event that says so: INSERT INTO %s (%s) VALUES (%s)",
-		table, strings.Join(columns, ", "), strings.Join(values, ", ")))
+	panic(e.WithHint("append an event to %s that says so: {%s}", table, strings.Join(fields, ", ")))
 }
 
 // keys calls add for every column = literal that a condition demands.
