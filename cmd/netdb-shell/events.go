@@ -322,11 +322,9 @@ func (sh *shell) cmdTail(ctx context.Context, w *words) error {
 			return err
 		}
 	}
-	if err := errors.Join(out.end(), t.Close()); err != nil {
-		return err
+	cause := t.Err() // Close leaves another
+	if errors.Is(cause, context.Canceled) {
+		cause = nil // Ctrl-C is how a follower ends
 	}
-	if errors.Is(t.Err(), context.Canceled) {
-		return nil // Ctrl-C is how a follower ends
-	}
-	return t.Err()
+	return errors.Join(cause, out.end(), t.Close())
 }

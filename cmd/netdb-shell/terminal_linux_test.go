@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -161,5 +163,35 @@ func TestTerminal(t *testing.T) {
 	tm.enter("\x04")
 	if err := tm.cmd.Wait(); err != nil {
 		t.Errorf("after Ctrl-D: %v", err)
+	}
+}
+
+// TestFollowerEnds checks that Ctrl-C is no failure of a shell that follows a log.
+func TestFollowerEnds(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	if code := run([]string{dir, ".append a {}"}, strings.NewReader(""), io.Discard, os.Stderr); code != 0 {
+		t.Fatal(code)
+	}
+	follower := exec.CommandContext(t.Context(), shellPath(t), dir, ".tail", "a", "-f")
+	var errOut strings.Builder
+	follower.Stderr = &errOut
+	out, err := follower.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := follower.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(out)
+	for range 2 { // the names of the columns and the event
+		if _, err := r.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := follower.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := follower.Wait(); err != nil || errOut.Len() > 0 {
+		t.Errorf("%v, %q", err, errOut.String())
 	}
 }
