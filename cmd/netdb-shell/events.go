@@ -121,7 +121,7 @@ func (sh *shell) cmdAppend(ctx context.Context, w *words) error {
 	}
 	done, err := l.Append(ctx, e, redex.AppendOptions{})
 	if err != nil {
-		return fmt.Errorf("append to %q: %w", name, err)
+		return err
 	}
 	sh.token = fold.TokenOf(done.Position)
 	return sh.table([]string{"log", "seq", "token"}, func(add func(...any) error) error {
