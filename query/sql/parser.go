@@ -197,7 +197,7 @@ func (p *parser) leave() { p.depth-- }
 // grow records that a tree of this height stands at pos.
 func (p *parser) grow(height int, at query.Span) int {
 	if height > maxHeight {
-		panic(query.ErrorAt(at, query.CodeTooDeep, "the statement chains more than %d operators", maxHeight).
+		panic(query.ErrorAt(at, query.CodeTooDeep, "the statement chains more than %d operators or names", maxHeight).
 			WithHint("a long list of alternatives is shorter as IN (…)"))
 	}
 	return height
@@ -250,6 +250,7 @@ func (p *parser) path(what string) []query.Ident {
 	for p.isSub(subDot) {
 		p.advance()
 		parts = append(parts, p.label("a name after the dot"))
+		p.grow(len(parts), parts[0].Span)
 	}
 	return parts
 }

@@ -150,6 +150,7 @@ func (p *parser) named() query.Expr {
 				WithHint("%s.* stands alone in a select list", p.src[t.Pos:p.toks[p.i-2].End]))
 		}
 		parts = append(parts, p.label("a name after the dot"))
+		p.grow(len(parts), first.Span)
 	}
 	if p.isSub(subLParen) {
 		return p.call(t.Pos, parts)
