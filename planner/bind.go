@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"math"
 
 	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/planner/vector"
@@ -201,10 +202,12 @@ func (b *binder) count(e query.Expr, what string, null int64) (int64, error) {
 	switch {
 	case v.IsNull():
 		return null, nil
+	case v.Kind() == query.KindBig && v.String()[0] != '-':
+		return 0, query.Errorf(e, query.CodeOutOfRange, "%s goes up to %d", what, int64(math.MaxInt64))
+	case v.Kind() == query.KindBig, v.Kind() == query.KindInt && v.Int() < 0:
+		return 0, query.Errorf(e, query.CodeOutOfRange, "%s must not be negative", what)
 	case v.Kind() != query.KindInt:
 		return 0, query.Errorf(e, query.CodeType, "%s wants an integer, not %s", what, v.Kind().Type())
-	case v.Int() < 0:
-		return 0, query.Errorf(e, query.CodeOutOfRange, "%s must not be negative", what)
 	}
 	return v.Int(), nil
 }
