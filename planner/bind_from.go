@@ -239,7 +239,7 @@ func (b *binder) unknownTable(ref *query.TableName, all []TableName) error {
 		parts[i] = p.Name
 	}
 	name := strings.Join(parts, ".")
-	e := query.Errorf(ref, query.CodeUnknownTable, "no table %q", name)
+	e := query.Errorf(ref, query.CodeUnknownTable, "no table %q", clip(name))
 	var candidates []string
 	for _, t := range all {
 		if t.Name == name || t.Name == strings.Join(parts, "/") {

@@ -343,8 +343,8 @@ func (b *binder) inside(n query.Node, x exec.Expr, rest []query.Ident) (exec.Exp
 
 // unknownName says that a column is unknown and what was probably meant.
 func (b *binder) unknownName(s *scope, n *query.Name, parts []query.Ident, tables []*table) error {
-	first := parts[0].Name
-	dotted := PathText(identNames(parts))
+	first := clip(parts[0].Name)
+	dotted := clip(PathText(identNames(parts)))
 	e := query.Errorf(n, query.CodeUnknownColumn, "no column %s", dotted)
 	if len(tables) == 0 {
 		if s != nil && s.where != "" {
@@ -376,7 +376,7 @@ func (b *binder) unknownName(s *scope, n *query.Name, parts []query.Ident, table
 		if err != nil {
 			return err
 		}
-		if tree.kids[first] != nil && strings.HasPrefix(first, "_") {
+		if tree.kids[parts[0].Name] != nil && strings.HasPrefix(first, "_") {
 			return query.Errorf(n, query.CodeUnknownColumn, "no column %s of the log's own", first).
 				WithHint("the payload's field is _payload.%s", dotted)
 		}
@@ -384,9 +384,9 @@ func (b *binder) unknownName(s *scope, n *query.Name, parts []query.Ident, table
 			candidates = append(candidates, strings.Join(f.Path, "."))
 		}
 	}
-	near := query.Nearest(strings.Join(identNames(parts), "."), candidates)
+	near := query.Nearest(clip(strings.Join(identNames(parts), ".")), candidates)
 	safe := ""
-	if dynamic != nil {
+	if dynamic != nil && len(dotted) < clipAt { // a longer one would be no help
 		safe = "_payload"
 		if s != nil && len(s.tables) > 1 && dynamic.name != "" {
 			safe = quoteName(dynamic.name) + "._payload"

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/seed69692123/netdb/planner/exec"
@@ -104,6 +105,24 @@ func TestCatalogueGrows(t *testing.T) {
 	c.log(newLog("m", `{"b":1}`))
 	if _, err := planSQL(t.Context(), c, "SELECT b FROM l, m", Options{}); err == nil || !strings.Contains(err.Error(), "ambiguous") {
 		t.Error("got", err)
+	}
+}
+
+// TestLongNames: a message shows the beginning of a name, however long it is.
+func TestLongNames(t *testing.T) {
+	c := memCatalog{}
+	c.log(newLog("l", `{"a":1}`))
+	for _, s := range []string{
+		`SELECT "` + strings.Repeat("x", 1<<20) + `" FROM l`,
+		`SELECT a` + strings.Repeat(".é", 3000) + ` FROM l`,
+		`SELECT _` + strings.Repeat(".x", 3000) + ` FROM l`,
+		`SELECT 1 FROM "` + strings.Repeat("é", 1<<20) + `"`,
+	} {
+		_, err := planSQL(t.Context(), c, s, Options{})
+		e, ok := errors.AsType[*query.Error](err)
+		if !ok || len(e.Msg)+len(e.Hint) > 1000 || !utf8.ValidString(e.Msg) {
+			t.Errorf("%.40s: %.2000v", s, err)
+		}
 	}
 }
 
