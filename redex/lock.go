@@ -16,9 +16,14 @@ type LockedError struct {
 	Dir  string
 	PID  int    // 0 when unknown
 	Host string // "" when unknown
+	// Readers says that others have it open only to read, which keeps a writer out. Who they are is not written down.
+	Readers bool
 }
 
 func (e *LockedError) Error() string {
+	if e.Readers {
+		return fmt.Sprintf("redex: store %s is locked: it is open read-only elsewhere", e.Dir)
+	}
 	if e.PID == 0 {
 		return fmt.Sprintf("redex: store %s is locked by another process", e.Dir)
 	}
@@ -62,6 +67,9 @@ func lockDir(dir string, shared bool) (*dirLock, error) {
 		defer f.Close()
 		if !errors.Is(err, errHeld) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		if !shared && tryLock(f, true) == nil { // the file still names the last writer, which has gone
+			return nil, &LockedError{Dir: dir, Readers: true}
 		}
 		owner := readOwner(f)
 		return nil, &LockedError{Dir: dir, PID: owner.pid, Host: owner.host}

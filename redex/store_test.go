@@ -84,6 +84,17 @@ func TestLocked(t *testing.T) {
 	mustClose(t, s)
 	s = mustOpen(t, dir, Options{})
 	mustClose(t, s)
+
+	// Readers keep a writer out, but not each other. The LOCK file names neither.
+	r1, r2 := mustOpen(t, dir, Options{ReadOnly: true}), mustOpen(t, dir, Options{ReadOnly: true})
+	_, err = Open(t.Context(), dir, Options{})
+	if l, ok := errors.AsType[*LockedError](err); !ok || !l.Readers || l.PID != 0 {
+		t.Errorf("open to write while it is read: %v", err)
+	}
+	mustClose(t, r1)
+	mustClose(t, r2)
+	s = mustOpen(t, dir, Options{})
+	mustClose(t, s)
 }
 
 func TestCopied(t *testing.T) {
