@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed69692123/netdb/query"
 )
@@ -207,7 +208,7 @@ func valueOf(a any) (query.Value, error) {
 	case time.Duration:
 		return query.Interval(0, 0, int64(x)), nil
 	case json.RawMessage:
-		if !json.Valid(x) {
+		if !json.Valid(x) || !utf8.Valid(x) {
 			return query.Value{}, fmt.Errorf("json.RawMessage is not well-formed JSON")
 		}
 		return query.JSON(string(x)), nil
@@ -232,6 +233,9 @@ func valueOf(a any) (query.Value, error) {
 	case reflect.Float32, reflect.Float64:
 		return query.Double(r.Float()), nil
 	case reflect.String:
+		if !utf8.ValidString(r.String()) {
+			return query.Value{}, fmt.Errorf("%s is not UTF-8: pass bytes as []byte", r.Type())
+		}
 		return query.Text(r.String()), nil
 	case reflect.Pointer:
 		if r.IsNil() {

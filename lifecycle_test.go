@@ -3,6 +3,7 @@ package netdb_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -167,4 +168,48 @@ func TestQueryLimits(t *testing.T) {
 		t.Errorf("%d queries active", m.QueriesActive)
 	}
 	noMoreGoroutines(t, before)
+}
+
+// TestArguments passes arguments that are no SQL values.
+func TestArguments(t *testing.T) {
+	db, err := netdb.OpenMemory(t.Context(), netdb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	type name string
+	for _, arg := range []any{"\xff", name("a\xc3"), json.RawMessage("{"), json.RawMessage("\"\xff\""), make(chan int), func() {}, time.Time{}} {
+		if err := drain(db.Query(t.Context(), `SELECT $1 AS x`, arg)); err == nil || !strings.Contains(err.Error(), "argument 1") {
+			t.Errorf("%#v: %v", arg, err)
+		}
+	}
+}
+
+// TestNoRow asks for values where there is no row.
+func TestNoRow(t *testing.T) {
+	db, err := netdb.OpenMemory(t.Context(), netdb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query(t.Context(), `SELECT 1 AS x`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string) {
+		t.Helper()
+		var x int
+		if v, err := rows.Values(), rows.Scan(&x); v != nil || err == nil {
+			t.Errorf("%s: %v, %v", when, v, err)
+		}
+	}
+	check("before the first row")
+	if !rows.Next() || len(rows.Values()) != 1 || rows.Next() {
+		t.Error("not one row")
+	}
+	check("after the last row")
+	if err := rows.Close(); err != nil {
+		t.Error(err)
+	}
+	check("after Close")
 }

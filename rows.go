@@ -92,11 +92,15 @@ func (r *Rows) NextBatch() (*vector.Batch, error) {
 	return b, nil
 }
 
-// Value returns the value of column i in the current row.
+// Value returns the value of column i in the current row. It must not be called where there is none.
 func (r *Rows) Value(i int) query.Value { return exec.ValueAt(r.batch.Cols[i], r.batch.Row(r.row)) }
 
-// Values returns the values of the current row. The slice is valid until the next call.
+// Values returns the values of the current row, or nil where there is none: before the first Next and after the last. The slice
+// is valid until the next call.
 func (r *Rows) Values() []query.Value {
+	if r.batch == nil {
+		return nil
+	}
 	r.values = r.values[:0]
 	for i := range r.columns {
 		r.values = append(r.values, r.Value(i))
