@@ -50,13 +50,24 @@ func (sh *shell) importFrom(ctx context.Context, src *source, file, name string)
 	if err := redex.CheckName(name); err != nil {
 		return 0, 0, err
 	}
-	l, err := sh.writeLog(ctx, name)
-	if err != nil {
-		return 0, 0, err
+	var l *redex.Log
+	ready := func() (err error) { // a file that is no good from its first line on makes no log
+		if l == nil {
+			l, err = sh.writeLog(ctx, name)
+		}
+		return err
+	}
+	if sh.readonly {
+		if err := ready(); err != nil {
+			return 0, 0, err
+		}
 	}
 	began := time.Now()
 	bar := newProgress(sh.err, began)
 	kept, err := importLines(ctx, src, func(ctx context.Context, entries []redex.Entry, total int64) error {
+		if err := ready(); err != nil {
+			return err
+		}
 		done, err := l.AppendBatch(ctx, entries, redex.AppendOptions{})
 		if err != nil {
 			return err
@@ -69,6 +80,9 @@ func (sh *shell) importFrom(ctx context.Context, src *source, file, name string)
 		bar.update(time.Now(), total, part)
 		return nil
 	})
+	if err == nil {
+		err = ready() // nothing was in the file
+	}
 	bar.done()
 	took := time.Since(began)
 	if err != nil {
