@@ -344,7 +344,11 @@ func (h *Handle[S]) fits(ctx context.Context, head *header) error {
 		}
 		// Of an epoch that ended, only what was placed before the next one began is still there. Ordinal 0 is of sealed
 		// events, which no epoch loses.
-		for _, e := range h.store.Epochs() {
+		epochs := h.store.Epochs()
+		if epochs[0].Epoch > head.epoch+1 && m.Ordinal > 0 {
+			return unusable(fmt.Errorf("log %q: the end of epoch %d is forgotten: %w", l.name, head.epoch, redex.ErrEpoch))
+		}
+		for _, e := range epochs {
 			if e.Epoch > head.epoch && m.Ordinal >= e.First {
 				return unusable(fmt.Errorf("log %q: it has folded what was lost at the end of epoch %d: %w", l.name, head.epoch, redex.ErrEpoch))
 			}

@@ -231,6 +231,13 @@ type epochStart struct {
 	first Ordinal
 }
 
+// maxEpochs is how many epochs a store remembers, the newest ones, so that their list is never too long for the catalog. A
+// position of an older one gets ErrEpoch, whether or not its event is still there.
+const maxEpochs = 1024
+
+// newestEpochs returns the epochs to remember of an ascending list.
+func newestEpochs(all []epochStart) []epochStart { return all[max(0, len(all)-maxEpochs):] }
+
 // metaRecord is the state of the whole store at one ordinal.
 type metaRecord struct {
 	ordinal  Ordinal // the catalog holds everything up to this frame

@@ -254,6 +254,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 	for _, e := range j.Epochs() {
 		s.epochs = append(s.epochs, epochStart{Epoch(e.Epoch), Ordinal(e.First)})
 	}
+	s.epochs = newestEpochs(s.epochs)
 	s.recovery.Clean, s.recovery.MayHaveLost, s.recovery.Replayed = rec.Clean, rec.MayHaveLost || rec.Empty && mustExist, r.frames
 	if rec.Cut != nil {
 		s.recovery.Dropped = rec.Cut.Bytes

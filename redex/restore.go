@@ -37,6 +37,7 @@ func (seed *Seed) meta() metaRecord {
 	for _, e := range seed.Epochs {
 		m.epochs = append(m.epochs, epochStart{e.Epoch, e.First})
 	}
+	m.epochs = newestEpochs(m.epochs)
 	return m
 }
 

@@ -199,3 +199,35 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestManyEpochs has a store begin after more power losses than its catalog can list.
+func TestManyEpochs(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir() + "/store"
+	seed := Seed{ID: newStoreID(), Cut: Cut{Ordinal: 1 << 40, Time: 1 << 40}, NextLog: 1}
+	for e := range 10_000 {
+		seed.Epochs = append(seed.Epochs, EpochStart{Epoch: Epoch(e + 1), First: Ordinal(1<<39 + e)})
+	}
+	r, err := Create(ctx, dir, seed, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Finish(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, dir, Options{})
+	defer mustClose(t, s)
+	mustAppend(t, mustLog(t, s, "a"), "x")
+	if err := s.Seal(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s.Epoch() != 10_001 || len(s.Epochs()) != maxEpochs {
+		t.Errorf("epoch %d of %d", s.Epoch(), len(s.Epochs()))
+	}
+	for e, want := range map[Epoch]error{1: ErrEpoch, 9_900: nil} {
+		p := Position{Store: s.ID(), Log: 1, Epoch: e, Ordinal: Ordinal(1<<39 + e - 1)}
+		if err := s.CheckPosition(p); !errors.Is(err, want) {
+			t.Errorf("position of epoch %d: %v", e, err)
+		}
+	}
+}

@@ -105,7 +105,7 @@ type EpochStart struct {
 	First Ordinal
 }
 
-// Epochs returns the epochs of the store, oldest first.
+// Epochs returns the epochs of the store that it remembers, the newest 1,024, oldest first.
 func (s *Store) Epochs() []EpochStart {
 	out := make([]EpochStart, len(s.epochs))
 	for i, e := range s.epochs {
