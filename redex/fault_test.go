@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/seed69692123/netdb/internal/simdisk"
 )
@@ -96,12 +97,14 @@ func TestDiskFull(t *testing.T) {
 	if b := l.Bounds(); b.Next != next {
 		t.Fatalf("%d events, want %d", b.Next, next)
 	}
+	if err := s.Seal(ctx); !errors.Is(err, ErrReadOnly) {
+		t.Fatalf("seal on a full disk: %v", err)
+	}
 	d.SetFull(false)
-	for range 1000 { // the background notices the room by itself
-		if err = put(next); err == nil {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); runtime.Gosched() { // the background notices the room by itself
+		if err = put(next); err == nil || errors.Is(err, ErrFailed) {
 			break
 		}
-		runtime.Gosched()
 	}
 	if err != nil {
 		t.Fatalf("append after there was room again: %v", err)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/seed69692123/netdb/redex/internal/kv"
 	"github.com/seed69692123/netdb/redex/journal"
 )
 
@@ -131,6 +132,9 @@ func (s *Store) sealTo(ctx context.Context, target Ordinal) error {
 			return fmt.Errorf("seal: %w", err)
 		}
 		err := s.sealPass(ctx, target)
+		if journal.IsDiskFull(err) && !errors.Is(err, ErrReadOnly) && !errors.Is(err, ErrFailed) {
+			err = fmt.Errorf("%w: %w", ErrReadOnly, err) // until there is room again
+		}
 		if err != nil {
 			err = fmt.Errorf("seal: %w", err)
 		}
@@ -232,6 +236,9 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 		return errors.Join(err, p.abandon())
 	}
 	if err := s.kv.Apply(ctx, p.batch); err != nil {
+		if errors.Is(err, kv.ErrFailed) {
+			return s.wrap("catalog", err) // the batch may have reached the disk: the file stays until the next open knows
+		}
 		return errors.Join(s.wrap("catalog", err), p.abandon())
 	}
 	applied = true

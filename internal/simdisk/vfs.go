@@ -71,7 +71,12 @@ func (v diskFS) Link(oldname, newname string) error {
 }
 
 func (v diskFS) Remove(name string) error {
-	return v.do("remove "+name, false, func(m *vfs.MemFS) error { return m.Remove(name) })
+	return v.do("remove "+name, false, func(m *vfs.MemFS) error {
+		if i, err := m.Stat(name); err == nil && i.Size() >= freedBytes {
+			v.d.freed = freedOps
+		}
+		return m.Remove(name)
+	})
 }
 
 func (v diskFS) RemoveAll(name string) error {
