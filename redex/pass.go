@@ -31,6 +31,7 @@ type pass struct {
 	row   sealed.Row
 	sbuf  []byte // of spans
 	kbuf  []byte
+	moved []Seq // rows of the catalog that went to a run
 }
 
 // sealedLog is what a pass does to one log.
@@ -105,7 +106,7 @@ func (p *pass) delete(d *sealedLog) error {
 	if err := p.eachRun(id, 0, maxSeq, func(_ []byte, rec runRecord) error {
 		p.files[rec.file]--
 		return nil
-	}); err != nil {
+	}); p.passOver(d, err) != nil {
 		return err
 	}
 	errs := []error{p.batch.Delete(nameKey(d.log.name)), p.batch.Delete(idKey(id))}
@@ -170,7 +171,9 @@ func (p *pass) trim(d *sealedLog) error {
 		return p.batch.Delete(key)
 	})
 	if err != nil && !errors.Is(err, errStop) {
-		return err
+		if err = p.passOver(d, err); err != nil {
+			return err
+		}
 	}
 	if floor > d.rec.rowsFrom {
 		// Rows are few, so they are counted anew.
@@ -178,13 +181,13 @@ func (p *pass) trim(d *sealedLog) error {
 			d.rec.rowsBytes -= int64(len(v))
 			return nil
 		})
-		if err != nil {
-			return err
-		}
-		if err := p.batch.DeleteRange(logSeqKey(keyRow, id, d.rec.rowsFrom), logSeqKey(keyRow, id, floor)); err != nil {
+		if err = p.passOver(d, err); err != nil {
 			return err
 		}
 		d.rec.rowsFrom = floor
+	}
+	if err := p.batch.DeleteRange(logSeqKey(keyRow, id, 0), logSeqKey(keyRow, id, floor)); err != nil {
+		return err
 	}
 	return p.batch.DeleteRange(logSeqKey(keyLost, id, 0), logSeqKey(keyLost, id, floor))
 }
@@ -201,8 +204,34 @@ func (l *Log) sealedNext() Seq {
 	return l.sealed.next
 }
 
-// eachRow calls f for the values of the rows of a log in [from, to).
+// eachRow calls f for the values of the rows of a log in [from, to). From damage on it looks for each row by itself, and
+// returns the damage after all that can be read.
 func (s *Store) eachRow(id LogID, from, to Seq, f func(seq Seq, v []byte) error) error {
+	next := from
+	err := s.scanRows(id, from, to, func(seq Seq, v []byte) error {
+		next = seq + 1
+		return f(seq, v)
+	})
+	if !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	for ; next < to; next++ {
+		v, ok, gerr := s.kv.Get(logSeqKey(keyRow, id, next), nil)
+		switch {
+		case gerr == nil && ok:
+			gerr = f(next, v)
+		case gerr != nil:
+			gerr = s.wrap("catalog", gerr)
+		}
+		if gerr != nil && !errors.Is(gerr, ErrCorrupt) {
+			return gerr
+		}
+	}
+	return err
+}
+
+// scanRows is eachRow up to the first damage.
+func (s *Store) scanRows(id LogID, from, to Seq, f func(seq Seq, v []byte) error) error {
 	it, err := s.kv.NewIter(logSeqKey(keyRow, id, from), logSeqKey(keyRow, id, to))
 	if err != nil {
 		return s.wrap("catalog", err)
@@ -250,18 +279,34 @@ func (p *pass) move(d *sealedLog, from Seq) error {
 	}
 	id := d.log.id
 	if rows := d.rec.rowsFrom; rows < from {
+		moved := rows // the sequence after the last one moved
+		p.moved = p.moved[:0]
 		err := p.s.eachRow(id, rows, from, func(seq Seq, v []byte) error {
 			headers, err := decodeRow(v, &p.ev)
 			if err != nil {
 				return p.s.badRecord(logSeqKey(keyRow, id, seq), err)
 			}
+			if seq > moved { // what is damaged stays where it is, between two runs
+				if err := p.endRun(d); err != nil {
+					return err
+				}
+			}
 			p.ev.Seq = seq
+			moved = seq + 1
+			p.moved = append(p.moved, seq)
 			return p.addRow(d, headers)
 		})
-		if err != nil {
-			return err
+		if err == nil {
+			err = p.batch.DeleteRange(logSeqKey(keyRow, id, rows), logSeqKey(keyRow, id, from))
+		} else if err = p.passOver(d, err); err == nil {
+			for _, seq := range p.moved {
+				err = errors.Join(err, p.batch.Delete(logSeqKey(keyRow, id, seq)))
+			}
+			if moved < from {
+				err = errors.Join(err, p.endRun(d))
+			}
 		}
-		if err := p.batch.DeleteRange(logSeqKey(keyRow, id, rows), logSeqKey(keyRow, id, from)); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -270,6 +315,16 @@ func (p *pass) move(d *sealedLog, from Seq) error {
 	}
 	d.rec.rowsFrom, d.rec.rowsBytes = d.rec.next, 0
 	return p.endRun(d)
+}
+
+// passOver returns nil for damage of the catalog. What is damaged of one log must not keep the others from being sealed: it
+// stays as it is, reads of it say so, and the log goes on behind it.
+func (p *pass) passOver(d *sealedLog, err error) error {
+	if errors.Is(err, ErrCorrupt) {
+		p.s.log.Error("redex: sealing passes over damage", "log", d.log.name, "err", err)
+		return nil
+	}
+	return err
 }
 
 // runBytes is the size of a log's events that make a run, however few they are.

@@ -414,7 +414,7 @@ func (f *feed) loadRows() error {
 		}
 		v, err := it.Value()
 		if err != nil {
-			return s.wrap("catalog", err)
+			return f.loadRow(s.wrap("catalog", err))
 		}
 		f.buf = append(f.buf, v...)
 		f.ends = append(f.ends, len(f.buf))
@@ -423,10 +423,27 @@ func (f *feed) loadRows() error {
 		}
 	}
 	if err := it.Err(); err != nil {
-		return s.wrap("catalog", err)
+		return f.loadRow(s.wrap("catalog", err))
 	}
 	if len(f.ends) == 0 {
 		return f.lost()
+	}
+	f.src, f.rest = fromRows, f.buf
+	return nil
+}
+
+// loadRow is called when the rows from the next event on could not all be read. It goes on with those that were, or with the
+// first one when that is not in the damaged place; else it returns the cause.
+func (f *feed) loadRow(cause error) error {
+	if len(f.ends) == 0 {
+		if !errors.Is(cause, ErrCorrupt) {
+			return cause
+		}
+		b, ok, err := f.l.s.kv.Get(logSeqKey(keyRow, f.l.id, f.at), f.buf[:0])
+		if err != nil || !ok {
+			return cause
+		}
+		f.buf, f.ends = b, append(f.ends, len(b))
 	}
 	f.src, f.rest = fromRows, f.buf
 	return nil
