@@ -288,6 +288,8 @@ func (b *binder) asOf(a *query.AsOf) error {
 		b.asof.set = false
 	case a.Kind == query.AsOfTimestamp && v.Kind() == query.KindTime:
 		b.asof.at = v.Nanos()
+	case a.Kind == query.AsOfSeq && v.Kind() == query.KindInt && v.Int() < 0:
+		return query.Errorf(a.Expr, query.CodeOutOfRange, "AS OF SEQ must not be negative")
 	case a.Kind == query.AsOfSeq && v.Kind() == query.KindInt:
 		b.asof.at = v.Int()
 	case a.Kind == query.AsOfTimestamp:
