@@ -194,7 +194,11 @@ func fixtureDB(t *testing.T, state string) *netdb.DB {
 	}
 	appendPart := func(from, to func(n int) int) {
 		for name, entries := range logs {
-			log, err := db.OpenLog(ctx, name, redex.LogOptions{})
+			var o redex.LogOptions
+			if name == "declared" {
+				o.Fields = [][]string{{"later", "on"}, {"a"}, {"deep"}}
+			}
+			log, err := db.OpenLog(ctx, name, o)
 			if err != nil {
 				t.Fatal(err)
 			}

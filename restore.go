@@ -220,7 +220,7 @@ func (rs *restore) catalog() error {
 
 func (rs *restore) begin(l snapshotLog) (*redex.RestoredLog, error) {
 	log, err := rs.store.Log(redex.LogInfo{
-		ID: redex.LogID(l.ID), Name: l.Name, Created: l.Created, Options: redex.LogOptions{CheckJSON: l.CheckJSON},
+		ID: redex.LogID(l.ID), Name: l.Name, Created: l.Created, Options: redex.LogOptions{CheckJSON: l.CheckJSON, Fields: l.Fields},
 		Bounds: redex.Bounds{Floor: redex.Seq(l.Floor), Next: redex.Seq(l.Next)},
 	}, l.Last)
 	if err != nil {

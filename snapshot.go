@@ -130,7 +130,7 @@ func (s *snapshot) describe(ctx context.Context, info redex.LogInfo) (snapshotLo
 	}
 	l := snapshotLog{
 		ID: uint64(info.ID), Name: info.Name, Created: info.Created, Floor: uint64(b.Floor), Next: uint64(b.Next),
-		CheckJSON: info.Options.CheckJSON,
+		CheckJSON: info.Options.CheckJSON, Fields: info.Options.Fields,
 	}
 	if l.Last = log.Stats().LastTime; l.Last > s.cut.Time { // events came after the cut
 		l.Last = 0

@@ -39,14 +39,15 @@ type snapshotEpoch struct {
 
 // snapshotLog is one entry of the catalog section.
 type snapshotLog struct {
-	ID        uint64 `msgpack:"id"`
-	Name      string `msgpack:"name"`
-	Created   int64  `msgpack:"created"`
-	Floor     uint64 `msgpack:"floor"`
-	Next      uint64 `msgpack:"next"`
-	Last      int64  `msgpack:"last"`
-	Held      bool   `msgpack:"held"`
-	CheckJSON bool   `msgpack:"check_json,omitempty"`
+	ID        uint64     `msgpack:"id"`
+	Name      string     `msgpack:"name"`
+	Created   int64      `msgpack:"created"`
+	Floor     uint64     `msgpack:"floor"`
+	Next      uint64     `msgpack:"next"`
+	Last      int64      `msgpack:"last"`
+	Held      bool       `msgpack:"held"`
+	CheckJSON bool       `msgpack:"check_json,omitempty"`
+	Fields    [][]string `msgpack:"fields,omitempty"`
 }
 
 const flagTombstone = 1

@@ -49,6 +49,7 @@ const (
 	tagName      = 1
 	tagOptions   = 2
 	tagCheckJSON = 1 // of options
+	tagFields    = 2 // of options
 )
 
 // Limits of an entry besides MaxPayloadBytes.
@@ -431,21 +432,65 @@ func appendOptions(dst []byte, o LogOptions) []byte {
 	if o.CheckJSON {
 		dst = append(dst, tagCheckJSON, 1, 1)
 	}
+	if len(o.Fields) > 0 {
+		var paths, names []byte
+		for _, path := range o.Fields {
+			names = names[:0]
+			for _, name := range path {
+				names = appendLengthPrefixed(names, []byte(name))
+			}
+			paths = appendLengthPrefixed(paths, names)
+		}
+		dst = appendLengthPrefixed(append(dst, tagFields), paths)
+	}
 	return dst
+}
+
+// eachPrefixed calls f for each of the length-prefixed pieces that b is made of.
+func eachPrefixed(b []byte, f func([]byte) error) error {
+	for len(b) > 0 {
+		n, rest, err := uvarint(b)
+		if err != nil {
+			return err
+		}
+		if n > uint64(len(rest)) {
+			return errShort
+		}
+		if err := f(rest[:n]); err != nil {
+			return err
+		}
+		b = rest[n:]
+	}
+	return nil
 }
 
 func decodeOptions(b []byte) (LogOptions, error) {
 	var o LogOptions
 	err := eachField(b, func(tag uint8, v []byte) (bool, error) {
-		if tag != tagCheckJSON {
+		switch tag {
+		case tagCheckJSON:
+			if len(v) != 1 || v[0] != 1 {
+				return true, errVarint
+			}
+			o.CheckJSON = true
+		case tagFields:
+			return true, eachPrefixed(v, func(names []byte) error {
+				var path []string
+				err := eachPrefixed(names, func(name []byte) error {
+					path = append(path, string(name))
+					return nil
+				})
+				o.Fields = append(o.Fields, path)
+				return err
+			})
+		default:
 			return false, nil
 		}
-		if len(v) != 1 || v[0] != 1 {
-			return true, errVarint
-		}
-		o.CheckJSON = true
 		return true, nil
 	})
+	if err == nil {
+		err = o.validate()
+	}
 	return o, err
 }
 

@@ -126,7 +126,7 @@ func TestUnknown(t *testing.T) {
 
 func FuzzBody(f *testing.F) {
 	f.Add(bodyOf(1, 0, sampleEntries()...))
-	f.Add(appendSettings(appendCreate(nil, 1, "log", LogOptions{CheckJSON: true}), 1, LogOptions{}))
+	f.Add(appendSettings(appendCreate(nil, 1, "log", LogOptions{CheckJSON: true, Fields: [][]string{{"a", "b"}}}), 1, LogOptions{}))
 	f.Add(appendPart(nil, partDelete, 3, 9, 0))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -164,8 +164,8 @@ func TestRecords(t *testing.T) {
 	if m, err := decodeMeta(meta.encode()); err != nil || !reflect.DeepEqual(m, meta) {
 		t.Error(m, err)
 	}
-	log := logRecord{id: 3, options: LogOptions{CheckJSON: true}, created: 7, floor: 2, next: 1 << 40, lastTime: -1, rowsFrom: 99, rowsBytes: 5, runs: 6, rawBytes: 7, storedBytes: 8}
-	if l, err := decodeLog(log.encode()); err != nil || l != log {
+	log := logRecord{id: 3, options: LogOptions{CheckJSON: true, Fields: [][]string{{"a", "b c"}, {""}}}, created: 7, floor: 2, next: 1 << 40, lastTime: -1, rowsFrom: 99, rowsBytes: 5, runs: 6, rawBytes: 7, storedBytes: 8}
+	if l, err := decodeLog(log.encode()); err != nil || !reflect.DeepEqual(l, log) {
 		t.Error(l, err)
 	}
 	run := runRecord{file: 3, last: 9, rows: 4, min: -7, max: 1 << 60, raw: 5, stored: 6, at: sealed.Location{Offset: 1 << 40, Length: 1<<32 - 1}}
@@ -214,7 +214,7 @@ func FuzzRecords(f *testing.F) {
 			}
 		}
 		if l, err := decodeLog(b); err == nil {
-			if n, err := decodeLog(l.encode()); err != nil || n != l {
+			if n, err := decodeLog(l.encode()); err != nil || !reflect.DeepEqual(n, l) {
 				t.Error(l, n, err)
 			}
 		}
@@ -270,7 +270,7 @@ func TestFormatPages(t *testing.T) {
 		fmt.Sprintf("| %d | key | bytes, at most %s", tagKey, number(MaxKeyBytes)), fmt.Sprintf("| %d | idempotency number", tagIdempotency),
 		fmt.Sprintf("| %d | headers | uvarint number of headers, 1 to %d", tagHeaders, MaxHeaders), fmt.Sprintf("| %d | schema version", tagSchema),
 		fmt.Sprintf("Unknown tags from %d on", tagOptional), number(MaxPayloadBytes), number(MaxHeaderBytes),
-		fmt.Sprintf("name (%d), options (%d)", tagName, tagOptions),
+		fmt.Sprintf("name (%d), options (%d)", tagName, tagOptions), fmt.Sprintf("%d, *check JSON*", tagCheckJSON), fmt.Sprintf("%d, *declared fields*", tagFields),
 	} {
 		if !strings.Contains(events, want) {
 			t.Errorf("events.md does not say %q", want)

@@ -14,7 +14,8 @@ type Log struct {
 	id        LogID
 	name      string
 	created   int64
-	checkJSON atomic.Bool
+	checkJSON atomic.Bool // options.CheckJSON, for every append
+	options   atomic.Pointer[LogOptions]
 
 	// Guarded by the store's append lock.
 	next     Seq    // that the next event gets
@@ -50,7 +51,7 @@ func (l *Log) ID() LogID { return l.id }
 func (l *Log) Name() string { return l.name }
 
 // Options returns the log's options.
-func (l *Log) Options() LogOptions { return LogOptions{CheckJSON: l.checkJSON.Load()} }
+func (l *Log) Options() LogOptions { return *l.options.Load() }
 
 // Bounds returns what can be read now, as one consistent pair.
 func (l *Log) Bounds() Bounds {

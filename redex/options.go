@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -125,6 +126,31 @@ func (o Options) Validate() error {
 // LogOptions configure one log. The zero value is the default of each field.
 type LogOptions struct {
 	CheckJSON bool // refuse JSON payloads that are not well-formed
+	// Fields declares payload paths before an event has them, so that queries know their names: each is the names from the
+	// payload's top down. At most MaxFieldBytes together. The slices must not be changed afterwards.
+	Fields [][]string
+}
+
+// MaxFieldBytes bounds the names of LogOptions.Fields, each counted with 4 bytes more.
+const MaxFieldBytes = 16 << 10
+
+func (o *LogOptions) validate() error {
+	total := 0
+	for _, path := range o.Fields {
+		if len(path) == 0 {
+			return fmt.Errorf("%w: an empty path in Fields", ErrOptions)
+		}
+		for _, name := range path {
+			if !utf8.ValidString(name) {
+				return fmt.Errorf("%w: %q in Fields is not UTF-8", ErrOptions, name)
+			}
+			total += len(name) + 4
+		}
+	}
+	if total > MaxFieldBytes {
+		return fmt.Errorf("%w: Fields are over %d bytes", ErrOptions, MaxFieldBytes)
+	}
+	return nil
 }
 
 // Durability overrides the store's policy for one append.

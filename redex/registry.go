@@ -20,6 +20,7 @@ import (
 func (s *Store) newLogLocked(name string, rec logRecord) *Log {
 	l := &Log{s: s, id: rec.id, name: name, created: rec.created, next: rec.next, floor: rec.floor, sealed: rec}
 	l.checkJSON.Store(rec.options.CheckJSON)
+	l.options.Store(&rec.options)
 	s.reg.logs[rec.id] = weak.Make(l)
 	runtime.AddCleanup(l, s.forget, rec.id)
 	return l
@@ -166,7 +167,7 @@ func (s *Store) OpenLog(ctx context.Context, name string, o LogOptions) (*Log, e
 
 // create makes the log of that name, or returns the one there is.
 func (s *Store) create(ctx context.Context, name string, o LogOptions) (l *Log, made bool, err error) {
-	if err := CheckName(name); err != nil {
+	if err := errors.Join(CheckName(name), o.validate()); err != nil {
 		return nil, false, err
 	}
 	s.createMu.Lock()
@@ -300,6 +301,9 @@ func (s *Store) deleteLocked(l *Log, o Ordinal) {
 
 // SetOptions replaces a log's options.
 func (s *Store) SetOptions(ctx context.Context, name string, o LogOptions) error {
+	if err := o.validate(); err != nil {
+		return fmt.Errorf("set options of %q: %w", name, err)
+	}
 	l, err := s.Log(name)
 	if err != nil {
 		return fmt.Errorf("set options: %w", err)
@@ -311,6 +315,7 @@ func (s *Store) SetOptions(ctx context.Context, name string, o LogOptions) error
 
 func (l *Log) setOptionsLocked(o LogOptions, at Ordinal) {
 	l.checkJSON.Store(o.CheckJSON)
+	l.options.Store(&o)
 	l.addChangeLocked(change{ordinal: at, typ: partSettings, options: o})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -112,7 +113,7 @@ func TestRestore(t *testing.T) {
 		if info.Name == "cut" {
 			info.Bounds.Floor = info.Bounds.Next
 		}
-		if got != info {
+		if !reflect.DeepEqual(got, info) {
 			t.Fatalf("restored %+v, want %+v", got, info)
 		}
 		was, _ := s.Log(info.Name)

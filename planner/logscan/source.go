@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seed69692123/netdb/planner"
 	"github.com/seed69692123/netdb/planner/vector"
@@ -68,6 +69,7 @@ func (s *Source) Fields(ctx context.Context, complete bool) (planner.Catalogue, 
 	}
 	c := s.fields.catalogue()
 	c.Open = c.Open || s.bounds.Len() == 0
+	c.Fields = withDeclared(c.Fields, s.log.Options().Fields)
 	return c, nil
 }
 
@@ -138,4 +140,27 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 		return newParallel(s, p, from, to, rows, min(r.Threads, maxThreads), skipped), nil
 	}
 	return newForward(s, p, from, to, rows, skipped), nil
+}
+
+// withDeclared adds the paths that a log's options declare and no event has had, behind those seen. Objects on the way are
+// declared with them.
+func withDeclared(fields []planner.Field, declared [][]string) []planner.Field {
+	if len(declared) == 0 {
+		return fields
+	}
+	key := func(path []string) string { return fmt.Sprintf("%q", path) }
+	seen := make(map[string]bool, len(fields))
+	for _, f := range fields {
+		seen[key(f.Path)] = true
+	}
+	fields = slices.Clone(fields) // the catalogue's own is shared
+	for _, path := range declared {
+		for n := 1; n <= len(path); n++ {
+			if k := key(path[:n]); !seen[k] {
+				seen[k] = true
+				fields = append(fields, planner.Field{Path: path[:n:n], Type: vector.Any})
+			}
+		}
+	}
+	return fields
 }
