@@ -114,7 +114,8 @@ func (sh *shell) cmdSchema(ctx context.Context, w *words) error {
 	var chosen []tableName
 	for _, t := range all {
 		names = append(names, t.name)
-		if len(given) == 0 || t.name == given[0] || t.sql == given[0] {
+		// The quotes of a name as SQL has it are gone from a word of a command.
+		if len(given) == 0 || t.name == given[0] || t.sql == given[0] || strings.ReplaceAll(t.sql, `"`, "") == given[0] {
 			chosen = append(chosen, t)
 		}
 	}
