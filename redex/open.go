@@ -86,8 +86,7 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	s := &Store{o: o, dir: dir, log: o.Logger, done: make(chan struct{}), dirtyGen: 1}
 	s.bg, s.stop = context.WithCancelCause(context.Background())
 	s.seal.wake = make(chan struct{}, 1)
-	s.reg.logs = map[LogID]weak.Pointer[Log]{}
-	s.reg.names = map[string]pendingName{}
+	s.reg = &registry{logs: map[LogID]weak.Pointer[Log]{}, names: map[string]pendingName{}}
 	openJournal := osJournal
 	s.fs = vfs.Default
 	if o.Disk != nil {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"weak"
 
 	"github.com/seed69692123/netdb/redex/journal"
@@ -16,26 +17,34 @@ import (
 // A Log is in memory while someone holds it: a caller, a cursor or tail, the list of logs with unsealed changes. The registry
 // holds weak pointers, so a million idle logs cost nothing, and two holders of one log always have the same Log.
 
-// newLog makes a Log from its record and registers it. The registry's lock must be held.
+// registry finds logs. The runtime keeps it for the cleanups of logs, so there must be no way from it to a Log that keeps that
+// alive: neither could ever be freed.
+type registry struct {
+	sync.Mutex
+	logs  map[LogID]weak.Pointer[Log]
+	names map[string]pendingName // changes of names that the catalog lacks
+}
+
+// newLogLocked makes a Log from its record and registers it. The registry's lock must be held.
 func (s *Store) newLogLocked(name string, rec logRecord) *Log {
 	l := &Log{s: s, id: rec.id, name: name, created: rec.created, next: rec.next, floor: rec.floor, sealed: rec}
 	l.checkJSON.Store(rec.options.CheckJSON)
 	l.options.Store(&rec.options)
 	s.reg.logs[rec.id] = weak.Make(l)
-	runtime.AddCleanup(l, s.forget, rec.id)
+	runtime.AddCleanup(l, s.reg.forget, rec.id)
 	return l
 }
 
 // forget takes a Log that nobody holds any more out of the registry, unless it was made anew meanwhile.
-func (s *Store) forget(id LogID) {
-	s.reg.Lock()
-	defer s.reg.Unlock()
-	if p, ok := s.reg.logs[id]; ok && p.Value() == nil {
-		delete(s.reg.logs, id)
+func (r *registry) forget(id LogID) {
+	r.Lock()
+	defer r.Unlock()
+	if p, ok := r.logs[id]; ok && p.Value() == nil {
+		delete(r.logs, id)
 	}
 }
 
-// live returns the Log of an id if it is in memory.
+// liveLocked returns the Log of an id if it is in memory.
 func (s *Store) liveLocked(id LogID) *Log {
 	p, ok := s.reg.logs[id]
 	if !ok {

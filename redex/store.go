@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"weak"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -59,12 +58,7 @@ type Store struct {
 	}
 	visible atomic.Uint64 // pub.cut.Ordinal
 
-	// reg finds logs. Its lock is taken inside mu and outside Log.mu.
-	reg struct {
-		sync.Mutex
-		logs  map[LogID]weak.Pointer[Log]
-		names map[string]pendingName // changes of names that the catalog lacks
-	}
+	reg *registry // its lock is taken inside mu and outside Log.mu
 
 	seal    sealer
 	durable durableWaiters

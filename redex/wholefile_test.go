@@ -253,3 +253,52 @@ func TestDamagedRows(t *testing.T) {
 	}
 	mustClose(t, s)
 }
+
+// TestDamagedWindow damages the idempotency numbers of one origin. The store opens and seals, other origins go on, and none of
+// its numbers is appended twice.
+func TestDamagedWindow(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir() + "/store"
+	put := func(l *Log, o Origin, number uint64) (Appended, error) {
+		return l.Append(ctx, Entry{Origin: o, Idempotency: number}, AppendOptions{})
+	}
+	s := mustOpen(t, dir, Options{})
+	l := mustLog(t, s, "a")
+	for n := uint64(1); n < 4; n++ {
+		if err := errors.Join(second(put(l, 1, n)), second(put(l, 2, n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Seal(ctx); err != nil {
+		t.Fatal(err)
+	}
+	fourth, err := put(l, 1, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.kv.NewBatch()
+	if err := errors.Join(b.Set(windowKey(l.id, 1, 0), []byte{255}), s.kv.Apply(ctx, b), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, s)
+	for range 2 {
+		s = mustOpen(t, dir, Options{})
+		l = mustLog(t, s, "a")
+		next := l.Bounds().Next
+		for n := uint64(1); n < 6; n++ {
+			a, err := put(l, 1, n)
+			if n == 4 && (err != nil || a.Seq != fourth.Seq) || n != 4 && !errors.Is(err, ErrTooOld) {
+				t.Errorf("number %d: %+v, %v", n, a, err)
+			}
+		}
+		if a, err := put(l, 2, 3); err != nil || a.Duplicates != 1 || l.Bounds().Next != next {
+			t.Errorf("another origin: %+v, %v", a, err)
+		}
+		if err := s.Seal(ctx); err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, s)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
