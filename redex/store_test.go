@@ -485,6 +485,30 @@ func TestLeaks(t *testing.T) {
 	}
 }
 
+// TestForgotten has stores that were closed with unsealed events and open tails go with the next collection.
+func TestForgotten(t *testing.T) {
+	gone := make(chan int, 3)
+	use := func(i int) {
+		s := mustOpen(t, t.TempDir()+"/store", Options{Sync: SyncPolicy{Mode: SyncNever}})
+		l := mustLog(t, s, "a")
+		mustAppend(t, l, "x")
+		if _, err := l.Append(t.Context(), Entry{Origin: 1, Idempotency: 1}, AppendOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		l.Tail(1, TailOptions{Durable: true}).listen()
+		mustClose(t, s)
+		runtime.AddCleanup(s, func(i int) { gone <- i }, i)
+	}
+	for i := range cap(gone) {
+		use(i)
+	}
+	for deadline := time.Now().Add(10 * time.Second); len(gone) < cap(gone); runtime.GC() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d stores are gone", len(gone), cap(gone))
+		}
+	}
+}
+
 // TestKill kills a child that appends and seals, and looks at what it had acknowledged.
 func TestKill(t *testing.T) {
 	if dir := os.Getenv("REDEX_KILL_DIR"); dir != "" {
@@ -498,9 +522,13 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	dir := t.TempDir() + "/store"
-	acked := map[string]Seq{} // next sequence by log
+	base := t.TempDir()
+	var dir string
+	var acked map[string]Seq // next sequence by log
 	for i := range n {
+		if i%20 == 0 { // a new store, so that looking at all of it stays quick
+			dir, acked = fmt.Sprintf("%s/store%d", base, i), map[string]Seq{}
+		}
 		cmd := exec.Command(os.Args[0], "-test.run=^TestKill$", "-test.v")
 		cmd.Env = append(os.Environ(), "REDEX_KILL_DIR="+dir, fmt.Sprintf("REDEX_KILL_RUN=%d", i))
 		out, err := cmd.StdoutPipe()
