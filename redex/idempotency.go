@@ -3,6 +3,7 @@ package redex
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/seed69692123/netdb/redex/journal"
 )
@@ -108,17 +109,28 @@ func (s *Store) readWindow(id LogID, o Origin) (*window, error) {
 	w := &window{}
 	for ok := it.First(); ok; ok = it.Next() {
 		v, err := it.Value()
-		if err == nil {
-			err = decodeWindow(w, v)
-		}
 		if err != nil {
 			return nil, s.wrap(fmt.Sprintf("idempotency numbers of log %d", id), err)
+		}
+		if err := decodeWindow(w, v); err != nil {
+			return nil, s.badRecord(it.Key(), err)
 		}
 	}
 	if err := it.Err(); err != nil {
 		return nil, s.wrap("read idempotency numbers", err)
 	}
 	return w, nil
+}
+
+// keptWindow is readWindow for replay and sealing, which damage of one window must not stop. It can then not be told which
+// numbers were used, so that all but those that follow from the journal are too old.
+func (s *Store) keptWindow(l *Log, o Origin) (*window, error) {
+	w, err := s.readWindow(l.id, o)
+	if errors.Is(err, ErrCorrupt) {
+		s.log.Error("redex: idempotency numbers lost to damage", "log", l.name, "origin", o, "err", err)
+		return &window{forgotten: math.MaxUint64}, nil
+	}
+	return w, err
 }
 
 // dedupeLocked marks in sc.drop the entries that are there already, or come twice, and returns their number.

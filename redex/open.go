@@ -431,7 +431,7 @@ func (r *replay) events(f journal.Frame, p part, l *Log) error {
 		if ev.Idempotency != 0 {
 			w := l.windows[ev.Origin]
 			if w == nil {
-				if w, err = s.readWindow(l.id, ev.Origin); err != nil {
+				if w, err = s.keptWindow(l, ev.Origin); err != nil {
 					return err
 				}
 				s.addWindowLocked(l, ev.Origin, w)

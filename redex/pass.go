@@ -404,7 +404,7 @@ func (p *pass) addLost(d *sealedLog, sp *span, c CorruptionError) error {
 // windows folds the idempotency numbers of a log into the catalog.
 func (p *pass) windows(d *sealedLog) error {
 	for origin, numbers := range d.numbers {
-		w, err := p.s.readWindow(d.log.id, origin)
+		w, err := p.s.keptWindow(d.log, origin)
 		if err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ func (w *window) add(r remembered) {
 		w.list = slices.Insert(w.list, i, r)
 	}
 	if len(w.list) > windowNumbers {
-		w.forgotten = w.list[0].number
+		w.forgotten = max(w.forgotten, w.list[0].number)
 		w.list = w.list[1:]
 	}
 }
