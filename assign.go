@@ -201,10 +201,11 @@ func valueOf(a any) (query.Value, error) {
 	case query.Value:
 		return x, nil
 	case time.Time:
-		if y := x.Year(); y < 1678 || y > 2261 {
+		ns := x.UnixNano() // wraps beyond the years 1678 to 2262
+		if !time.Unix(0, ns).Equal(x) {
 			return query.Value{}, fmt.Errorf("time %s is beyond what nanoseconds reach", x)
 		}
-		return query.Nanos(x.UnixNano()), nil
+		return query.Nanos(ns), nil
 	case time.Duration:
 		return query.Interval(0, 0, int64(x)), nil
 	case json.RawMessage:
