@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/seed69692123/netdb/redex/journal"
@@ -52,7 +53,7 @@ type scratch struct {
 }
 
 // maxScratch bounds what a scratch keeps between appends.
-const maxScratch = 1 << 20
+const maxScratch = 4 << 20
 
 func (s *Store) getScratch() *scratch {
 	if sc, ok := s.scratch.Get().(*scratch); ok {
@@ -131,11 +132,11 @@ func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (Appended, e
 		first: seq, ordinal: Ordinal(placed.Ordinal), time: placed.Time, loc: placed.Loc,
 		off: partHeaderSize, size: uint32(size), count: 1,
 	})
+	s.appends++
 	s.placedLocked(placed, len(head)+len(e.Payload))
 	s.mu.Unlock()
 	s.putScratch(sc)
 	l.wake()
-	s.counts.appends.Add(1)
 	r := Appended{
 		Position: Position{Store: s.id, Log: l.id, Epoch: s.epoch, Ordinal: Ordinal(placed.Ordinal), Seq: seq},
 		First:    seq, Count: 1, Time: placed.Time,
@@ -224,9 +225,6 @@ func (s *Store) append(ctx context.Context, batches []Batch, o AppendOptions, sc
 			p.log.wake()
 		}
 	}
-	if placed.Ordinal != 0 {
-		s.counts.appends.Add(1)
-	}
 	if err := s.settle(ctx, o.Durable, last); err != nil {
 		return &InDoubtError{Position: sc.plans[len(sc.plans)-1].result.Position, Err: err}
 	}
@@ -260,6 +258,14 @@ func (s *Store) checkBatches(batches []Batch) (numbered bool, err error) {
 func (s *Store) encode(sc *scratch, batches []Batch, drop []bool) error {
 	sc.body, sc.spans, sc.plans = sc.body[:0], sc.spans[:0], sc.plans[:0]
 	limit := s.j.MaxBodyBytes()
+	size := 0
+	for i := range batches {
+		size += partHeaderSize
+		for k := range batches[i].Entries {
+			size += len(batches[i].Entries[k].Payload) + likelyHead
+		}
+	}
+	sc.body = slices.Grow(sc.body, min(size, limit))
 	at := 0
 	for i := range batches {
 		b := &batches[i]
@@ -367,6 +373,7 @@ func (s *Store) tryAppend(batches []Batch, numbered bool, sc *scratch) (journal.
 	if numbered {
 		s.rememberLocked(batches, sc, placed)
 	}
+	s.appends++
 	s.placedLocked(placed, len(sc.body))
 	return placed, nil
 }
@@ -437,6 +444,9 @@ func (s *Store) placedLocked(p journal.Placed, bytes int) {
 		}
 	}
 }
+
+// likelyHead is about what an entry takes beside its payload, when it has neither key nor headers.
+const likelyHead = 12
 
 // frameOverhead is about what a frame takes beside its body.
 const frameOverhead = 40

@@ -449,6 +449,9 @@ func crashAt(t *testing.T, seed uint64, n int64, kill bool) {
 	for range chance.IntN(3) { // again, during recovery
 		arm(1 + chance.Int64N(40))
 		if c.open() {
+			if c.id == (StoreID{}) { // the first open was cut after the store was made
+				c.id, c.epoch = c.s.ID(), c.s.Epoch()
+			}
 			c.s.Close()
 			c.s = nil
 		}

@@ -95,7 +95,7 @@ func (s *Store) sealLoop() {
 		}
 		s.mu.Lock()
 		due := s.dueLocked() || s.j.Stats().Bytes >= s.o.JournalBytes/2
-		target := s.pub.cut.Ordinal
+		target := Ordinal(s.visible.Load())
 		s.mu.Unlock()
 		if !due {
 			continue
@@ -152,7 +152,8 @@ func (s *Store) sealTo(ctx context.Context, target Ordinal) error {
 func (s *Store) freeze() (t mark, dirty []*Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t = mark{s.pub.cut.Ordinal, s.pub.cut.Time, s.placed}
+	cut := s.Cut()
+	t = mark{cut.Ordinal, cut.Time, s.placed}
 	if limit := s.placed - s.unsealed + s.o.SealBytes; s.placed > limit {
 		for i, m := range s.marks {
 			if i > 0 && m.placed > limit {
@@ -246,7 +247,7 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 	sl.dead = append(sl.dead, p.dead...)
 	p.install()
 	sl.ordinal.Store(uint64(t.ordinal))
-	s.counts.passes.Add(1)
+	s.passes.Add(1)
 	return s.finishPass(ctx)
 }
 

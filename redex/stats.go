@@ -2,17 +2,10 @@ package redex
 
 import (
 	"fmt"
-	"sync/atomic"
 
 	"github.com/seed69692123/netdb/redex/internal/kv"
 	"github.com/seed69692123/netdb/redex/journal"
 )
-
-// counters count since Open.
-type counters struct {
-	appends atomic.Int64
-	passes  atomic.Int64
-}
 
 // Metrics are figures of a store at one moment. Counters are since Open.
 type Metrics struct {
@@ -37,11 +30,11 @@ type Metrics struct {
 func (s *Store) Metrics() Metrics {
 	m := Metrics{
 		Journal: s.j.Stats(), Catalog: s.kv.Metrics(),
-		Appends: s.counts.appends.Load(), SealPasses: s.counts.passes.Load(), SealError: s.seal.err(),
+		SealPasses: s.passes.Load(), SealError: s.seal.err(),
 		Sealed: Ordinal(s.seal.ordinal.Load()), HotBytes: s.seal.hotBytes.Load(),
 	}
 	s.mu.Lock()
-	m.UnsealedBytes, m.DirtyLogs = s.unsealed, len(s.dirty)
+	m.Appends, m.UnsealedBytes, m.DirtyLogs = s.appends, s.unsealed, len(s.dirty)
 	s.mu.Unlock()
 	s.reg.Lock()
 	m.LogsInMemory = len(s.reg.logs)

@@ -47,16 +47,15 @@ type Store struct {
 	dirtyGen uint64 // Log.dirtyGen of those in dirty
 	unsealed int64  // bytes of frames placed and not sealed
 	placed   int64  // bytes of all frames placed
+	appends  int64  // frames of events
 	marks    []mark // places at which sealing may stop, ascending
 	windows  windowSet
 	_        [64]byte // apart from what readers write
 
-	// pub is what readers may see. Its lock is held for an assignment only.
-	pub struct {
-		sync.Mutex
-		cut Cut
-	}
-	visible atomic.Uint64 // pub.cut.Ordinal
+	// visible is the ordinal of the last frame that readers may see, times[visible%2] its time. Both are written under mu,
+	// the time first.
+	visible atomic.Uint64
+	times   [2]atomic.Int64
 
 	reg *registry // its lock is taken inside mu and outside Log.mu
 
@@ -68,7 +67,7 @@ type Store struct {
 	wg      sync.WaitGroup
 	closing sync.Once
 	closeIt func() error
-	counts  counters
+	passes  atomic.Int64 // of sealing
 }
 
 // mark is a frame, and how many bytes of frames were placed up to it.
@@ -144,17 +143,20 @@ func (s *Store) CheckPosition(p Position) error {
 
 // Cut returns the present moment: everything visible.
 func (s *Store) Cut() Cut {
-	s.pub.Lock()
-	defer s.pub.Unlock()
-	return s.pub.cut
+	for {
+		o := s.visible.Load()
+		t := s.times[o%2].Load()
+		// The time is overwritten by the frame after the next, once the next is visible.
+		if s.visible.Load() == o {
+			return Cut{Ordinal(o), t}
+		}
+	}
 }
 
 // publishLocked lets readers see everything up to a frame.
 func (s *Store) publishLocked(o Ordinal, time int64) {
-	s.pub.Lock()
-	s.pub.cut = Cut{o, time}
+	s.times[o%2].Store(time)
 	s.visible.Store(uint64(o))
-	s.pub.Unlock()
 }
 
 // Durable returns the ordinal up to which every frame is synced.

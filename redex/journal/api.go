@@ -151,8 +151,12 @@ const (
 	maxAtRisk              = 2 // SyncInterval: an append that would put this many times a bound at risk waits
 	defaultIntervalEvery   = 100 * time.Millisecond
 	populateAhead          = 4 << 20
-	populateLow            = 2 << 20
-	spareFromRemainderPart = 2 // a spare segment is made when 1/2 of the active one is used
+	populateLow            = 2 << 20   // the keeper begins when less is ahead
+	populateStep           = 512 << 10 // what it does at a time
+	populateSmall          = 64 << 10  // the smaller of the units
+	populateHelp           = 256 << 10 // what one who waits does
+	spareFromRemainderPart = 4         // a spare segment is made when 1/4 of the active one is used
+	growthWaited           = 8         // by which segments grow, instead of doubling, when an append had to wait for one
 )
 
 // withDefaults fills in the documented defaults.

@@ -106,6 +106,10 @@ func (j *Journal) appendWaiting(ctx context.Context, b *Body, size int64, place 
 				j.mu.Unlock()
 				return Placed{}, err
 			}
+			if s := j.active; j.canPopulateLocked(s, frameBytes(size)) {
+				j.helpLocked(s, frameBytes(size))
+				continue
+			}
 			j.needBytes = max(j.needBytes, frameBytes(size))
 			j.wakeKeeperLocked()
 		}
@@ -125,6 +129,29 @@ func (j *Journal) appendWaiting(ctx context.Context, b *Body, size int64, place 
 		}
 		j.mu.Lock()
 	}
+}
+
+// canPopulateLocked reports whether all that a frame of need bytes lacks is memory of the active segment, and nobody makes it
+// already.
+func (j *Journal) canPopulateLocked(s *segment, need int64) bool {
+	return !j.populating && s != nil && !s.ended && !j.epochWanted && s.populated < s.size && j.tail+need+frameHeaderBytes <= s.size
+}
+
+// helpLocked populates what the caller waits for, and a little more, instead of waiting for the keeper, who may be making a
+// segment or not have got a processor.
+func (j *Journal) helpLocked(s *segment, need int64) {
+	from := s.populated
+	upTo := min(s.size, max(j.tail+need+frameHeaderBytes, from+populateHelp))
+	if !s.hold() {
+		return // not so: the journal itself holds the active segment
+	}
+	j.populating = true
+	j.goroutines.Add(1) // Close, which has not begun, waits
+	j.mu.Unlock()
+	j.populate(s, from, upTo)
+	s.drop()
+	j.goroutines.Done()
+	j.mu.Lock()
 }
 
 // admitLocked reports whether a frame of need bytes may be placed now.
@@ -174,7 +201,7 @@ func (j *Journal) placeLocked(b *Body, size int64, p *Placed) (blocked, error) {
 	}
 	s, at := j.active, j.tail
 	ordinal := Ordinal(j.visible.Load()) + 1
-	t := max(j.clockLocked(), j.lastTime.Load()+1)
+	t := max(j.clockLocked(), j.lastTime+1)
 	var err error
 	if s.mem != nil {
 		if s.obs != nil {
@@ -202,7 +229,7 @@ func (j *Journal) placeLocked(b *Body, size int64, p *Placed) (blocked, error) {
 	events := max(int64(b.Events), 1)
 	j.risk.bytes += need
 	j.risk.events += events
-	j.lastTime.Store(t)
+	j.lastTime = t
 	j.visible.Store(uint64(ordinal))
 	if j.opt.Sync.Mode == SyncInterval {
 		j.notePlacedLocked()

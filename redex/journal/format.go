@@ -219,15 +219,11 @@ func putFrame(dst []byte, salt uint32, ordinal Ordinal, time int64, durable Ordi
 		putLargeFrame(dst, salt, ordinal, time, durable, head, tail)
 		return
 	}
-	crc := crc32.Update(salt, castagnoli, head)
-	if len(tail) > 0 {
-		crc = crc32.Update(crc, castagnoli, tail)
-	}
 	body := dst[frameHeaderBytes:]
 	n := copy(body, head)
 	n += copy(body[n:], tail)
 	clear(body[n:])
-	putFrameHeader(dst, salt, ordinal, time, size, kindFrame, durable, crc)
+	putFrameHeader(dst, salt, ordinal, time, size, kindFrame, durable, crc32.Update(salt, castagnoli, body[:n]))
 }
 
 func putLargeFrame(dst []byte, salt uint32, ordinal Ordinal, time int64, durable Ordinal, head, tail []byte) {

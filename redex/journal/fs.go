@@ -43,6 +43,12 @@ type File interface {
 	Close() error
 }
 
+// UnitPopulator is implemented by files that can be populated in another way: PopulateUnits is Populate, which may write zeros
+// to [off, off+n), and asks the system to manage that memory in pieces of unit bytes, a power of 2.
+type UnitPopulator interface {
+	PopulateUnits(off, n int64, unit int) (int64, error)
+}
+
 // WriteObserver is implemented by files of simulated disks that give out memory: the journal brackets each write to it, one
 // at a time per file. It is how a test cuts power between two frames and how the race detector is satisfied.
 type WriteObserver interface {

@@ -24,7 +24,6 @@ type Journal struct {
 
 	visible  atomic.Uint64
 	durable  atomic.Uint64
-	lastTime atomic.Int64
 	segments atomic.Pointer[[]*segment] // by number, the active one last; replaced under mu
 	poison   atomic.Pointer[PoisonedError]
 	noteOnce sync.Once
@@ -32,6 +31,7 @@ type Journal struct {
 	mu          sync.Mutex
 	stop        error                  // nil while appends are allowed
 	active      *segment               // nil: none yet (the disk was full when the journal was opened)
+	lastTime    int64                  // of the last visible frame
 	tail        int64                  // where the next frame goes
 	room        int64                  // where it has to end: the populated part, less what an end frame needs
 	spare       *segment               // the next segment, without a header
@@ -42,6 +42,7 @@ type Journal struct {
 	mark        [frameHeaderBytes]byte // an idle mark on its way
 	progress    chan struct{}
 	waiting     int
+	populating  bool  // somebody populates memory of the active segment
 	needBytes   int64 // a frame of this length waits for room
 	attempts    int64 // failed attempts to make room
 	full        error // why the last one failed, nil after a success
@@ -84,6 +85,7 @@ type risk struct {
 	bytes, events             int64 // placed so far
 	syncedBytes, syncedEvents int64
 	since                     int64 // monotonic time of the first frame placed after the last sync began; 0: none
+	group                     int64 // bytes of the last sync
 	captured                  int64 // of the first one the running sync covers; 0: none
 	wanted                    bool  // an append waits for a sync
 }
@@ -119,7 +121,11 @@ func (j *Journal) Visible() Ordinal { return Ordinal(j.visible.Load()) }
 func (j *Journal) Durable() Ordinal { return Ordinal(j.durable.Load()) }
 
 // LastTime returns the time of the last visible frame, or of the last one before all that are held.
-func (j *Journal) LastTime() int64 { return j.lastTime.Load() }
+func (j *Journal) LastTime() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lastTime
+}
 
 // MaxBodyBytes returns the longest body Append takes: a quarter of the largest segment and 64 KiB.
 func (j *Journal) MaxBodyBytes() int { return j.maxBody }
@@ -374,7 +380,7 @@ func (j *Journal) finish() error {
 	}
 	j.mu.Lock()
 	s := j.active
-	last, at := j.Visible(), j.LastTime()
+	last, at := j.Visible(), j.lastTime
 	j.mu.Unlock()
 	if s == nil {
 		return nil

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -24,13 +25,14 @@ func (j *Journal) keeper() {
 		if j.poison.Load() != nil {
 			j.notePoison()
 		}
-		for j.keep() {
+		for low := int64(populateLow); j.keep(low); low = populateAhead {
 		}
 	}
 }
 
-// keep does one piece of work and reports whether there may be more.
-func (j *Journal) keep() bool {
+// keep does one piece of work and reports whether there may be more. It populates while less than low is ahead of the last
+// frame. A segment comes first: that takes long, and those who wait for memory in the meantime help themselves.
+func (j *Journal) keep(low int64) bool {
 	j.mu.Lock()
 	if j.stop != nil {
 		j.mu.Unlock()
@@ -41,11 +43,6 @@ func (j *Journal) keep() bool {
 	case s == nil || s.ended || j.epochWanted || need > 0 && j.tail+need+frameHeaderBytes > s.size:
 		j.mu.Unlock()
 		return j.roll(need) == nil
-	case s.populated < s.size && (j.room-j.tail < populateLow || j.room-j.tail < need):
-		from := s.populated
-		upTo := min(s.size, max(j.tail+need+frameHeaderBytes, from+1<<20, min(from+populateLow, j.tail+populateAhead)))
-		j.mu.Unlock()
-		return j.populate(s, from, upTo)
 	case j.room-j.tail >= need && j.spareDueLocked():
 		j.needBytes = 0
 		j.broadcastLocked()
@@ -57,6 +54,12 @@ func (j *Journal) keep() bool {
 			return false
 		}
 		return true
+	case s.populated < s.size && !j.populating && (j.room-j.tail < low || j.room-j.tail < need):
+		from := s.populated
+		upTo := min(s.size, max(j.tail+need+frameHeaderBytes, from+populateStep))
+		j.populating = true
+		j.mu.Unlock()
+		return j.populate(s, from, upTo)
 	}
 	if need > 0 { // there is room already
 		j.needBytes = 0
@@ -66,11 +69,16 @@ func (j *Journal) keep() bool {
 	return false
 }
 
-// populate makes [from, upTo) of s writable.
+// populate makes [from, upTo) of s, from its populated part on, writable. The caller has set populating, under the lock: one at
+// a time, and no segment ends meanwhile, because zeros may be written to the range.
 func (j *Journal) populate(s *segment, from, upTo int64) bool {
-	got, err := s.file.Populate(from, upTo-from)
+	j.mu.Lock()
+	unit := j.unitLocked()
+	j.mu.Unlock()
+	got, err := populateBy(s.file, from, upTo-from, unit)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.populating = false
 	if err != nil {
 		j.noRoomLocked(fmt.Errorf("%w: %w", ErrDiskFull, err))
 		return false
@@ -83,6 +91,27 @@ func (j *Journal) populate(s *segment, from, upTo int64) bool {
 	}
 	j.broadcastLocked()
 	return true
+}
+
+// unitLocked returns the size of the pieces in which the system should manage memory that is populated now, 0: its own choice.
+// Larger ones cost a fraction to make, but a sync of one byte writes a whole one. So a piece is at most an eighth of what one
+// sync writes lately.
+func (j *Journal) unitLocked() int {
+	group := max(j.risk.bytes-j.risk.syncedBytes, j.risk.group)
+	switch {
+	case group >= 8*populateStep:
+		return populateStep
+	case group >= 8*populateSmall:
+		return populateSmall
+	}
+	return 0
+}
+
+func populateBy(f File, off, n int64, unit int) (int64, error) {
+	if p, ok := f.(UnitPopulator); ok && unit > 0 {
+		return p.PopulateUnits(off, n, unit)
+	}
+	return f.Populate(off, n)
 }
 
 // setRoomLocked computes where the next frame has to end: behind it there must be room for an end frame.
@@ -130,7 +159,7 @@ func (j *Journal) makeSpare(need int64) error {
 		return fmt.Errorf("make segment %s of %d bytes: %w", name, size, err)
 	}
 	s := newSegment(name, f, &header{number: number})
-	got, err := f.Populate(0, min(size, max(populateAhead, headerPageBytes+need+frameHeaderBytes)))
+	got, err := f.Populate(0, min(size, max(populateStep, headerPageBytes+need+frameHeaderBytes)))
 	if err == nil {
 		err = j.fs.SyncDir()
 	} else {
@@ -150,10 +179,22 @@ func (j *Journal) makeSpare(need int64) error {
 // roll ends the active segment and switches to a new one with room for a frame of need bytes. It is called by Open before
 // the keeper is started, and by the keeper.
 func (j *Journal) roll(need int64) error {
+	j.mu.Lock()
+	growth := int64(2)
+	if need > 0 && j.spare == nil && j.active != nil {
+		growth = growthWaited
+	}
+	j.mu.Unlock()
 	if err := j.makeSpare(need); err != nil {
 		return j.rollFailed(err)
 	}
 	j.mu.Lock()
+	for j.populating { // the end frame may be behind the populated part
+		if err := j.waitLocked(context.Background(), nil); err != nil {
+			return err
+		}
+		j.mu.Lock()
+	}
 	if err := j.endSegmentLocked(); err != nil {
 		j.failLocked(err)
 		j.mu.Unlock()
@@ -195,7 +236,7 @@ func (j *Journal) roll(need int64) error {
 	if newEpoch {
 		j.epochWanted = false
 	}
-	j.nextSize = min(max(j.nextSize, min(s.size, j.opt.MaxSegmentBytes))*2, j.opt.MaxSegmentBytes)
+	j.nextSize = min(max(j.nextSize, min(s.size, j.opt.MaxSegmentBytes))*growth, j.opt.MaxSegmentBytes)
 	j.full, j.spareFailed = nil, false
 	j.needBytes = 0
 	j.setRoomLocked()
@@ -214,13 +255,13 @@ func (j *Journal) endSegmentLocked() error {
 	}
 	mark := make([]byte, frameHeaderBytes)
 	last := j.Visible()
-	putFrameHeader(mark, s.salt, last, j.LastTime(), 0, kindEnd, j.Durable(), 0)
+	putFrameHeader(mark, s.salt, last, j.lastTime, 0, kindEnd, j.Durable(), 0)
 	if err := s.write(mark, j.tail); err != nil {
 		return fmt.Errorf("write the end frame of %s at %d: %w", s.name, j.tail, err)
 	}
 	s.ended = true
 	s.limit.Store(j.tail)
-	j.end = endOf{number: s.hdr.number, offset: j.tail, last: last, lastTime: j.LastTime()}
+	j.end = endOf{number: s.hdr.number, offset: j.tail, last: last, lastTime: j.lastTime}
 	j.setRoomLocked()
 	return nil
 }

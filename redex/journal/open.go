@@ -51,7 +51,7 @@ func (r *recovery) open() (*Journal, error) {
 		j.nextNumber = r.files[n-1].number + 1
 	}
 	j.visible.Store(uint64(r.end.last))
-	j.lastTime.Store(r.end.lastTime)
+	j.lastTime = r.end.lastTime
 	if r.opt.ReadOnly {
 		return j, r.openReadOnly(j)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -78,14 +77,6 @@ func populate(m []byte) error {
 		}
 		return os.NewSyscallError("madvise", err)
 	}
-}
-
-func touch(m []byte) (err error) {
-	defer faulted(debug.SetPanicOnFault(true), &err)
-	for i := 0; i < len(m); i += 4096 {
-		m[i] = 0
-	}
-	return nil
 }
 
 func syncMapped(m []byte) error {

@@ -130,6 +130,7 @@ func (j *Journal) synced(ranges []syncRange, v Ordinal, bytes, events int64, too
 		j.unsynced = j.unsynced[1:]
 	}
 	j.durable.Store(uint64(v))
+	j.risk.group = bytes - j.risk.syncedBytes
 	j.risk.syncedBytes, j.risk.syncedEvents, j.risk.captured = bytes, events, 0
 	j.stat.syncs++
 	j.stat.syncTime += took
@@ -146,7 +147,7 @@ func (j *Journal) idleMarkLocked(v Ordinal) {
 	if s == nil || s.ended || j.tail+frameHeaderBytes > s.populated {
 		return
 	}
-	putFrameHeader(j.mark[:], s.salt, v, j.LastTime(), 0, kindIdle, v, 0)
+	putFrameHeader(j.mark[:], s.salt, v, j.lastTime, 0, kindIdle, v, 0)
 	if err := s.write(j.mark[:], j.tail); err != nil && s.mem != nil {
 		j.failLocked(fmt.Errorf("write an idle mark to %s at %d: %w", s.name, j.tail, err))
 	}
