@@ -48,7 +48,7 @@ func (p *parser) statement() query.Stmt {
 		return p.describe()
 	case kwShow:
 		p.advance()
-		n := p.label("what to show")
+		n := p.name("what to show")
 		return &query.Show{Span: p.since(t.Pos), What: n}
 	case kwSet:
 		return p.set()
