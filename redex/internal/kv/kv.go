@@ -130,7 +130,8 @@ func (db *DB) openError(dir string, err error) error {
 		return fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
 	}
 	// Pebble has no type for a table that has another length than the manifest says, nor for files without their markers.
-	if errors.Is(err, pebble.ErrDBDoesNotExist) || errors.Is(err, pebble.ErrDBNotPristine) || strings.Contains(err.Error(), "object size mismatch") {
+	if errors.Is(err, pebble.ErrDBDoesNotExist) || errors.Is(err, pebble.ErrDBNotPristine) || strings.Contains(err.Error(), "object size mismatch") ||
+		db.o.MustExist && strings.HasPrefix(err.Error(), "pebble: ") { // an OPTIONS file, which has no checksum, that says nonsense
 		return &CorruptError{Path: dir, Err: err}
 	}
 	if errors.Is(err, os.ErrNotExist) {
