@@ -191,7 +191,6 @@ func describe(b *strings.Builder, t reflect.Type, derived bool, above []reflect.
 	case reflect.Struct:
 		b.WriteByte('{')
 		for f := range t.Fields() {
-			f := f
 			if !f.IsExported() {
 				if !derived {
 					return fmt.Errorf("%v: field %s is not exported and would not be stored", t, f.Name)

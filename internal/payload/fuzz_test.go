@@ -245,6 +245,19 @@ func oracleMsgpack(p []byte) (any, error) {
 	return v, err
 }
 
+// oracleBytes is Decoder.DecodeBytes, which sets gigabytes aside for a length that nothing follows.
+func oracleBytes(d *msgpack.Decoder, r *bytes.Reader) ([]byte, error) {
+	n, err := d.DecodeBytesLen()
+	if err != nil {
+		return nil, err
+	}
+	if n > r.Len() {
+		return nil, errors.New("short")
+	}
+	b := make([]byte, max(n, 0))
+	return b, d.ReadFull(b)
+}
+
 func oracleValue(d *msgpack.Decoder, r *bytes.Reader, depth int) (any, error) {
 	if depth > MaxDepth+1 {
 		return nil, errors.New("deep")
@@ -268,13 +281,13 @@ func oracleValue(d *msgpack.Decoder, r *bytes.Reader, depth int) (any, error) {
 	case c == 0xca || c == 0xcb:
 		return d.DecodeFloat64()
 	case c >= 0xa0 && c < 0xc0 || c >= 0xd9 && c <= 0xdb:
-		b, err := d.DecodeBytes()
+		b, err := oracleBytes(d, r)
 		if err == nil && !utf8.Valid(b) {
 			err = errors.New("not UTF-8")
 		}
 		return string(b), err
 	case c >= 0xc4 && c <= 0xc6:
-		b, err := d.DecodeBytes()
+		b, err := oracleBytes(d, r)
 		return string(b), err
 	case c >= 0x90 && c < 0xa0 || c == 0xdc || c == 0xdd:
 		n, err := d.DecodeArrayLen()

@@ -2,6 +2,7 @@ package payload
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"math"
 	"strconv"
 	"unicode/utf8"
@@ -399,7 +400,8 @@ func msgpackToJSON(dst, p []byte, i, depth int) ([]byte, int) {
 	return append(dst, end), i
 }
 
-// msgpackKey appends a key as a JSON string: one that is no string as the text of its JSON.
+// msgpackKey appends a key as a JSON string: one that is no string as the text of its JSON, but arrays and maps as \x and their
+// bytes in hexadecimal, like a blob. Their JSON would be quoted anew for each key inside a key, and double every time.
 func msgpackKey(dst, p []byte, i, depth int) ([]byte, int) {
 	v, next := msgpackValue(p, i)
 	switch v.Class {
@@ -411,6 +413,10 @@ func msgpackKey(dst, p []byte, i, depth int) ([]byte, int) {
 	case Float:
 		dst = num.AppendFloat(append(dst, '"'), v.Float())
 		return append(dst, '"'), next
+	}
+	if v.Class == Array || v.Class == Object {
+		next = min(msgpackSkip(p, i), len(p))
+		return AppendQuoted(dst, hex.AppendEncode([]byte(`\x`), p[i:next])), next
 	}
 	text, next := msgpackToJSON(nil, p, i, depth+1)
 	return AppendQuoted(dst, text), next

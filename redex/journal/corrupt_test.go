@@ -12,6 +12,8 @@ import (
 
 // cloneMem copies a directory in memory.
 func cloneMem(m *memFS) *memFS {
+	m.mu.Lock() // the keeper makes a spare segment meanwhile
+	defer m.mu.Unlock()
 	c := &memFS{boot: m.boot, files: make(map[string]*memFile)}
 	for name, f := range m.files {
 		c.files[name] = &memFile{mem: bytes.Clone(f.mem)}
@@ -60,6 +62,7 @@ func specimens(t *testing.T) []specimen {
 			mustClose(t, j)
 			s.fs = cloneMem(m)
 		} else {
+			quiet(j)
 			j.mu.Lock()
 			s.fs = cloneMem(m)
 			j.mu.Unlock()
@@ -283,6 +286,7 @@ func TestGapsBehindDurable(t *testing.T) {
 			}
 		}
 	}
+	quiet(j)
 	// Frames 5 to 10 say that 4 is durable. Of 3 the body is lost, of 5 and 6 everything.
 	at := func(i int) []byte { return m.files[segmentName(locs[i].Segment())].mem[locs[i].Offset():] }
 	for _, c := range []struct {
@@ -327,6 +331,7 @@ func TestCopyOfTheSegmentInside(t *testing.T) {
 	for range 5 {
 		mustAppend(t, j, 100)
 	}
+	quiet(j)
 	j.mu.Lock()
 	body := bytes.Clone(m.files[segmentName(1)].mem[headerPageBytes:j.tail])
 	j.mu.Unlock()
@@ -362,6 +367,7 @@ func TestLastSegmentGone(t *testing.T) {
 		if clean {
 			mustClose(t, j)
 		}
+		quiet(j)
 		j.mu.Lock()
 		bad := cloneMem(m)
 		j.mu.Unlock()
@@ -382,7 +388,7 @@ func TestLastSegmentGone(t *testing.T) {
 // TestBeginningGone opens a journal for an owner that has less than what was released.
 func TestBeginningGone(t *testing.T) {
 	m := MemFS().(*memFS)
-	for after := Ordinal(0); after < 3; after++ { // the last segment no longer has a predecessor
+	for after := range Ordinal(3) { // the last segment no longer has a predecessor
 		j, _, _ := mustOpen(t, m, small, after)
 		mustAppend(t, j, 100)
 		mustClose(t, j)

@@ -68,6 +68,7 @@ func TestDamagedBlock(t *testing.T) {
 	j, _, _ := mustOpen(t, m, o, 0)
 	defer func() { mustClose(t, j) }()
 	p := mustAppend(t, j, 3*blockBytes)
+	quiet(j)
 	mem := m.files[segmentName(p.Loc.Segment())].mem[p.Loc.Offset():]
 	h, _ := decodeFrameHeader(mem, (*j.segments.Load())[1].salt)
 	mem[h.bodyAt()+blockBytes+5] ^= 1
@@ -189,6 +190,7 @@ func TestUnlinksComeBack(t *testing.T) {
 	if err := j.Sync(context.Background(), 30); err != nil {
 		t.Fatal(err)
 	}
+	quiet(j)
 	old := cloneMem(m)
 	if err := j.Release(25); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -29,6 +30,19 @@ func mustOpen(t testing.TB, fsys FS, o Options, after Ordinal) (*Journal, Recove
 		t.Fatalf("open: %v", err)
 	}
 	return j, rec, frames
+}
+
+// quiet returns when the keeper has nothing to do, so that a test may look into the files of an open journal.
+func quiet(j *Journal) {
+	for range 1_000_000 {
+		j.mu.Lock()
+		idle := j.stop != nil || j.active == nil || !j.kept && !j.populating && (j.spareFailed || !j.spareDueLocked())
+		j.mu.Unlock()
+		if idle {
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 func mustAppend(t testing.TB, j *Journal, size int) Placed {
