@@ -371,7 +371,7 @@ func TestDiskFull(t *testing.T) {
 	var db *DB
 	var b *Batch
 	for i := 0; db == nil; i++ {
-		if i == 10 {
+		if i == 500 {
 			t.Fatal("the ballast never made room for the manifest")
 		}
 		mem = vfs.NewCrashableMem()
