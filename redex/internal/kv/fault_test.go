@@ -371,7 +371,7 @@ func TestDiskFull(t *testing.T) {
 	var db *DB
 	var b *Batch
 	for i := 0; db == nil; i++ {
-		if i == 500 {
+		if i == 500 { // under the race detector about 1 attempt in 20 gets through, without it most do: why is not yet known
 			t.Fatal("the ballast never made room for the manifest")
 		}
 		mem = vfs.NewCrashableMem()
