@@ -83,7 +83,14 @@ func (o *osFS) Create(name string, size int64) (File, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create %s: %w", path, err), f.Close(), os.Remove(path))
 	}
-	return o.wrap(f, size, true)
+	w, err := o.wrap(f, size, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := noReadAhead(w.mem); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
 }
 
 func (o *osFS) Open(name string, write bool) (File, error) {
@@ -102,7 +109,7 @@ func (o *osFS) Open(name string, write bool) (File, error) {
 	return o.wrap(f, info.Size(), write)
 }
 
-func (o *osFS) wrap(f *os.File, size int64, write bool) (File, error) {
+func (o *osFS) wrap(f *os.File, size int64, write bool) (*osFile, error) {
 	w := &osFile{f: f, size: size}
 	if o.mapped && size > 0 {
 		m, err := mapFile(f, size, write)
@@ -182,9 +189,21 @@ func (f *osFile) SyncRange(off, n int64) error {
 	if f.mem == nil {
 		return syncData(f.f)
 	}
-	from := off &^ int64(os.Getpagesize()-1)
+	page := int64(os.Getpagesize())
+	from := off &^ (page - 1)
+	if whole := (off + n) &^ (page - 1); whole-from >= unmapFrom*page {
+		if err := forgetMapped(f.mem[from:whole]); err != nil {
+			return err
+		}
+	}
 	return syncMapped(f.mem[from : off+n])
 }
+
+// unmapFrom is how many whole pages of a range make it worth to take them out of the page table before they are synced. A sync
+// makes each mapped page read-only first, one after the other, and interrupts every processor that runs this process for each
+// of them: measured on two processors, 11 to 20 µs a page, and a thread on the other one at 40 to 60 % of its speed. Taken out
+// together they cost 0.2 µs a page, and the sync 2 to 4. Who reads them afterwards maps 16 with one fault.
+const unmapFrom = 4
 
 func (f *osFile) unmap() error {
 	m := f.mem

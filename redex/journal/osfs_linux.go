@@ -89,6 +89,21 @@ func syncMapped(m []byte) error {
 	}
 }
 
+// noReadAhead keeps faults in m from reading what is behind them. In a new file that would be pages without content, made in
+// small pieces just before they are populated in large ones.
+func noReadAhead(m []byte) error {
+	if m == nil {
+		return nil
+	}
+	return os.NewSyscallError("madvise", unix.Madvise(m, unix.MADV_RANDOM))
+}
+
+// forgetMapped takes the pages of m out of the page table. What was written to them stays in the file; the next touch maps them
+// again.
+func forgetMapped(m []byte) error {
+	return os.NewSyscallError("madvise", unix.Madvise(m, unix.MADV_DONTNEED))
+}
+
 func syncData(f *os.File) error {
 	for {
 		err := unix.Fdatasync(int(f.Fd()))

@@ -15,4 +15,6 @@ func mapFile(*os.File, int64, bool) ([]byte, error) { return nil, errNoMap }
 func unmapFile([]byte) error                        { return errNoMap }
 func populate([]byte) error                         { return errNoMap }
 func syncMapped([]byte) error                       { return errNoMap }
+func noReadAhead([]byte) error                      { return nil }
+func forgetMapped([]byte) error                     { return errNoMap }
 func syncData(f *os.File) error                     { return f.Sync() }
