@@ -97,10 +97,8 @@ func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (Appended, e
 	if err := l.check(&e); err != nil {
 		return Appended{}, err
 	}
-	sc := s.getScratch()
-	head := appendPart(sc.body[:0], partEvents, l.id, 0, 1)
-	head = appendEntryHead(head, &e)
-	sc.body = head
+	var few [96]byte // on the stack: enough for all but keys and headers
+	head := appendEntryHead(appendPart(few[:0], partEvents, l.id, 0, 1), &e)
 	size := len(head) - partHeaderSize + len(e.Payload)
 	binary.LittleEndian.PutUint32(head[4:], uint32(size))
 	body := journal.Body{Head: head, Tail: e.Payload, Events: 1}
@@ -122,7 +120,6 @@ func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (Appended, e
 			err = s.appendErr(l, err)
 		}
 		if err != nil {
-			s.putScratch(sc)
 			return Appended{}, err
 		}
 	}
@@ -135,7 +132,6 @@ func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (Appended, e
 	s.appends++
 	s.placedLocked(placed, len(head)+len(e.Payload))
 	s.mu.Unlock()
-	s.putScratch(sc)
 	l.wake()
 	r := Appended{
 		Position: Position{Store: s.id, Log: l.id, Epoch: s.epoch, Ordinal: Ordinal(placed.Ordinal), Seq: seq},
@@ -415,7 +411,7 @@ func (s *Store) appendErr(l *Log, err error) error {
 // addHotLocked adds a span to the index of the log. Readers see it when the frame is published.
 func (l *Log) addHotLocked(sp span) {
 	l.mu.Lock()
-	took := l.hot.add(sp)
+	took := l.hot.add(&sp)
 	l.mu.Unlock()
 	if took != 0 {
 		l.s.seal.hotBytes.Add(took)

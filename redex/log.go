@@ -101,7 +101,7 @@ func (l *Log) SeekTime(ctx context.Context, t int64) (Seq, error) {
 	deleted := l.deleted
 	inSealed := l.sealed.next > l.floor && l.sealed.lastTime >= t
 	if !inSealed && !deleted {
-		if s := l.hot.at(l.hot.find(func(s *span) bool { return s.time >= t })); s != nil {
+		if s, ok := l.hot.seekTime(t); ok {
 			b.Next = min(b.Next, s.first)
 		}
 	}

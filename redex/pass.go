@@ -29,6 +29,7 @@ type pass struct {
 	ev    Event
 	row   sealed.Row
 	sbuf  []byte // of spans
+	spans []span // of a chunk
 	kbuf  []byte
 	moved []Seq // rows of the catalog that went to a run
 }
@@ -39,8 +40,8 @@ type sealedLog struct {
 	rec     logRecord // before, and then after
 	base    bool      // the catalog has a record
 	deleted bool
-	isNew   bool     // made after T
-	spans   [][]span // up to T
+	isNew   bool       // made after T
+	spans   []hotChunk // up to T
 	numbers map[Origin][]remembered
 }
 
@@ -263,10 +264,13 @@ func (p *pass) move(d *sealedLog, from Seq) error {
 		return nil
 	}
 	size, large := d.rec.rowsBytes, false
-	for _, chunk := range d.spans {
-		for i := range chunk {
-			size += int64(chunk[i].size)
-			large = large || chunk[i].size > maxRowValue
+	for i := range d.spans {
+		chunk := d.spans[i].spans
+		for k := range chunk {
+			if chunk[k].packed>>8 == 0 {
+				size += int64(chunk[k].size)
+				large = large || chunk[k].size > maxRowValue
+			}
 		}
 	}
 	if !large && int64(d.rec.next-d.rec.rowsFrom) < int64(p.s.o.RunEvents) && size < runBytes {
@@ -331,8 +335,9 @@ const runBytes = 64 << 10
 
 // eachHot reads the events in a log's spans: p.ev, its entry and its headers. Damage is noted in the catalog and passed over.
 func (p *pass) eachHot(d *sealedLog, f func(entry, headers []byte) error) error {
-	for _, chunk := range d.spans {
-		for len(chunk) > 0 {
+	for i := range d.spans {
+		p.spans = d.spans[i].unpack(p.spans[:0])
+		for chunk := p.spans; len(chunk) > 0; {
 			_, n := joinSpans(chunk, maxSeq)
 			if err := p.eachEntry(d, chunk[:n], f); err != nil {
 				return err

@@ -243,7 +243,7 @@ func (j *Journal) placeLocked(b *Body, size int64, p *Placed) (blocked, error) {
 
 // spareDueLocked reports whether it is time to make the next segment.
 func (j *Journal) spareDueLocked() bool {
-	return j.spare == nil && !j.spareFailed && j.tail > j.active.size/spareFromRemainderPart
+	return j.spare == nil && !j.sparing && !j.spareFailed && j.tail > j.active.size/spareFromRemainderPart
 }
 
 // notePlacedLocked wakes the syncer when a frame is the first one at risk, or reached a bound.

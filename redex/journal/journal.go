@@ -42,6 +42,7 @@ type Journal struct {
 	mark        [frameHeaderBytes]byte // an idle mark on its way
 	progress    chan struct{}
 	waiting     int
+	sparing     bool  // a segment is being made in advance
 	populating  bool  // somebody populates memory of the active segment
 	needBytes   int64 // a frame of this length waits for room
 	attempts    int64 // failed attempts to make room

@@ -31,7 +31,7 @@ func (j *Journal) keeper() {
 }
 
 // keep does one piece of work and reports whether there may be more. It populates while less than low is ahead of the last
-// frame. A segment comes first: that takes long, and those who wait for memory in the meantime help themselves.
+// frame. A segment in advance is made beside it, because that takes some syncs.
 func (j *Journal) keep(low int64) bool {
 	j.mu.Lock()
 	if j.stop != nil {
@@ -44,15 +44,10 @@ func (j *Journal) keep(low int64) bool {
 		j.mu.Unlock()
 		return j.roll(need) == nil
 	case j.room-j.tail >= need && j.spareDueLocked():
-		j.needBytes = 0
-		j.broadcastLocked()
+		j.sparing = true
+		j.goroutines.Add(1) // of which the keeper is one
 		j.mu.Unlock()
-		if err := j.makeSpare(0); err != nil {
-			j.mu.Lock()
-			j.spareFailed = true // met again, and told, when the segment is needed
-			j.mu.Unlock()
-			return false
-		}
+		go j.spareAhead()
 		return true
 	case s.populated < s.size && !j.populating && (j.room-j.tail < low || j.room-j.tail < need):
 		from := s.populated
@@ -67,6 +62,17 @@ func (j *Journal) keep(low int64) bool {
 	}
 	j.mu.Unlock()
 	return false
+}
+
+// spareAhead makes the next segment in advance. It ends by itself.
+func (j *Journal) spareAhead() {
+	defer j.goroutines.Done()
+	err := j.makeSpare(0)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.sparing = false
+	j.spareFailed = err != nil // met again, and told, when the segment is needed
+	j.broadcastLocked()
 }
 
 // populate makes [from, upTo) of s, from its populated part on, writable. The caller has set populating, under the lock: one at
@@ -132,7 +138,7 @@ func (j *Journal) noRoomLocked(err error) {
 }
 
 // makeSpare makes the file of the next segment, with room for a frame of need bytes: allocated, its directory entry durable,
-// the first part populated. It has no header yet, so it counts for nothing.
+// the first part populated. It has no header yet, so it counts for nothing. One at a time: the keeper waits for spareAhead.
 func (j *Journal) makeSpare(need int64) error {
 	j.mu.Lock()
 	old := j.spare
@@ -183,6 +189,12 @@ func (j *Journal) roll(need int64) error {
 	growth := int64(2)
 	if need > 0 && j.spare == nil && j.active != nil {
 		growth = growthWaited
+	}
+	for j.sparing {
+		if err := j.waitLocked(context.Background(), nil); err != nil {
+			return err
+		}
+		j.mu.Lock()
 	}
 	j.mu.Unlock()
 	if err := j.makeSpare(need); err != nil {
