@@ -120,7 +120,7 @@ func (s *Store) Seal(ctx context.Context) error {
 	if s.o.ReadOnly {
 		return fmt.Errorf("seal: %w", ErrReadOnly)
 	}
-	return s.sealTo(ctx, s.Cut().Ordinal)
+	return s.sealTo(ctx, Ordinal(s.visible.Load()))
 }
 
 // sealTo runs passes until everything up to a frame is sealed.
@@ -152,7 +152,7 @@ func (s *Store) sealTo(ctx context.Context, target Ordinal) error {
 func (s *Store) freeze() (t mark, dirty []*Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cut := s.Cut()
+	cut := s.cutLocked()
 	t = mark{cut.Ordinal, cut.Time, s.placed}
 	if limit := s.placed - s.unsealed + s.o.SealBytes; s.placed > limit {
 		for i, m := range s.marks {

@@ -50,12 +50,11 @@ type Store struct {
 	appends  int64  // frames of events
 	marks    []mark // places at which sealing may stop, ascending
 	windows  windowSet
+	lastTime int64 // of the last visible frame
 	_        [64]byte // apart from what readers write
 
-	// visible is the ordinal of the last frame that readers may see, times[visible%2] its time. Both are written under mu,
-	// the time first.
+	// visible is the ordinal of the last frame that readers may see. It is written under mu.
 	visible atomic.Uint64
-	times   [2]atomic.Int64
 
 	reg *registry // its lock is taken inside mu and outside Log.mu
 
@@ -133,7 +132,7 @@ func (s *Store) CheckPosition(p Position) error {
 			if p.Ordinal < s.epochs[i+1].first {
 				return nil
 			}
-		case p.Ordinal <= s.Cut().Ordinal:
+		case p.Ordinal <= Ordinal(s.visible.Load()):
 			return nil
 		}
 		break
@@ -143,19 +142,16 @@ func (s *Store) CheckPosition(p Position) error {
 
 // Cut returns the present moment: everything visible.
 func (s *Store) Cut() Cut {
-	for {
-		o := s.visible.Load()
-		t := s.times[o%2].Load()
-		// The time is overwritten by the frame after the next, once the next is visible.
-		if s.visible.Load() == o {
-			return Cut{Ordinal(o), t}
-		}
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cutLocked()
 }
+
+func (s *Store) cutLocked() Cut { return Cut{Ordinal(s.visible.Load()), s.lastTime} }
 
 // publishLocked lets readers see everything up to a frame.
 func (s *Store) publishLocked(o Ordinal, time int64) {
-	s.times[o%2].Store(time)
+	s.lastTime = time
 	s.visible.Store(uint64(o))
 }
 
@@ -163,7 +159,7 @@ func (s *Store) publishLocked(o Ordinal, time int64) {
 func (s *Store) Durable() Ordinal { return Ordinal(s.j.Durable()) }
 
 // Sync returns when everything visible at the call is durable.
-func (s *Store) Sync(ctx context.Context) error { return s.SyncTo(ctx, s.Cut().Ordinal) }
+func (s *Store) Sync(ctx context.Context) error { return s.SyncTo(ctx, Ordinal(s.visible.Load())) }
 
 // SyncTo returns when every frame up to o is durable. After an error it is unknown whether it is.
 func (s *Store) SyncTo(ctx context.Context, o Ordinal) error {

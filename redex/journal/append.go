@@ -200,7 +200,7 @@ func (j *Journal) placeLocked(b *Body, size int64, p *Placed) (blocked, error) {
 		return why, err
 	}
 	s, at := j.active, j.tail
-	ordinal := Ordinal(j.visible.Load()) + 1
+	ordinal := j.visible + 1
 	t := max(j.clockLocked(), j.lastTime+1)
 	var err error
 	if s.mem != nil {
@@ -230,7 +230,7 @@ func (j *Journal) placeLocked(b *Body, size int64, p *Placed) (blocked, error) {
 	j.risk.bytes += need
 	j.risk.events += events
 	j.lastTime = t
-	j.visible.Store(uint64(ordinal))
+	j.visible = ordinal
 	if j.opt.Sync.Mode == SyncInterval {
 		j.notePlacedLocked()
 	}

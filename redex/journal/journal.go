@@ -22,7 +22,6 @@ type Journal struct {
 	maxBody  int
 	readOnly bool
 
-	visible  atomic.Uint64
 	durable  atomic.Uint64
 	segments atomic.Pointer[[]*segment] // by number, the active one last; replaced under mu
 	poison   atomic.Pointer[PoisonedError]
@@ -31,6 +30,7 @@ type Journal struct {
 	mu          sync.Mutex
 	stop        error                  // nil while appends are allowed
 	active      *segment               // nil: none yet (the disk was full when the journal was opened)
+	visible     Ordinal                // of the last frame
 	lastTime    int64                  // of the last visible frame
 	tail        int64                  // where the next frame goes
 	room        int64                  // where it has to end: the populated part, less what an end frame needs
@@ -115,7 +115,11 @@ func (j *Journal) clockLocked() int64 {
 }
 
 // Visible returns the highest ordinal whose frame, and every one before, is complete.
-func (j *Journal) Visible() Ordinal { return Ordinal(j.visible.Load()) }
+func (j *Journal) Visible() Ordinal {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.visible
+}
 
 // Durable returns the highest ordinal whose frame, and every one before, is on disk. In a journal opened read-only it is what
 // was known to be when it was opened.
@@ -229,7 +233,7 @@ func (j *Journal) Stats() Stats {
 	defer j.mu.Unlock()
 	all := *j.segments.Load()
 	st := Stats{
-		Visible: j.Visible(), Durable: j.Durable(), Segments: len(all), Bytes: j.heldBytes, LimitBytes: max(j.opt.LimitBytes, 0),
+		Visible: j.visible, Durable: j.Durable(), Segments: len(all), Bytes: j.heldBytes, LimitBytes: max(j.opt.LimitBytes, 0),
 		AtRiskBytes: j.risk.bytes - j.risk.syncedBytes, AtRiskEvents: j.risk.events - j.risk.syncedEvents,
 		Waiting: j.waiting, Waits: j.stat.waits, WaitTime: j.stat.waitTime, LimitWaits: j.stat.limitWaits,
 		RiskWaits: j.stat.riskWaits, Appends: j.stat.appends, Syncs: j.stat.syncs, SyncTime: j.stat.syncTime, DiskFull: j.full,
@@ -237,7 +241,7 @@ func (j *Journal) Stats() Stats {
 	if p := j.poison.Load(); p != nil {
 		st.Poisoned = p
 	}
-	st.First = j.Visible() + 1
+	st.First = j.visible + 1
 	for i, s := range all {
 		if i == 0 {
 			st.First = s.hdr.first
@@ -381,7 +385,7 @@ func (j *Journal) finish() error {
 	}
 	j.mu.Lock()
 	s := j.active
-	last, at := j.Visible(), j.lastTime
+	last, at := j.visible, j.lastTime
 	j.mu.Unlock()
 	if s == nil {
 		return nil

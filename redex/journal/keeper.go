@@ -266,7 +266,7 @@ func (j *Journal) endSegmentLocked() error {
 		return nil
 	}
 	mark := make([]byte, frameHeaderBytes)
-	last := j.Visible()
+	last := j.visible
 	putFrameHeader(mark, s.salt, last, j.lastTime, 0, kindEnd, j.Durable(), 0)
 	if err := s.write(mark, j.tail); err != nil {
 		return fmt.Errorf("write the end frame of %s at %d: %w", s.name, j.tail, err)

@@ -50,7 +50,7 @@ func (r *recovery) open() (*Journal, error) {
 	if n := len(r.files); n > 0 {
 		j.nextNumber = r.files[n-1].number + 1
 	}
-	j.visible.Store(uint64(r.end.last))
+	j.visible = r.end.last
 	j.lastTime = r.end.lastTime
 	if r.opt.ReadOnly {
 		return j, r.openReadOnly(j)
@@ -227,7 +227,7 @@ func (r *recovery) openReadOnly(j *Journal) error {
 func (j *Journal) Check(ctx context.Context) ([]Damage, error) {
 	j.mu.Lock()
 	all := *j.segments.Load()
-	last := j.Visible()
+	last := j.visible
 	damage := slices.Clone(j.damage)
 	ends := make([]int64, len(all))
 	for i, s := range all {

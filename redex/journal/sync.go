@@ -13,8 +13,8 @@ func (j *Journal) Sync(ctx context.Context, upTo Ordinal) error {
 	if j.Durable() >= upTo {
 		return nil
 	}
-	if upTo > j.Visible() {
-		return fmt.Errorf("sync up to %d, visible is %d: %w", upTo, j.Visible(), ErrRange)
+	if visible := j.Visible(); upTo > visible {
+		return fmt.Errorf("sync up to %d, visible is %d: %w", upTo, visible, ErrRange)
 	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -84,7 +84,7 @@ func (j *Journal) syncVisible() {
 	var few [4]syncRange
 	ranges := few[:0]
 	j.mu.Lock()
-	v := j.Visible()
+	v := j.visible
 	for _, s := range j.unsynced {
 		if s.synced < s.end && s.hold() {
 			ranges = append(ranges, syncRange{s, s.synced, s.end})
@@ -135,7 +135,7 @@ func (j *Journal) synced(ranges []syncRange, v Ordinal, bytes, events int64, too
 	j.stat.syncs++
 	j.stat.syncTime += took
 	j.broadcastLocked()
-	if j.Visible() == v && len(ranges) > 0 {
+	if j.visible == v && len(ranges) > 0 {
 		j.idleMarkLocked(v)
 	}
 }
