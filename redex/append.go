@@ -125,7 +125,7 @@ func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (Appended, e
 	}
 	seq := l.next
 	l.next++
-	l.addHotLocked(span{
+	l.addHotLocked(&span{
 		first: seq, ordinal: Ordinal(placed.Ordinal), time: placed.Time, loc: placed.Loc,
 		off: partHeaderSize, size: uint32(size), count: 1,
 	})
@@ -356,7 +356,7 @@ func (s *Store) tryAppend(batches []Batch, numbered bool, sc *scratch) (journal.
 	for i := range sc.plans {
 		p := &sc.plans[i]
 		for ; span < p.spans; span++ {
-			sp := sc.spans[span]
+			sp := &sc.spans[span]
 			sp.first += p.undo
 			sp.ordinal, sp.time, sp.loc = Ordinal(placed.Ordinal), placed.Time, placed.Loc
 			p.log.addHotLocked(sp)
@@ -409,9 +409,9 @@ func (s *Store) appendErr(l *Log, err error) error {
 }
 
 // addHotLocked adds a span to the index of the log. Readers see it when the frame is published.
-func (l *Log) addHotLocked(sp span) {
+func (l *Log) addHotLocked(sp *span) {
 	l.mu.Lock()
-	took := l.hot.add(&sp)
+	took := l.hot.add(sp)
 	l.mu.Unlock()
 	if took != 0 {
 		l.s.seal.hotBytes.Add(took)

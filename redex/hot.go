@@ -1,7 +1,6 @@
 package redex
 
 import (
-	"math"
 	"sort"
 
 	"github.com/seed69692123/netdb/redex/journal"
@@ -66,33 +65,39 @@ const (
 // add appends a span. It returns the memory it took.
 func (h *hot) add(s *span) int64 {
 	took := int64(0)
-	n := len(h.chunks)
-	if n == 0 || !h.chunks[n-1].takes(s) {
-		size := firstChunk
-		if n > 0 && len(h.chunks[n-1].spans) == cap(h.chunks[n-1].spans) { // not one that ends for its numbers: events are rare
-			size = min(2*cap(h.chunks[n-1].spans), lastChunk)
-		}
-		h.chunks = append(h.chunks, hotChunk{s.first, s.ordinal, s.time, make([]packedSpan, 0, size)})
-		n++
-		took = int64(size)*spanMemory + chunkMemory
+	if n := len(h.chunks); n == 0 || !h.chunks[n-1].add(s) {
+		took = h.grow(s)
+		h.chunks[n].add(s)
 	}
-	c := &h.chunks[n-1]
-	p := packedSpan{
-		loc: s.loc, first: uint32(s.first - c.first), order: uint32(s.ordinal - c.ordinal), time: uint32(s.time - c.time),
-		off: s.off, size: s.size, packed: s.count,
-	}
-	if s.damage != 0 {
-		p.size, p.packed = s.count, s.damage<<8
-	}
-	c.spans = append(c.spans, p)
 	h.spans++
 	return took
 }
 
-// takes reports whether the chunk has room for s, and can say its numbers.
-func (c *hotChunk) takes(s *span) bool {
-	return len(c.spans) < cap(c.spans) && s.first-c.first <= math.MaxUint32 && s.ordinal-c.ordinal <= math.MaxUint32 &&
-		uint64(s.time-c.time) <= math.MaxUint32
+// grow adds a chunk that begins with s.
+func (h *hot) grow(s *span) int64 {
+	size := firstChunk
+	if n := len(h.chunks); n > 0 && len(h.chunks[n-1].spans) == cap(h.chunks[n-1].spans) { // not one that ends for its numbers: events are rare
+		size = min(2*cap(h.chunks[n-1].spans), lastChunk)
+	}
+	h.chunks = append(h.chunks, hotChunk{s.first, s.ordinal, s.time, make([]packedSpan, 0, size)})
+	return int64(size)*spanMemory + chunkMemory
+}
+
+// add appends a span, if the chunk has room for it and can say its numbers.
+func (c *hotChunk) add(s *span) bool {
+	n := len(c.spans)
+	first, order, time := uint64(s.first-c.first), uint64(s.ordinal-c.ordinal), uint64(s.time-c.time)
+	if n == cap(c.spans) || (first|order|time)>>32 != 0 {
+		return false
+	}
+	c.spans = c.spans[:n+1]
+	p := &c.spans[n]
+	p.loc, p.first, p.order, p.time = s.loc, uint32(first), uint32(order), uint32(time)
+	p.off, p.size, p.packed = s.off, s.size, s.count
+	if s.damage != 0 {
+		p.size, p.packed = s.count, s.damage<<8
+	}
+	return true
 }
 
 // at returns the span at an index.

@@ -407,7 +407,7 @@ func (r *replay) events(f journal.Frame, p part, l *Log) error {
 	if p.first > l.next {
 		r.gaps = append(r.gaps, gap{l, Ordinal(f.Ordinal)})
 		// The span points to no damage yet: finish has it point to what the journal reports.
-		l.addHotLocked(span{first: l.next, count: uint32(p.first - l.next), ordinal: Ordinal(f.Ordinal), time: f.Time, damage: uint32(len(r.gaps))})
+		l.addHotLocked(&span{first: l.next, count: uint32(p.first - l.next), ordinal: Ordinal(f.Ordinal), time: f.Time, damage: uint32(len(r.gaps))})
 	}
 	open := span{first: p.first, ordinal: Ordinal(f.Ordinal), time: f.Time, loc: f.Loc, off: uint32(p.off)}
 	rest := p.data
@@ -422,7 +422,7 @@ func (r *replay) events(f journal.Frame, p part, l *Log) error {
 		}
 		size := len(rest) - len(next)
 		if open.count > 0 && (open.count == spanEntries || int(open.size)+size > spanBytes) {
-			l.addHotLocked(open)
+			l.addHotLocked(&open)
 			open.first, open.off, open.count, open.size = p.first+Seq(k), open.off+open.size, 0, 0
 		}
 		open.count++
@@ -444,7 +444,7 @@ func (r *replay) events(f journal.Frame, p part, l *Log) error {
 	if len(rest) != 0 {
 		return fmt.Errorf("%d bytes after the entries", len(rest))
 	}
-	l.addHotLocked(open)
+	l.addHotLocked(&open)
 	l.next = p.first + Seq(p.count)
 	return nil
 }
