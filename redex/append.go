@@ -108,7 +108,7 @@ func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (Appended, e
 		err := l.appendableLocked(o.Expect, 1)
 		if err == nil {
 			patchFirst(head, 0, l.next)
-			placed, err = s.j.TryAppend(body)
+			err = s.j.TryAppendLocked(&body, &placed)
 		}
 		if err == nil {
 			break
@@ -344,8 +344,8 @@ func (s *Store) tryAppend(batches []Batch, numbered bool, sc *scratch) (journal.
 	if events == 0 {
 		return journal.Placed{}, nil
 	}
-	placed, err := s.j.TryAppend(journal.Body{Head: sc.body, Events: events})
-	if err != nil {
+	var placed journal.Placed
+	if err := s.j.TryAppendLocked(&journal.Body{Head: sc.body, Events: events}, &placed); err != nil {
 		s.undoLocked(sc.plans)
 		if errors.Is(err, journal.ErrBusy) {
 			return placed, err

@@ -225,6 +225,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 		known[i] = journal.EpochStart{Epoch: journal.Epoch(e.epoch), First: journal.Ordinal(e.first)}
 	}
 	o := journal.Options{
+		Lock: &s.mu,
 		Sync: journal.SyncPolicy{
 			Mode: journal.SyncMode(s.o.Sync.Mode), Every: s.o.Sync.Every, Events: s.o.Sync.Events, Bytes: s.o.Sync.Bytes,
 		},

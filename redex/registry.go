@@ -241,8 +241,8 @@ func (s *Store) catalogFrame(ctx context.Context, body func() ([]byte, error), a
 			return err
 		}
 		jb := journal.Body{Head: b}
-		placed, err := s.j.TryAppend(jb)
-		if err == nil {
+		var placed journal.Placed
+		if err = s.j.TryAppendLocked(&jb, &placed); err == nil {
 			apply(placed)
 			s.placedLocked(placed, len(b))
 			s.mu.Unlock()

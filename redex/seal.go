@@ -93,8 +93,9 @@ func (s *Store) sealLoop() {
 			return
 		case <-s.seal.wake:
 		}
+		full := s.j.Stats().Bytes >= s.o.JournalBytes/2
 		s.mu.Lock()
-		due := s.dueLocked() || s.j.Stats().Bytes >= s.o.JournalBytes/2
+		due := full || s.dueLocked()
 		target := Ordinal(s.visible.Load())
 		s.mu.Unlock()
 		if !due {

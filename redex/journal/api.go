@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -83,6 +84,9 @@ type Options struct {
 	Epochs []EpochStart
 	// LastTime is a time the owner knows to have been given to a frame: times grow from there.
 	LastTime int64
+	// Lock, when not nil, is taken by the journal as its own. The owner may hold it over TryAppendLocked, and no other call of
+	// the journal but Durable.
+	Lock *sync.Mutex
 	// OnSync is called after each sync, also one that failed, without a lock held. It must not wait or call the journal.
 	OnSync func()
 	// Now is the clock; default time.Now.

@@ -43,23 +43,28 @@ func (j *Journal) Append(ctx context.Context, b Body) (Placed, error) {
 	return j.appendWaiting(ctx, &b, int64(size), true)
 }
 
-// TryAppend is Append that returns ErrBusy instead of waiting. For callers that hold a lock: call Ready without it first.
-func (j *Journal) TryAppend(b Body) (Placed, error) {
+// TryAppend is Append that returns ErrBusy instead of waiting.
+func (j *Journal) TryAppend(b Body) (p Placed, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	err = j.TryAppendLocked(&b, &p)
+	return p, err
+}
+
+// TryAppendLocked is TryAppend for an owner that holds Options.Lock, to order with the frames what it keeps itself. It fills in
+// p unless it fails. After ErrBusy call Ready, without the lock.
+func (j *Journal) TryAppendLocked(b *Body, p *Placed) error {
 	size := len(b.Head) + len(b.Tail)
 	if size == 0 || size > j.maxBody {
-		return Placed{}, j.badSize(size)
+		return j.badSize(size)
 	}
-	var p Placed
-	j.mu.Lock()
-	why, err := j.placeLocked(&b, int64(size), &p)
-	j.mu.Unlock()
-	switch why {
+	switch why, err := j.placeLocked(b, int64(size), p); why {
 	case placed:
-		return p, nil
+		return nil
 	case blockedForGood:
-		return Placed{}, err
+		return err
 	}
-	return Placed{}, ErrBusy
+	return ErrBusy
 }
 
 // Ready waits until TryAppend of b would have succeeded. It looks at the lengths of b only.

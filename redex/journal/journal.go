@@ -27,7 +27,7 @@ type Journal struct {
 	poison   atomic.Pointer[PoisonedError]
 	noteOnce sync.Once
 
-	mu          sync.Mutex
+	mu          *sync.Mutex // Options.Lock, or one of its own
 	stop        error                  // nil while appends are allowed
 	active      *segment               // nil: none yet (the disk was full when the journal was opened)
 	visible     Ordinal                // of the last frame

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -40,7 +41,12 @@ func (r *recovery) open() (*Journal, error) {
 	}
 	aside := r.headless()
 	epochs := r.conclude()
+	lock := r.opt.Lock
+	if lock == nil {
+		lock = new(sync.Mutex)
+	}
 	j := &Journal{
+		mu: lock,
 		fs: r.fs, opt: r.opt, base: time.Now(), readOnly: r.opt.ReadOnly,
 		maxBody: int(min(r.opt.MaxSegmentBytes/segmentsPerFrame+blockBytes, 1<<maxBodyBits-1)),
 		epochs:  epochs, end: r.end, damage: slices.Clone(r.report.Damage), nextSize: r.opt.FirstSegmentBytes, nextNumber: 1,
