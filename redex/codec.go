@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // The body of a frame is a list of parts; docs/format/events.md is the specification.
@@ -81,12 +82,14 @@ type part struct {
 
 // appendPart appends a part header whose size is filled in by endPart.
 func appendPart(dst []byte, typ uint8, log LogID, first Seq, count int) []byte {
-	var h [partHeaderSize]byte
-	h[0] = typ
+	n := len(dst)
+	dst = slices.Grow(dst, partHeaderSize)[:n+partHeaderSize]
+	h := dst[n:]
+	binary.LittleEndian.PutUint64(h, uint64(typ))
 	binary.LittleEndian.PutUint64(h[8:], uint64(log))
 	binary.LittleEndian.PutUint64(h[16:], uint64(first))
-	binary.LittleEndian.PutUint32(h[24:], uint32(count))
-	return append(dst, h[:]...)
+	binary.LittleEndian.PutUint64(h[24:], uint64(uint32(count)))
+	return dst
 }
 
 // endPart fills in the size of the part whose header is at off, which reaches to the end of dst.
