@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed69692123/netdb/redex/internal/kv"
 	"github.com/seed69692123/netdb/redex/journal"
@@ -101,8 +102,39 @@ func (s *Store) sealLoop() {
 		if !due {
 			continue
 		}
+		if s.awaitLull() != nil {
+			return
+		}
 		if err := s.sealTo(s.bg, target); err != nil && s.closedErr() == nil {
 			s.log.Error("redex: sealing failed", "err", err)
+		}
+	}
+}
+
+// A burst of appends is not disturbed by sealing, which would take a processor and the disk from it, until burstPart of
+// JournalBytes waits to be sealed, or the index has its memory. burstBytes in lullTime are a burst.
+const (
+	burstPart  = 4
+	burstBytes = 1 << 20
+	lullTime   = 10 * time.Millisecond
+)
+
+// awaitLull returns when a pass should not wait any longer, or ErrClosed.
+func (s *Store) awaitLull() error {
+	before := int64(-1)
+	for {
+		s.mu.Lock()
+		placed := s.placed
+		must := s.unsealed >= s.o.JournalBytes/burstPart || s.indexBytesLocked() >= s.o.HotBytes
+		s.mu.Unlock()
+		if must || before >= 0 && placed-before < burstBytes {
+			return nil
+		}
+		before = placed
+		select {
+		case <-s.done:
+			return ErrClosed
+		case <-time.After(lullTime):
 		}
 	}
 }
@@ -112,7 +144,12 @@ const logMemory = 512
 
 // dueLocked reports whether it is time for a pass.
 func (s *Store) dueLocked() bool {
-	return s.unsealed >= s.o.SealBytes || s.seal.hotBytes.Load()+int64(len(s.dirty))*logMemory >= s.o.HotBytes
+	return s.unsealed >= s.o.SealBytes || s.indexBytesLocked() >= s.o.HotBytes
+}
+
+// indexBytesLocked returns about how much memory what is not sealed takes.
+func (s *Store) indexBytesLocked() int64 {
+	return s.seal.hotBytes.Load() + int64(len(s.dirty))*logMemory
 }
 
 // Seal moves every event that is visible at the call from the journal to row files and the catalog. It is what the store does
