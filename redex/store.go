@@ -50,7 +50,7 @@ type Store struct {
 	appends  int64  // frames of events
 	marks    []mark // places at which sealing may stop, ascending
 	windows  windowSet
-	lastTime int64 // of the last visible frame
+	lastTime int64    // of the last visible frame
 	_        [64]byte // apart from what readers write
 
 	// visible is the ordinal of the last frame that readers may see. It is written under mu.

@@ -28,16 +28,15 @@ type Journal struct {
 	noteOnce sync.Once
 
 	mu          *sync.Mutex // Options.Lock, or one of its own
-	stop        error                  // nil while appends are allowed
-	active      *segment               // nil: none yet (the disk was full when the journal was opened)
-	visible     Ordinal                // of the last frame
-	lastTime    int64                  // of the last visible frame
-	tail        int64                  // where the next frame goes
-	room        int64                  // where it has to end: the populated part, less what an end frame needs
-	spare       *segment               // the next segment, without a header
-	heldBytes   int64                  // frames in segments not released
-	anchor      int64                  // wall clock at base, as last looked at
-	anchorAt    int64                  // when, on the monotonic clock
+	stop        error       // nil while appends are allowed
+	active      *segment    // nil: none yet (the disk was full when the journal was opened)
+	visible     Ordinal     // of the last frame
+	lastTime    int64       // of the last visible frame
+	tail        int64       // where the next frame goes
+	room        int64       // where it has to end: the populated part, less what an end frame needs
+	spare       *segment    // the next segment, without a header
+	heldBytes   int64       // frames in segments not released
+	clock       clock
 	scratch     []byte                 // a frame on its way to WriteAt
 	mark        [frameHeaderBytes]byte // an idle mark on its way
 	progress    chan struct{}
@@ -99,19 +98,12 @@ type counters struct {
 // now returns the monotonic time since the journal was opened, never 0.
 func (j *Journal) now() int64 { return int64(time.Since(j.base)) + 1 }
 
-// clockLocked returns the wall clock in Unix nanoseconds. It reads the monotonic clock, which is cheaper, and looks at the
-// wall clock once a millisecond.
+// clockLocked returns the wall clock in Unix nanoseconds.
 func (j *Journal) clockLocked() int64 {
 	if j.opt.Now != nil {
 		return j.opt.Now().UnixNano()
 	}
-	m := j.now()
-	if m-j.anchorAt > int64(time.Millisecond) || j.anchorAt == 0 {
-		t := time.Now()
-		j.anchorAt = m
-		j.anchor = t.UnixNano() - m
-	}
-	return j.anchor + m
+	return j.clock.now()
 }
 
 // Visible returns the highest ordinal whose frame, and every one before, is complete.

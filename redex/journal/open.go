@@ -58,6 +58,7 @@ func (r *recovery) open() (*Journal, error) {
 	}
 	j.visible = r.end.last
 	j.lastTime = r.end.lastTime
+	j.clock.base = j.base
 	if r.opt.ReadOnly {
 		return j, r.openReadOnly(j)
 	}
