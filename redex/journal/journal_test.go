@@ -32,11 +32,11 @@ func mustOpen(t testing.TB, fsys FS, o Options, after Ordinal) (*Journal, Recove
 	return j, rec, frames
 }
 
-// quiet returns when the keeper has nothing to do, so that a test may look into the files of an open journal.
+// quiet returns when nobody makes segments or memory, so that a test may look into the files of an open journal.
 func quiet(j *Journal) {
 	for range 1_000_000 {
 		j.mu.Lock()
-		idle := j.stop != nil || j.active == nil || !j.kept && !j.populating && (j.spareFailed || !j.spareDueLocked())
+		idle := j.stop != nil || j.active == nil || !j.kept && !j.populating && !j.sparing && (j.spareFailed || !j.spareDueLocked())
 		j.mu.Unlock()
 		if idle {
 			return
