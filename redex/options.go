@@ -52,11 +52,12 @@ type Options struct {
 	// Compression of sealed events. It applies to what is sealed from now on.
 	Compression Compression
 	// SealBytes is how many bytes of events not yet sealed start the sealing in the background, and how much is sealed at a
-	// time. Default 32 MiB, at least 4 KiB.
+	// time. A burst of appends (over 100 MiB/s) puts it off until a quarter of JournalBytes waits. Default 32 MiB, at least 4 KiB.
 	SealBytes int64
 	// RunEvents is how many events of a log make a run in a row file; fewer are kept as rows of the catalog. Default 256.
 	RunEvents int
-	// HotBytes bounds the memory of the index of events not yet sealed, by sealing. Default 64 MiB, at least 64 KiB.
+	// HotBytes bounds the memory of the index of events not yet sealed (32 bytes for an event appended alone), by sealing.
+	// Default 64 MiB, at least 64 KiB.
 	HotBytes int64
 	// JournalBytes bounds the journal: an append over it waits for sealing. Default 1 GiB, at least 2 x SegmentBytes and
 	// 2 x SealBytes.

@@ -18,6 +18,7 @@ const (
 	scaleBits  = 32
 	clockLook  = int64(time.Millisecond)
 	clockLearn = 4 * clockLook // the shortest time in which the scale is learned
+	lookStamps = 1 << 17       // a look that took longer (16 to 160 µs) was interrupted, and does not count
 )
 
 // now returns Unix nanoseconds.
@@ -41,13 +42,20 @@ func (c *clock) now() int64 {
 func (c *clock) look(stamp uint64) int64 {
 	now := time.Now()
 	wall, mono := now.UnixNano(), int64(now.Sub(c.base))
-	passed, counted := mono-c.mono, stamp-c.stamp
-	if c.wall != 0 && stamps && c.within == 0 && passed < clockLearn {
+	if !stamps {
+		c.wall, c.mono = wall, mono
 		return wall
 	}
-	known := c.wall != 0 && stamps
+	before := stamp
+	stamp = timeStamp()
+	passed, counted := mono-c.mono, stamp-c.stamp
+	if stamp-before > lookStamps || c.wall != 0 && c.within == 0 && passed < clockLearn {
+		c.within = 0
+		return wall
+	}
+	first := c.wall == 0
 	c.wall, c.mono, c.stamp, c.within = wall, mono, stamp, 0
-	if !known {
+	if first {
 		return wall
 	}
 	was, scale := c.scale, scaleOf(passed, counted)
