@@ -103,6 +103,10 @@ func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (r Appended,
 	head := appendEntryHead(appendPart(few[:0], partEvents, l.id, 0, 1), &e)
 	size := len(head) - partHeaderSize + len(e.Payload)
 	binary.LittleEndian.PutUint32(head[4:], uint32(size))
+	frames := size <= spanFramesBytes/2
+	if frames {
+		size = journal.FrameBytes(partHeaderSize + size)
+	}
 	var body journal.Body
 	body.Head, body.Tail, body.Events = head, e.Payload, 1
 	var placed journal.Placed
@@ -130,7 +134,7 @@ func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (r Appended,
 	l.next++
 	l.addHotLocked(&span{
 		first: seq, ordinal: Ordinal(placed.Ordinal), time: placed.Time, loc: placed.Loc,
-		off: partHeaderSize, size: uint32(size), count: 1,
+		off: partHeaderSize, size: uint32(size), count: 1, frames: frames,
 	})
 	s.appends++
 	s.placedLocked(placed, len(head)+len(e.Payload))

@@ -2,6 +2,7 @@ package redex
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -64,7 +65,7 @@ func (l *Log) Bounds() Bounds {
 // boundsLocked returns what can be read of frames up to o, which must not be below what is sealed.
 func (l *Log) boundsLocked(o Ordinal) Bounds {
 	b := Bounds{l.floor, l.sealed.next}
-	if next, _, ok := l.hot.nextAt(o); ok {
+	if next, ok := l.hot.nextAt(o); ok {
 		b.Next = next
 	}
 	b.Floor = min(b.Floor, b.Next)
@@ -100,9 +101,14 @@ func (l *Log) SeekTime(ctx context.Context, t int64) (Seq, error) {
 	b := l.boundsLocked(visible)
 	deleted := l.deleted
 	inSealed := l.sealed.next > l.floor && l.sealed.lastTime >= t
+	from := max(b.Floor, l.sealed.next)
 	if !inSealed && !deleted {
-		if s, ok := l.hot.seekTime(t); ok {
-			b.Next = min(b.Next, s.first)
+		at, before, ok, isBefore := l.hot.seekTime(t)
+		if ok {
+			b.Next = min(b.Next, at.first)
+		}
+		if from = max(from, before.first); !isBefore || !before.frames {
+			from = b.Next
 		}
 	}
 	l.mu.Unlock()
@@ -113,7 +119,18 @@ func (l *Log) SeekTime(ctx context.Context, t int64) (Seq, error) {
 		seq, err := l.seekSealed(ctx, t)
 		return max(seq, b.Floor), err
 	}
-	return max(b.Next, b.Floor), nil
+	// The index has the time of the first of several frames only.
+	f := feed{l: l, at: from, to: b.Next}
+	for f.next(ctx) {
+		if f.ev.Time >= t {
+			b.Next = f.ev.Seq
+			break
+		}
+	}
+	if f.err != nil {
+		return 0, errors.Join(f.err, f.close())
+	}
+	return max(b.Next, b.Floor), f.close()
 }
 
 // Read returns a copy of one event: ErrNoEvent above the end, ErrRangeLost below the floor.

@@ -411,6 +411,7 @@ func (r *replay) events(f journal.Frame, p part, l *Log) error {
 		l.addHotLocked(&span{first: l.next, count: uint32(p.first - l.next), ordinal: Ordinal(f.Ordinal), time: f.Time, damage: uint32(len(r.gaps))})
 	}
 	open := span{first: p.first, ordinal: Ordinal(f.Ordinal), time: f.Time, loc: f.Loc, off: uint32(p.off)}
+	alone := p.count == 1 && p.off == partHeaderSize && len(f.Body) == p.off+len(p.data) && len(p.data) <= spanFramesBytes/2
 	rest := p.data
 	var ev Event
 	for k := range p.count {
@@ -444,6 +445,9 @@ func (r *replay) events(f journal.Frame, p part, l *Log) error {
 	}
 	if len(rest) != 0 {
 		return fmt.Errorf("%d bytes after the entries", len(rest))
+	}
+	if alone {
+		open.size, open.frames = uint32(journal.FrameBytes(len(f.Body))), true
 	}
 	l.addHotLocked(&open)
 	l.next = p.first + Seq(p.count)

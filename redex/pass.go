@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/seed69692123/netdb/redex/internal/kv"
+	"github.com/seed69692123/netdb/redex/journal"
 	"github.com/seed69692123/netdb/redex/sealed"
 )
 
@@ -20,18 +21,19 @@ type pass struct {
 	files map[uint64]int64 // row files whose number of living runs changes, and by how much
 	dead  []uint64         // row files in which nothing lives any more
 
-	n     uint64 // of the row file
-	file  vfs.File
-	buf   *bufio.Writer
-	w     *sealed.Writer
-	inRun bool
-	size  int64 // of the row file
-	ev    Event
-	row   sealed.Row
-	sbuf  []byte // of spans
-	spans []span // of a chunk
-	kbuf  []byte
-	moved []Seq // rows of the catalog that went to a run
+	n      uint64 // of the row file
+	file   vfs.File
+	buf    *bufio.Writer
+	w      *sealed.Writer
+	inRun  bool
+	size   int64 // of the row file
+	ev     Event
+	row    sealed.Row
+	sbuf   []byte // of spans
+	frames journal.Frames
+	spans  []span // of a chunk
+	kbuf   []byte
+	moved  []Seq // rows of the catalog that went to a run
 }
 
 // sealedLog is what a pass does to one log.
@@ -42,6 +44,7 @@ type sealedLog struct {
 	deleted bool
 	isNew   bool       // made after T
 	spans   []hotChunk // up to T
+	from    Seq        // of the first event of spans that is not sealed
 	numbers map[Origin][]remembered
 }
 
@@ -65,7 +68,7 @@ func (p *pass) add(l *Log) error {
 			d.rec.floor = max(d.rec.floor, c.floor)
 		}
 	}
-	next, last, ok := l.hot.nextAt(p.t.ordinal)
+	next, ok := l.hot.nextAt(p.t.ordinal)
 	if ok {
 		d.spans = l.hot.below(next)
 	}
@@ -78,14 +81,14 @@ func (p *pass) add(l *Log) error {
 	if d.deleted {
 		return p.delete(d)
 	}
-	from := d.rec.next
+	d.from = d.rec.next
 	if ok {
-		d.rec.next, d.rec.lastTime = next, last
+		d.rec.next = next
 	}
 	if err := p.trim(d); err != nil {
 		return err
 	}
-	if err := p.move(d, from); err != nil {
+	if err := p.move(d); err != nil {
 		return err
 	}
 	if err := p.windows(d); err != nil {
@@ -256,23 +259,26 @@ func (s *Store) scanRows(id LogID, from, to Seq, f func(seq Seq, v []byte) error
 	return nil
 }
 
-// move writes the events of a log that are in the journal, from sequence from on: as rows of the catalog while they are few,
-// else as runs, together with the rows there are.
-func (p *pass) move(d *sealedLog, from Seq) error {
+// move writes the events of a log that are in the journal: as rows of the catalog while they are few, else as runs, together with
+// the rows there are.
+func (p *pass) move(d *sealedLog) error {
 	defer func() { d.spans = nil }()
 	if len(d.spans) == 0 {
 		return nil
 	}
 	size, large := d.rec.rowsBytes, false
 	for i := range d.spans {
-		chunk := d.spans[i].spans
-		for k := range chunk {
-			if chunk[k].packed>>8 == 0 {
-				size += int64(chunk[k].size)
-				large = large || chunk[k].size > maxRowValue
+		p.spans = d.spans[i].unpack(p.spans[:0])
+		for k := range p.spans {
+			sp := &p.spans[k]
+			size += int64(sp.size)
+			if sp.frames {
+				size -= int64(sp.count) * int64(journal.FrameBytes(partHeaderSize))
 			}
+			large = large || sp.size > maxRowValue
 		}
 	}
+	from := d.from
 	if !large && int64(d.rec.next-d.rec.rowsFrom) < int64(p.s.o.RunEvents) && size < runBytes {
 		return p.eachHot(d, func(entry []byte, headers []byte) error {
 			p.kbuf = encodeRow(p.kbuf[:0], p.ev.Time, entry)
@@ -351,13 +357,17 @@ func (p *pass) eachHot(d *sealedLog, f func(entry, headers []byte) error) error 
 // eachEntry is eachHot for spans that can be read as one.
 func (p *pass) eachEntry(d *sealedLog, spans []span, f func(entry, headers []byte) error) error {
 	sp, _ := joinSpans(spans, maxSeq)
-	if sp.damage != 0 {
-		return p.addLost(d, &sp, p.s.damages[sp.damage-1])
+	d.rec.lastTime = max(d.rec.lastTime, sp.time)
+	switch {
+	case sp.damage != 0:
+		return p.addLost(d, sp.first, sp.end(), p.s.damages[sp.damage-1])
+	case sp.frames:
+		return p.eachFrame(d, &sp, f)
 	}
 	buf, err := p.s.readSpan(&sp, p.sbuf[:0])
 	if c, ok := errors.AsType[*CorruptionError](err); ok {
 		if len(spans) == 1 {
-			return p.addLost(d, &sp, *c)
+			return p.addLost(d, sp.first, sp.end(), *c)
 		}
 		for i := range spans { // not all of them need be damaged
 			if err := p.eachEntry(d, spans[i:i+1], f); err != nil {
@@ -371,38 +381,78 @@ func (p *pass) eachEntry(d *sealedLog, spans []span, f func(entry, headers []byt
 	}
 	p.sbuf = buf
 	for k := range sp.count {
-		headers, rest, err := decodeEntry(buf, &p.ev)
+		rest, err := p.entry(d, &sp, buf, sp.first+Seq(k), sp.ordinal, sp.time, f)
 		if err != nil {
-			return p.s.badEntry(&sp, err)
+			return err
 		}
-		entry := buf[:len(buf)-len(rest)]
 		buf = rest
-		p.ev.Seq, p.ev.Time = sp.first+Seq(k), sp.time
-		if n := p.ev.Idempotency; n != 0 {
-			if d.numbers == nil {
-				d.numbers = map[Origin][]remembered{}
-			}
-			d.numbers[p.ev.Origin] = append(d.numbers[p.ev.Origin], remembered{n, p.ev.Seq, sp.ordinal, sp.time})
+	}
+	return nil
+}
+
+// eachFrame is eachEntry for frames with one entry each.
+func (p *pass) eachFrame(d *sealedLog, sp *span, f func(entry, headers []byte) error) (err error) {
+	if p.sbuf, err = p.s.readFrames(&p.frames, sp, p.sbuf); err != nil {
+		if c, ok := errors.AsType[*CorruptionError](err); ok {
+			return p.addLost(d, sp.first, sp.end(), *c)
 		}
-		if p.ev.Seq < d.rec.floor {
+		return err
+	}
+	for fr := &p.frames; fr.Next(); {
+		seq := sp.first + Seq(Ordinal(fr.Ordinal)-sp.ordinal)
+		if fr.Err != nil {
+			err := p.s.frameErr(sp, fr)
+			if c, ok := errors.AsType[*CorruptionError](err); ok {
+				err = p.addLost(d, max(seq, d.from), c.End, *c)
+			}
+			if err != nil {
+				return err
+			}
 			continue
 		}
-		if err := f(entry, headers); err != nil {
+		if seq < d.from {
+			continue
+		}
+		d.rec.lastTime = max(d.rec.lastTime, fr.Time)
+		rest, err := p.entry(d, sp, fr.Body[min(partHeaderSize, len(fr.Body)):], seq, Ordinal(fr.Ordinal), fr.Time, f)
+		if err == nil && len(rest) > 0 {
+			err = p.s.badEntry(sp, errors.New("bytes after the entry"))
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addLost notes in the catalog that a span is damaged.
-func (p *pass) addLost(d *sealedLog, sp *span, c CorruptionError) error {
-	if sp.end() <= d.rec.floor {
+// entry decodes one entry into p.ev, takes note of it and gives it to f. It returns what follows it in b.
+func (p *pass) entry(d *sealedLog, sp *span, b []byte, seq Seq, o Ordinal, time int64, f func(entry, headers []byte) error) (rest []byte, err error) {
+	headers, rest, err := decodeEntry(b, &p.ev)
+	if err != nil {
+		return nil, p.s.badEntry(sp, err)
+	}
+	p.ev.Seq, p.ev.Time = seq, time
+	if n := p.ev.Idempotency; n != 0 {
+		if d.numbers == nil {
+			d.numbers = map[Origin][]remembered{}
+		}
+		d.numbers[p.ev.Origin] = append(d.numbers[p.ev.Origin], remembered{n, seq, o, time})
+	}
+	if seq < d.rec.floor {
+		return rest, nil
+	}
+	return rest, f(b[:len(b)-len(rest)], headers)
+}
+
+// addLost notes in the catalog that the events [from, to) are lost to damage.
+func (p *pass) addLost(d *sealedLog, from, to Seq, c CorruptionError) error {
+	if to <= max(d.rec.floor, from) {
 		return nil
 	}
-	p.s.log.Error("redex: events lost to damage", "log", d.log.name, "from", sp.first, "to", sp.end(), "file", c.File, "offset", c.Offset, "err", c.Err)
+	p.s.log.Error("redex: events lost to damage", "log", d.log.name, "from", from, "to", to, "file", c.File, "offset", c.Offset, "err", c.Err)
 	why := c.Err.Error()
-	rec := lostRecord{end: sp.end(), file: c.File, offset: c.Offset, why: why[:min(len(why), 1024)]}
-	return p.batch.Set(logSeqKey(keyLost, d.log.id, sp.first), rec.encode())
+	rec := lostRecord{end: to, file: c.File, offset: c.Offset, why: why[:min(len(why), 1024)]}
+	return p.batch.Set(logSeqKey(keyLost, d.log.id, from), rec.encode())
 }
 
 // windows folds the idempotency numbers of a log into the catalog.

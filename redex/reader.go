@@ -36,7 +36,12 @@ type feed struct {
 	// Of fromJournal: spans that are not read yet, and the span whose entries are in rest.
 	spans []span
 	cur   span
-	until Seq // the sequence after the last entry in rest
+	until Seq // the sequence after the last entry in rest, or in frames
+
+	// Of fromJournal, when cur has frames.
+	frames journal.Frames
+	after  Seq // of the event after the last one read, and where its frame is if it follows
+	place  journal.Loc
 
 	// Of fromRows: the ends of the rows in buf.
 	ends []int
@@ -174,6 +179,9 @@ func (f *feed) nextSpan(ctx context.Context) error {
 		c.Log, c.Seq, c.End = f.l.name, sp.first, sp.end()
 		return &c
 	}
+	if f.spans[0].frames {
+		return f.openFrames()
+	}
 	sp, n := joinSpans(f.spans, f.to)
 	buf, err := f.l.s.readSpan(&sp, f.buf[:0])
 	if n > 1 && errors.Is(err, ErrCorrupt) { // not all of them need be damaged
@@ -193,8 +201,69 @@ func (f *feed) nextSpan(ctx context.Context) error {
 	return f.nextEntry()
 }
 
+// openFrames reads the frames of the next span, from the next event on if it is known where that is, and the first event of them.
+func (f *feed) openFrames() error {
+	sp := f.spans[0]
+	if f.after == f.at && f.at > sp.first && f.place > sp.loc && f.place < sp.loc.Next(int(sp.size)) {
+		skip := uint32(f.at - sp.first)
+		sp.size -= uint32(f.place - sp.loc)
+		sp.first, sp.ordinal, sp.loc, sp.count = f.at, sp.ordinal+Ordinal(skip), f.place, sp.count-skip
+	}
+	var err error
+	if f.buf, err = f.l.s.readFrames(&f.frames, &sp, f.buf); err != nil {
+		return err
+	}
+	f.frames.Skip = journal.Ordinal(sp.ordinal) + journal.Ordinal(f.at-sp.first)
+	f.spans = f.spans[1:]
+	f.rest, f.cur, f.until = nil, sp, sp.end()
+	return f.nextFrame()
+}
+
+// nextFrame decodes the entry of the frame of the next event.
+func (f *feed) nextFrame() error {
+	want := journal.Ordinal(f.cur.ordinal) + journal.Ordinal(f.at-f.cur.first)
+	fr := &f.frames
+	for fr.Next() {
+		if fr.Until <= want {
+			continue
+		}
+		if fr.Err != nil {
+			return f.l.s.frameErr(&f.cur, fr)
+		}
+		headers, rest, err := decodeEntry(fr.Body[min(partHeaderSize, len(fr.Body)):], &f.ev)
+		if err == nil && len(rest) > 0 {
+			err = errors.New("bytes after the entry")
+		}
+		if err == nil {
+			err = f.setHeaders(headers)
+		}
+		if err != nil {
+			return f.l.s.badEntry(&f.cur, err)
+		}
+		f.ev.Time, f.ev.Ordinal = fr.Time, Ordinal(fr.Ordinal)
+		f.after, f.place = f.at+1, fr.Loc.Next(journal.FrameBytes(len(fr.Body)))
+		return nil
+	}
+	return errMoved
+}
+
+// readFrames reads the frames of a span into buf, for fr to go through.
+func (s *Store) readFrames(fr *journal.Frames, sp *span, buf []byte) ([]byte, error) {
+	buf, err := s.j.ReadFrames(fr, sp.loc, int(sp.size), journal.Ordinal(sp.ordinal), int(sp.count), buf)
+	return buf, s.spanErr(sp.first, sp.end(), err)
+}
+
+// frameErr returns why fr could not read frames of a span, naming their sequences.
+func (s *Store) frameErr(sp *span, fr *journal.Frames) error {
+	from := sp.first + Seq(Ordinal(fr.Ordinal)-sp.ordinal)
+	return s.spanErr(from, from+Seq(fr.Until-fr.Ordinal), fr.Err)
+}
+
 // nextEntry decodes the next entry of the span that is read.
 func (f *feed) nextEntry() error {
+	if f.cur.frames {
+		return f.nextFrame()
+	}
 	headers, rest, err := decodeEntry(f.rest, &f.ev)
 	if err == nil {
 		err = f.setHeaders(headers)
@@ -221,16 +290,21 @@ func (f *feed) setHeaders(b []byte) error {
 // readSpan appends the entries of a span to dst.
 func (s *Store) readSpan(sp *span, dst []byte) ([]byte, error) {
 	b, err := s.j.Read(sp.loc, int(sp.off), int(sp.size), dst)
-	if err != nil {
-		if errors.Is(err, journal.ErrReleased) {
-			return nil, errMoved
-		}
-		if c, ok := errors.AsType[*journal.CorruptionError](err); ok {
-			return nil, &CorruptionError{Seq: sp.first, End: sp.end(), File: s.journalPath(c.File), Offset: c.Offset, Err: c.Err}
-		}
-		return nil, s.wrap("journal", err)
+	return b, s.spanErr(sp.first, sp.end(), err)
+}
+
+// spanErr adds which sequences could not be read to an error of the journal.
+func (s *Store) spanErr(from, to Seq, err error) error {
+	if err == nil {
+		return nil
 	}
-	return b, nil
+	if errors.Is(err, journal.ErrReleased) {
+		return errMoved
+	}
+	if c, ok := errors.AsType[*journal.CorruptionError](err); ok {
+		return &CorruptionError{Seq: from, End: to, File: s.journalPath(c.File), Offset: c.Offset, Err: c.Err}
+	}
+	return s.wrap("journal", err)
 }
 
 // badEntry is the error for entries that passed their checksum and cannot be decoded.

@@ -214,7 +214,7 @@ func (s *Store) thaw(logs []*Log, sealed int64) {
 	s.unsealed -= sealed
 	for _, l := range logs {
 		l.mu.Lock()
-		dirty := l.hot.spans > 0 && !l.deleted || len(l.changes) > 0
+		dirty := len(l.hot.chunks) > 0 && !l.deleted || len(l.changes) > 0
 		l.mu.Unlock()
 		if dirty {
 			l.markDirtyLocked()

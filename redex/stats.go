@@ -61,17 +61,19 @@ type LogStats struct {
 
 // Stats returns figures of the log, all of one moment.
 func (l *Log) Stats() LogStats {
-	visible := Ordinal(l.s.visible.Load())
+	s := l.s
+	s.mu.Lock() // so that all there is in the index is visible
+	defer s.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := l.boundsLocked(visible)
+	b := l.boundsLocked(Ordinal(s.visible.Load()))
 	st := LogStats{
 		Bounds: b, LastTime: l.sealed.lastTime, HotEvents: int64(b.Next - max(l.sealed.next, b.Floor)), RowEvents: int64(l.sealed.next - l.sealed.rowsFrom),
 		Runs: l.sealed.runs, RawBytes: l.sealed.rawBytes, StoredBytes: l.sealed.storedBytes, RowBytes: l.sealed.rowsBytes,
 		Tails: len(l.waiting),
 	}
-	if _, time, ok := l.hot.nextAt(visible); ok {
-		st.LastTime = time
+	if len(l.hot.chunks) > 0 {
+		st.LastTime = l.hot.time
 	}
 	return st
 }

@@ -98,7 +98,7 @@ func (t *Tail) extend() bool {
 	}
 	l.mu.Lock()
 	next := l.sealed.next
-	if n, _, ok := l.hot.nextAt(upTo); ok {
+	if n, ok := l.hot.nextAt(upTo); ok {
 		next = n
 	}
 	deleted, floor := l.deleted, l.floor
