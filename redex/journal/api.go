@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
@@ -18,6 +19,12 @@ type EpochStart struct {
 	Epoch Epoch
 	First Ordinal
 }
+
+// ID tells one journal from all others.
+type ID [16]byte
+
+// String returns 32 hexadecimal digits.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
 // Loc is where a frame is: its segment's number in the upper, its offset in the lower 32 bits. It is valid until the segment
 // is released, also over a restart. The zero value is no location.
@@ -77,6 +84,10 @@ type Options struct {
 	// LimitBytes bounds the frames held in segments not yet released: an append over it waits for Release. Default 1 GiB; at
 	// least twice MaxSegmentBytes; negative means no limit.
 	LimitBytes int64
+	// ID is written to each segment. A journal with segments of another id is refused: ForeignError.
+	ID ID
+	// MustExist says that the journal was opened before: a directory in which no segment has a header is damage.
+	MustExist bool
 	// ReadOnly opens without any write to the directory: frames are replayed and can be read, nothing is cut or repaired.
 	ReadOnly bool
 	// Epochs are the epochs the owner knows of, oldest first; they are merged with those in the segments' headers, which hold

@@ -17,6 +17,7 @@ var (
 	ErrReleased = errors.New("journal: segment released")       // Read: the frame's segment was released
 	ErrCorrupt  = errors.New("journal: corrupt")                // damaged bytes; see CorruptionError
 	ErrRange    = errors.New("journal: out of range")           // Read: bytes outside the body; Sync, Release: an ordinal not yet visible or durable
+	ErrForeign  = errors.New("journal: of another owner")       // Open: a segment has another id; see ForeignError
 	ErrFormat   = errors.New("journal: unknown format version") // Open: a segment was written by a newer version
 )
 
@@ -35,6 +36,19 @@ func (e *PoisonedError) Is(target error) bool { return target == ErrPoisoned }
 
 // Unwrap returns the cause.
 func (e *PoisonedError) Unwrap() error { return e.Err }
+
+// ForeignError is returned by Open when a segment is of another journal. Nothing was changed.
+type ForeignError struct {
+	File       string // of the segment
+	Want, Have ID     // Options.ID, and what the segment says
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("journal: segment %s is of journal %s, this is %s", e.File, e.Have, e.Want)
+}
+
+// Is reports whether target is ErrForeign.
+func (e *ForeignError) Is(target error) bool { return target == ErrForeign }
 
 // CorruptionError names damaged bytes of a segment.
 type CorruptionError struct {

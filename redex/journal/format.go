@@ -26,7 +26,9 @@ import (
 //	 72  8  epoch
 //	 80  8  length of the file
 //	 88  4  count of epochs
-//	 92 36  zero
+//	 92  4  zero
+//	 96 16  journal id
+//	112 16  zero
 //	128     epochs, 16 bytes each: number, first ordinal; the newest maxHeaderEpochs, oldest first
 //	1728 4  crc32c of all before
 //
@@ -81,6 +83,7 @@ type header struct {
 	prevEnd  int64
 	epoch    Epoch
 	size     int64
+	id       ID
 	epochs   []EpochStart
 }
 
@@ -100,6 +103,7 @@ func encodeHeader(h *header) []byte {
 	le.PutUint32(page[68:], uint32(h.prevEnd))
 	le.PutUint64(page[72:], uint64(h.epoch))
 	le.PutUint64(page[80:], uint64(h.size))
+	copy(page[96:112], h.id[:])
 	list := h.epochs[max(0, len(h.epochs)-maxHeaderEpochs):]
 	le.PutUint32(page[88:], uint32(len(list)))
 	for i, e := range list {
@@ -150,6 +154,7 @@ func decodeHeaderCopy(b []byte) (*header, error) {
 		prevEnd:  int64(le.Uint32(b[68:])),
 		epoch:    Epoch(le.Uint64(b[72:])),
 		size:     int64(le.Uint64(b[80:])),
+		id:       ID(b[96:112]),
 	}
 	n := le.Uint32(b[88:])
 	switch {

@@ -47,13 +47,14 @@ func TestGoldenFrame(t *testing.T) {
 	if got := fmt.Sprintf("%x", b); got != want {
 		t.Errorf("frame is %s", got)
 	}
-	h := encodeHeader(&header{number: 2, salt: 3, first: 4, durable: 2, lastTime: 5, prev: 1, prevEnd: 4096, epoch: 6, size: 65536, epochs: []EpochStart{{6, 4}}})
+	h := encodeHeader(&header{number: 2, salt: 3, first: 4, durable: 2, lastTime: 5, prev: 1, prevEnd: 4096, epoch: 6, size: 65536, id: ID{7, 15: 8}, epochs: []EpochStart{{6, 4}}})
 	const wantHead = "4e45544442" + "4a4e4c" + "01000000" + "02000000" + "00000000000000000000000000000000" + "0300000000000000" +
-		"0400000000000000" + "0200000000000000" + "0500000000000000" + "01000000" + "00100000" + "0600000000000000" + "0000010000000000" + "01000000"
-	if got := fmt.Sprintf("%x", h[:92]); got != wantHead {
+		"0400000000000000" + "0200000000000000" + "0500000000000000" + "01000000" + "00100000" + "0600000000000000" + "0000010000000000" + "01000000" +
+		"00000000" + "07000000000000000000000000000008"
+	if got := fmt.Sprintf("%x", h[:112]); got != wantHead {
 		t.Errorf("header is %s", got)
 	}
-	if got := fmt.Sprintf("%x", h[headerBytes-4:headerBytes]); got != "4e4f28a6" {
+	if got := fmt.Sprintf("%x", h[headerBytes-4:headerBytes]); got != "3967ada8" {
 		t.Errorf("header's checksum is %s", got)
 	}
 }

@@ -207,11 +207,7 @@ func (j *Journal) roll(need int64) error {
 		}
 		j.mu.Lock()
 	}
-	if err := j.endSegmentLocked(); err != nil {
-		j.failLocked(err)
-		j.mu.Unlock()
-		return err
-	}
+	j.endSegmentLocked()
 	s := j.spare
 	j.spare = nil
 	epochs := j.epochs
@@ -225,7 +221,7 @@ func (j *Journal) roll(need int64) error {
 		number: s.hdr.number, boot: j.fs.BootID(), salt: binary.LittleEndian.Uint64(salt[:]),
 		first: j.end.last + 1, durable: min(j.Durable(), j.end.last), lastTime: j.end.lastTime,
 		prev: j.end.number, prevEnd: j.end.offset,
-		epoch: epochs[len(epochs)-1].Epoch, size: s.size, epochs: epochs,
+		epoch: epochs[len(epochs)-1].Epoch, size: s.size, id: j.opt.ID, epochs: epochs,
 	}
 	j.mu.Unlock()
 
@@ -238,6 +234,11 @@ func (j *Journal) roll(need int64) error {
 		return j.rollFailed(errors.Join(err, s.file.Close(), removeFile(j.fs, s.name)))
 	}
 	j.mu.Lock()
+	if err := j.endFrameLocked(); err != nil { // only now: see DESIGN.md
+		j.failLocked(err)
+		j.mu.Unlock()
+		return errors.Join(err, s.file.Close())
+	}
 	s.hdr, s.salt = h, uint32(h.salt)
 	s.end, s.synced = headerPageBytes, headerPageBytes
 	all := append(slices.Clone(*j.segments.Load()), s)
@@ -259,23 +260,16 @@ func (j *Journal) roll(need int64) error {
 	return j.clean(cleanup, aside)
 }
 
-// endSegmentLocked writes the end frame of the active segment, if there is one that has none, and records where it ends.
-func (j *Journal) endSegmentLocked() error {
+// endSegmentLocked ends the active segment, if there is one, and records where.
+func (j *Journal) endSegmentLocked() {
 	s := j.active
 	if s == nil || s.ended {
-		return nil
-	}
-	mark := make([]byte, frameHeaderBytes)
-	last := j.visible
-	putFrameHeader(mark, s.salt, last, j.lastTime, 0, kindEnd, j.Durable(), 0)
-	if err := s.write(mark, j.tail); err != nil {
-		return fmt.Errorf("write the end frame of %s at %d: %w", s.name, j.tail, err)
+		return
 	}
 	s.ended = true
 	s.limit.Store(j.tail)
-	j.end = endOf{number: s.hdr.number, offset: j.tail, last: last, lastTime: j.lastTime}
+	j.end = endOf{number: s.hdr.number, offset: j.tail, last: j.visible, lastTime: j.lastTime}
 	j.setRoomLocked()
-	return nil
 }
 
 // rollFailed records why there is no next segment. A full disk heals; what else a disk can say to a sync does not.

@@ -72,10 +72,9 @@ func (r *recovery) open() (*Journal, error) {
 	if err := r.closeFiles(func(c *candidate) bool { return slices.Contains(kept, c.seg) }); err != nil {
 		return nil, err
 	}
-	before := j.end
 	err := j.roll(0)
 	if err == nil {
-		err = j.endPredecessor(before)
+		err = j.syncEndFrame()
 	}
 	if err != nil && !errors.Is(err, ErrDiskFull) {
 		j.notePoison()
@@ -93,24 +92,16 @@ func (r *recovery) open() (*Journal, error) {
 	return j, nil
 }
 
-// endPredecessor writes an end frame where the segment before the active one ends, over the mark of a close if there is one.
-// Should the active segment be missing one day, the journal does not look as if it had ended there.
-func (j *Journal) endPredecessor(end endOf) error {
-	all := *j.segments.Load()
-	i := slices.IndexFunc(all, func(s *segment) bool { return s.hdr.number == end.number })
-	if i < 0 || end.offset+frameHeaderBytes > all[i].size {
-		return nil
-	}
-	s := all[i]
-	mark := make([]byte, frameHeaderBytes)
-	putFrameHeader(mark, s.salt, end.last, end.lastTime, 0, kindEnd, end.last, 0)
-	if err := s.write(mark, end.offset); IsDiskFull(err) {
-		return nil // it can do without
-	} else if err != nil {
-		return fmt.Errorf("journal: write the end frame of %s at %d: %w", s.name, end.offset, err)
-	}
-	if err := s.file.SyncRange(end.offset, frameHeaderBytes); err != nil {
-		return fmt.Errorf("journal: sync the end frame of %s at %d: %w", s.name, end.offset, err)
+// syncEndFrame syncs the end frame of the segment before the active one. Nobody else has the journal yet.
+func (j *Journal) syncEndFrame() error {
+	for _, s := range j.unsynced {
+		if s == j.active || s.synced == s.written() {
+			continue
+		}
+		if err := s.file.SyncRange(s.synced, s.written()-s.synced); err != nil {
+			return fmt.Errorf("journal: sync the end frame of %s at %d: %w", s.name, s.end, err)
+		}
+		s.synced = s.written()
 	}
 	return nil
 }
@@ -126,7 +117,7 @@ func (r *recovery) conclude() []EpochStart {
 		rep.Clean = len(rep.Damage) == 0
 		r.next = max(r.next, r.after+1)
 		rep.MayHaveLost = r.lost || len(epochs) > 0 || r.after > 0
-		if len(epochs) == 0 && r.after > 0 {
+		if len(epochs) == 0 && (r.after > 0 || r.lost) {
 			epochs = []EpochStart{{1, 1}}
 		}
 	} else {

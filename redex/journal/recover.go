@@ -24,6 +24,8 @@ type recovery struct {
 	head  *candidate   // the newest with a header
 	note  bool         // a sync failed in the last run
 
+	begun *link // the last segment, if it ends as one does that has another one behind it
+
 	known    Ordinal // highest ordinal that something seen says is durable
 	surveyed bool    // everything there is was seen
 
@@ -90,6 +92,8 @@ func (r *recovery) discover() error {
 			return fmt.Errorf("journal: %s: %w", name, err)
 		case err != nil:
 			c.err = err
+		case h.id != r.opt.ID:
+			return &ForeignError{File: name, Want: r.opt.ID, Have: h.id}
 		case h.number != number:
 			c.err = fmt.Errorf("%w: of segment %d", errHeader, h.number)
 		default:
@@ -217,10 +221,8 @@ func (r *recovery) segment(i int) (bool, error) {
 			r.clean = f == foundClean
 			done, more = true, false
 			r.lost = r.lost || !r.clean && l.size < l.hdr.size // somebody made it shorter
-			if last := r.files[len(r.files)-1]; f == foundEnd && last.number == l.hdr.number {
-				// The file of the next segment, which was made before the end frame, is gone.
-				r.lost = true
-				r.report.Damage = append(r.report.Damage, Damage{Err: l.corrupt(c.off, errors.New("the segment after it is missing"))})
+			if f == foundEnd {
+				r.begun = l
 			}
 		default:
 			var err error
@@ -348,9 +350,10 @@ func (r *recovery) damaged(s *segment, off int64, from, to Ordinal, err error) {
 	}
 }
 
-// headless reports the files whose header is gone although frames were written behind it. One newer than every other is the
-// loss of the newest frames, of unknown number.
+// headless reports the files whose header is gone although frames were written behind it, or that must have had one. One newer
+// than every other is the loss of the newest frames, of unknown number.
 func (r *recovery) headless() (aside []string) {
+	var empty *candidate
 	for _, c := range r.files {
 		if c.seg != nil || r.head != nil && c.number < r.head.number {
 			continue
@@ -360,13 +363,30 @@ func (r *recovery) headless() (aside []string) {
 		r.far, a.bad = s.load(r.far, s.size)
 		a.buf = r.far
 		if len(a.bad) == 0 && a.written(min(headerPageBytes, s.size)) == 0 {
-			continue // made in advance, never used
+			if empty == nil {
+				empty = c
+			}
+			continue // made in advance, never used, but for what follows
 		}
 		aside = append(aside, c.name)
-		r.lost = true
-		r.report.Damage = append(r.report.Damage, Damage{Err: s.corrupt(0, c.err)})
+		r.missing(s.corrupt(0, c.err))
+	}
+	switch {
+	case len(aside) > 0 || r.begun == nil && (r.head != nil || !r.opt.MustExist):
+	case empty != nil: // the end frame before it, or the owner, knows that it had a header
+		r.missing(&CorruptionError{Segment: empty.number, File: empty.name, Err: fmt.Errorf("%w: it was in use and is empty", errHeader)})
+	case r.begun != nil:
+		r.missing(r.begun.corrupt(r.begun.end, errors.New("the segment after it is missing")))
+	default:
+		r.missing(&CorruptionError{Err: errors.New("there is no segment")})
 	}
 	return aside
+}
+
+// missing reports the loss of the newest frames.
+func (r *recovery) missing(err *CorruptionError) {
+	r.lost = true
+	r.report.Damage = append(r.report.Damage, Damage{Err: err})
 }
 
 // offsetOf returns where the first frame above o begins in a segment, or where the segment ends.

@@ -21,7 +21,8 @@ type segment struct {
 	populated int64 // [0, populated) can be written without a fault
 	end       int64 // offset behind the last frame
 	synced    int64 // [0, synced) is on disk
-	ended     bool  // the end frame is written
+	ended     bool  // no frame follows
+	endFrame  bool  // the end frame is written
 
 	limit atomic.Int64 // no frame begins at or behind it
 
@@ -36,6 +37,17 @@ func newSegment(name string, f File, h *header) *segment {
 	s.limit.Store(s.size)
 	return s
 }
+
+// written returns the offset behind the last frame, or behind the end frame.
+func (s *segment) written() int64 {
+	if s.endFrame {
+		return s.end + frameHeaderBytes
+	}
+	return s.end
+}
+
+// settled reports whether nothing in the segment waits for a sync. An end frame does not, when the segment was released.
+func (s *segment) settled() bool { return s.synced == s.written() || s.refs.Load() == 0 }
 
 // hold keeps the segment's file open until drop, and reports whether it still is.
 func (s *segment) hold() bool {

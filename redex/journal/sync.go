@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -86,8 +87,8 @@ func (j *Journal) syncVisible() {
 	j.mu.Lock()
 	v := j.visible
 	for _, s := range j.unsynced {
-		if s.synced < s.end && s.hold() {
-			ranges = append(ranges, syncRange{s, s.synced, s.end})
+		if to := s.written(); s.synced < to && s.hold() {
+			ranges = append(ranges, syncRange{s, s.synced, to})
 		}
 	}
 	bytes, events := j.risk.bytes, j.risk.events
@@ -126,7 +127,7 @@ func (j *Journal) synced(ranges []syncRange, v Ordinal, bytes, events int64, too
 	for _, r := range ranges {
 		r.s.synced = r.to
 	}
-	for len(j.unsynced) > 1 && j.unsynced[0].synced == j.unsynced[0].end {
+	for len(j.unsynced) > 1 && j.unsynced[0].settled() {
 		j.unsynced = j.unsynced[1:]
 	}
 	j.durable.Store(uint64(v))
@@ -151,6 +152,30 @@ func (j *Journal) idleMarkLocked(v Ordinal) {
 	if err := s.write(j.mark[:], j.tail); err != nil && s.mem != nil {
 		j.failLocked(fmt.Errorf("write an idle mark to %s at %d: %w", s.name, j.tail, err))
 	}
+}
+
+// endFrameLocked writes an end frame where the segment before the next one ends, also over the mark of a close. It says that
+// the next one had a header: that is synced already, and no frame behind it is durable before the end frame is. Should the
+// next one be missing one day, or be empty, the journal does not look as if it had ended here.
+func (j *Journal) endFrameLocked() error {
+	all := *j.segments.Load()
+	i := slices.IndexFunc(all, func(s *segment) bool { return s.hdr.number == j.end.number })
+	if i < 0 || all[i].endFrame || j.end.offset+frameHeaderBytes > all[i].size {
+		return nil
+	}
+	s := all[i]
+	mark := make([]byte, frameHeaderBytes)
+	putFrameHeader(mark, s.salt, j.end.last, j.end.lastTime, 0, kindEnd, min(j.Durable(), j.end.last), 0)
+	if err := s.write(mark, j.end.offset); IsDiskFull(err) {
+		return nil // it can do without
+	} else if err != nil {
+		return fmt.Errorf("write the end frame of %s at %d: %w", s.name, j.end.offset, err)
+	}
+	s.endFrame = true
+	if !slices.Contains(j.unsynced, s) { // an earlier run wrote it
+		j.unsynced = append(j.unsynced, s)
+	}
+	return nil
 }
 
 // syncer syncs by the bounds of SyncInterval until Close.
