@@ -30,6 +30,7 @@ type checker struct {
 	rep   CheckReport
 	more  int
 	files map[uint64]int64            // living runs by file
+	seen  map[uint64]bool             // files whose records could be read
 	runs  map[uint64]map[int64]runRef // runs by file and offset
 }
 
@@ -47,7 +48,7 @@ func (s *Store) Check(ctx context.Context) (CheckReport, error) {
 	if err := s.closedErr(); err != nil {
 		return CheckReport{}, fmt.Errorf("check: %w", err)
 	}
-	c := &checker{s: s, files: map[uint64]int64{}, runs: map[uint64]map[int64]runRef{}}
+	c := &checker{s: s, files: map[uint64]int64{}, seen: map[uint64]bool{}, runs: map[uint64]map[int64]runRef{}}
 	for _, step := range []func(context.Context) error{c.journal, c.catalog, c.rowFiles, c.logs} {
 		if err := step(ctx); err != nil {
 			return c.rep, fmt.Errorf("check: %w", err)
@@ -228,16 +229,33 @@ func (c *checker) catalog(ctx context.Context) error {
 			if rec.runs != c.files[n] {
 				c.bad(k, "file %s: %d runs, the catalog names %d", rowFileName(n), rec.runs, c.files[n])
 			}
+			c.seen[n] = true
 			if _, ok := c.files[n]; !ok {
 				c.files[n] = 0
 			}
 			c.size(n, rec.bytes)
 			return nil
 		}),
+		c.fileRecords(),
 		c.each(ctx, keyView, func(_, _ []byte) error { return nil }),
 	}
 	for _, err := range steps {
 		if err != nil {
+			if err := c.catalogDamage(err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fileRecords tells of the files with runs whose records are missing or cannot be read.
+func (c *checker) fileRecords() error {
+	for n := range c.files {
+		if c.seen[n] {
+			continue
+		}
+		if _, err := c.s.readFile(n); err != nil {
 			if err := c.catalogDamage(err); err != nil {
 				return err
 			}
@@ -316,10 +334,8 @@ func (c *checker) directory(n uint64, f *rowFile) error {
 			continue // it lives no more
 		}
 		delete(left, info.Location.Offset)
-		r := ref.rec
-		if info.Log != uint64(ref.log) || info.First != uint64(ref.first) || info.Last != uint64(r.last) || info.Rows != r.rows ||
-			info.MinTime != r.min || info.MaxTime != r.max || info.Location != r.at {
-			c.bad(logSeqKey(keyRun, ref.log, ref.first), "run is %+v, file %s says %+v", r, rowFileName(n), info)
+		if !ref.rec.is(ref.log, ref.first, info) {
+			c.bad(logSeqKey(keyRun, ref.log, ref.first), "run is %+v, file %s says %+v", ref.rec, rowFileName(n), info)
 		}
 	}
 	for _, ref := range left {

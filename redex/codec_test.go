@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/seed69692123/netdb/redex/journal"
 	"github.com/seed69692123/netdb/redex/sealed"
 )
 
@@ -192,7 +193,7 @@ func TestRecords(t *testing.T) {
 	if !reflect.DeepEqual(w.list, back.list) || w.forgotten != back.forgotten || w.last != back.last {
 		t.Error("window differs")
 	}
-	id := newStoreID()
+	id := newIdentity()
 	if got, err := decodeFormat(encodeFormat(id)); got != id || err != nil {
 		t.Error(got, err)
 	}
@@ -206,7 +207,7 @@ func FuzzRecords(f *testing.F) {
 	f.Add((&lostRecord{1, 2, "a", "b"}).encode())
 	f.Add(encodeWindow(sampleWindow())[0][:200])
 	f.Add(encodeRow(nil, 5, bodyOf(1, 0, Entry{Payload: []byte("x")})[partHeaderSize:]))
-	f.Add(encodeFormat(StoreID{1}))
+	f.Add(encodeFormat(identity{StoreID{1}, journal.ID{2}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if m, err := decodeMeta(b); err == nil {
 			if n, err := decodeMeta(m.encode()); err != nil || !reflect.DeepEqual(m, n) {

@@ -28,40 +28,40 @@ const (
 func isNotExist(err error) bool { return errors.Is(err, os.ErrNotExist) }
 
 // inspectDir looks at a directory without changing it.
-func inspectDir(fs vfs.FS, dir string) (dirState, StoreID, error) {
+func inspectDir(fs vfs.FS, dir string) (dirState, identity, error) {
 	info, err := fs.Stat(dir)
 	switch {
 	case isNotExist(err):
-		return dirEmpty, StoreID{}, nil
+		return dirEmpty, identity{}, nil
 	case err != nil:
-		return 0, StoreID{}, err
+		return 0, identity{}, err
 	case !info.IsDir():
-		return 0, StoreID{}, fmt.Errorf("%w: %s is not a directory", ErrFormat, dir)
+		return 0, identity{}, fmt.Errorf("%w: %s is not a directory", ErrFormat, dir)
 	}
 	names, err := fs.List(dir)
 	if err != nil {
-		return 0, StoreID{}, err
+		return 0, identity{}, err
 	}
 	if slices.Contains(names, formatName) {
 		b, err := readSmall(fs, fs.PathJoin(dir, formatName))
 		if err != nil {
-			return 0, StoreID{}, err
+			return 0, identity{}, err
 		}
 		id, err := decodeFormat(b)
 		if err != nil {
-			return 0, StoreID{}, fmt.Errorf("%s: %w", dir, err)
+			return 0, identity{}, fmt.Errorf("%s: %w", dir, err)
 		}
 		return dirStore, id, nil
 	}
 	if slices.Contains(names, formatNewName) {
-		return dirBegun, StoreID{}, nil
+		return dirBegun, identity{}, nil
 	}
 	for _, n := range names {
 		if n != lockName {
-			return 0, StoreID{}, fmt.Errorf("%w: %s has no FORMAT file but other files (%s): not the directory of a store", ErrFormat, dir, n)
+			return 0, identity{}, fmt.Errorf("%w: %s has no FORMAT file but other files (%s): not the directory of a store", ErrFormat, dir, n)
 		}
 	}
-	return dirEmpty, StoreID{}, nil
+	return dirEmpty, identity{}, nil
 }
 
 // readSmall reads a file of at most maxFormatBytes.
@@ -101,7 +101,7 @@ func writeSmall(fs vfs.FS, path string, b []byte) error {
 }
 
 // beginDir makes the directory ready for a new store: empty but for LOCK and FORMAT.new, durably.
-func beginDir(fs vfs.FS, dir string, id StoreID) error {
+func beginDir(fs vfs.FS, dir string, id identity) error {
 	for _, n := range []string{journalDir, rowsDir, columnsDir, catalogDir, blobsDir} {
 		if err := fs.RemoveAll(fs.PathJoin(dir, n)); err != nil && !isNotExist(err) {
 			return err
@@ -132,8 +132,9 @@ func finishDir(fs vfs.FS, dir string) error {
 	return syncDir(fs, dir)
 }
 
-// newStoreID makes an identity.
-func newStoreID() (id StoreID) {
-	rand.Read(id[:]) // never fails, by its documentation
+// newIdentity makes an identity.
+func newIdentity() (id identity) {
+	rand.Read(id.store[:]) // never fails, by its documentation
+	rand.Read(id.files[:])
 	return id
 }

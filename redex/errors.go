@@ -26,6 +26,7 @@ var (
 	ErrCorrupt       = errors.New("redex: corrupt")                      // damaged bytes; see CorruptionError
 	ErrEpoch         = errors.New("redex: position lost with its epoch") // a position beyond the end of its epoch
 	ErrForeign       = errors.New("redex: position of another store")
+	ErrForeignFiles  = errors.New("redex: files of another store")  // Open: a part of the directory belongs elsewhere; see ForeignFilesError
 	ErrOptions       = errors.New("redex: bad option")              // Open, Create: see Options.Validate
 	ErrEncoding      = errors.New("redex: payload not well-formed") // Append: JSON that is none, in a log that checks it
 	ErrFailed        = errors.New("redex: store failed")            // a write after a failed sync: nothing can be made durable any more; reads go on
@@ -73,6 +74,21 @@ func (e *ConflictError) Error() string {
 
 // Is reports whether target is ErrConflict.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// ForeignFilesError is returned by Open when a part of the store's directory is of another one: when directories were swapped, or
+// put back from a copy of another store. Nothing was changed.
+type ForeignFilesError struct {
+	Path string
+	Want string // the id of the store's files, in the last line of its FORMAT
+	Have string // the id that is there; of a row file its first half
+}
+
+func (e *ForeignFilesError) Error() string {
+	return fmt.Sprintf("redex: %s is of another store: the files of this one have the id %s, it has %s", e.Path, e.Want, e.Have)
+}
+
+// Is reports whether target is ErrForeignFiles.
+func (e *ForeignFilesError) Is(target error) bool { return target == ErrForeignFiles }
 
 // CorruptionError names damaged bytes.
 type CorruptionError struct {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed69692123/netdb/redex/journal"
 	"github.com/seed69692123/netdb/redex/sealed"
 )
 
@@ -29,14 +30,23 @@ const (
 	maxFormatBytes = 4096
 )
 
-// encodeFormat returns the text of the FORMAT file: three lines.
-func encodeFormat(id StoreID) []byte {
-	return fmt.Appendf(nil, "netdb store\nformat %d\nid %s\n", formatVersion, id)
+// identity is what FORMAT says: which store this is, and which files are its own. Journal, catalog and row files bear the id of
+// the files, so that those of another directory are known, also of one that was restored from this store and has its id.
+type identity struct {
+	store StoreID
+	files journal.ID
+}
+
+// owner is what row files bear of the id.
+func (id *identity) owner() uint64 { return binary.LittleEndian.Uint64(id.files[:]) }
+
+// encodeFormat returns the text of the FORMAT file: four lines.
+func encodeFormat(id identity) []byte {
+	return fmt.Appendf(nil, "netdb store\nformat %d\nid %s\nfiles %s\n", formatVersion, id.store, id.files)
 }
 
 // decodeFormat reads the text of a FORMAT file. Later versions may add lines of their own, but keep the first two.
-func decodeFormat(b []byte) (StoreID, error) {
-	var id StoreID
+func decodeFormat(b []byte) (id identity, err error) {
 	lines := strings.Split(string(b), "\n")
 	if len(lines) < 2 || lines[0] != "netdb store" {
 		return id, fmt.Errorf("%w: FORMAT is not that of a NetDB store", ErrFormat)
@@ -49,15 +59,20 @@ func decodeFormat(b []byte) (StoreID, error) {
 	if version > formatVersion {
 		return id, fmt.Errorf("%w: the store has format %d, this program knows up to %d: open it with a newer program", ErrFormat, version, formatVersion)
 	}
-	if len(lines) != 4 || lines[3] != "" {
+	if len(lines) != 5 || lines[4] != "" {
 		return id, fmt.Errorf("%w: FORMAT of version %d has other lines than it should", ErrFormat, version)
 	}
-	text, ok := strings.CutPrefix(lines[2], "id ")
-	raw, err := hex.DecodeString(text)
-	if !ok || err != nil || len(raw) != len(id) {
-		return id, fmt.Errorf("%w: bad id line %q in FORMAT", ErrFormat, lines[2])
+	for i, part := range []struct {
+		name string
+		to   []byte
+	}{{"id ", id.store[:]}, {"files ", id.files[:]}} {
+		text, ok := strings.CutPrefix(lines[2+i], part.name)
+		raw, err := hex.DecodeString(text)
+		if !ok || err != nil || len(raw) != len(part.to) {
+			return id, fmt.Errorf("%w: bad line %q in FORMAT", ErrFormat, lines[2+i])
+		}
+		copy(part.to, raw)
 	}
-	copy(id[:], raw)
 	return id, nil
 }
 
@@ -245,6 +260,7 @@ type metaRecord struct {
 	nextLog  LogID
 	nextFile uint64
 	epochs   []epochStart // ascending
+	files    journal.ID   // of identity
 }
 
 func (m *metaRecord) encode() []byte {
@@ -258,6 +274,7 @@ func (m *metaRecord) encode() []byte {
 		f.putUint(uint64(e.epoch))
 		f.putUint(uint64(e.first))
 	}
+	f.putBytes(m.files[:])
 	return f.b
 }
 
@@ -271,6 +288,9 @@ func decodeMeta(b []byte) (metaRecord, error) {
 	}
 	for range n {
 		m.epochs = append(m.epochs, epochStart{Epoch(f.uint()), Ordinal(f.uint())})
+	}
+	if copy(m.files[:], f.bytes()) != len(m.files) {
+		f.fail()
 	}
 	return m, f.done()
 }
@@ -360,6 +380,12 @@ func decodeRun(b []byte) (runRecord, error) {
 	}
 	r.at.Length = uint32(length)
 	return r, f.done()
+}
+
+// is reports whether a run in a row file is the one that the record, of that log and first sequence, names.
+func (r *runRecord) is(id LogID, first Seq, i sealed.RunInfo) bool {
+	return i.Log == uint64(id) && i.First == uint64(first) && i.Last == uint64(r.last) && i.Rows == r.rows &&
+		i.MinTime == r.min && i.MaxTime == r.max && i.Location == r.at
 }
 
 // fileRecord is a row file that something lives in.

@@ -122,8 +122,8 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 		return nil, err
 	}
 	if state != dirStore {
-		if id = newStoreID(); seed != nil {
-			id = seed.ID
+		if id = newIdentity(); seed != nil {
+			id.store = seed.ID
 		}
 		if err := beginDir(s.fs, dir, id); err != nil {
 			return nil, err
@@ -135,8 +135,9 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 			}
 		}
 	}
-	s.id = id
+	s.id, s.files = id.store, id.files
 	s.rows = newRowFiles(s.fs, s.fs.PathJoin(dir, rowsDir), o.OpenFiles, o.CacheBytes*2/3)
+	s.rows.owner = id.owner()
 	s.kv, err = kv.Open(s.fs, s.catalogPath(), kv.Options{
 		ReadOnly: o.ReadOnly, MustExist: state == dirStore, CacheBytes: o.CacheBytes / 3, Logger: o.Logger,
 		OnCorruption: func(e *kv.CorruptError) { s.log.Error("redex: catalog damaged", "err", e) },
@@ -207,6 +208,9 @@ func (s *Store) readMeta(seed *Seed) (metaRecord, error) {
 		if err != nil {
 			return m, s.badRecord(metaKey(), err)
 		}
+		if m.files != s.files {
+			return m, &ForeignFilesError{Path: s.catalogPath(), Want: s.files.String(), Have: m.files.String()}
+		}
 		return m, nil
 	case seed != nil:
 		return seed.meta(), nil
@@ -230,7 +234,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 			Mode: journal.SyncMode(s.o.Sync.Mode), Every: s.o.Sync.Every, Events: s.o.Sync.Events, Bytes: s.o.Sync.Bytes,
 		},
 		FirstSegmentBytes: min(1<<20, s.o.SegmentBytes), MaxSegmentBytes: s.o.SegmentBytes, LimitBytes: s.o.JournalBytes,
-		ReadOnly: s.o.ReadOnly, Epochs: known, LastTime: meta.time, OnSync: s.durable.wake,
+		ReadOnly: s.o.ReadOnly, Epochs: known, LastTime: meta.time, OnSync: s.durable.wake, ID: s.files, MustExist: mustExist,
 	}
 	r := &replay{s: s, last: meta.ordinal, time: meta.time}
 	j, rec, err := journal.Open(ctx, fs, o, journal.Ordinal(meta.ordinal), r.frame)
@@ -241,10 +245,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 	if Ordinal(rec.Last) < meta.ordinal && meta.ordinal > 0 && rec.Last > 0 && len(rec.Damage) == 0 {
 		s.log.Warn("redex: the journal ends before the catalog", "journal", rec.Last, "catalog", meta.ordinal)
 	}
-	if rec.Empty && mustExist {
-		s.recovery.Damage = append(s.recovery.Damage, &CorruptionError{File: s.fs.PathJoin(s.dir, journalDir), Err: errors.New("the journal has no segment")})
-	}
-	if len(rec.Damage)+len(s.recovery.Damage) > 0 && !s.o.ReadOnly && !rec.NewEpoch {
+	if len(rec.Damage) > 0 && !s.o.ReadOnly && !rec.NewEpoch {
 		// The lost frames may have given sequences that nothing tells of any more, and that will be given again.
 		if _, err := j.NewEpoch(ctx); err != nil {
 			return s.wrap("journal", err)
@@ -255,7 +256,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 		s.epochs = append(s.epochs, epochStart{Epoch(e.Epoch), Ordinal(e.First)})
 	}
 	s.epochs = newestEpochs(s.epochs)
-	s.recovery.Clean, s.recovery.MayHaveLost, s.recovery.Replayed = rec.Clean, rec.MayHaveLost || rec.Empty && mustExist, r.frames
+	s.recovery.Clean, s.recovery.MayHaveLost, s.recovery.Replayed = rec.Clean, rec.MayHaveLost, r.frames
 	if rec.Cut != nil {
 		s.recovery.Dropped = rec.Cut.Bytes
 	}
@@ -270,37 +271,11 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 }
 
 func (s *Store) damageError(d journal.Damage) *CorruptionError {
-	return &CorruptionError{
-		File: s.journalPath(d.Err.File), Offset: d.Err.Offset,
-		Err: fmt.Errorf("frames %d to %d: %w", d.From, d.To, d.Err.Err),
+	which := fmt.Sprintf("frames %d to %d", d.From, d.To)
+	if d.To == 0 {
+		which = "the newest frames"
 	}
-}
-
-// sweep removes row files that the catalog does not name, which a pass left that was cut short.
-func (s *Store) sweep() error {
-	if s.o.ReadOnly {
-		return nil
-	}
-	keep := len(s.recovery.Damage) > 0 // the catalog may have forgotten files that are all there is of some events
-	names, err := s.fs.List(s.rows.dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		n, ok := parseRowFileName(name)
-		if !ok {
-			continue
-		}
-		s.seal.nextFile = max(s.seal.nextFile, n+1)
-		if _, named, err := s.kv.Get(fileKey(n), nil); err != nil {
-			return s.wrap("catalog", err)
-		} else if !named && !keep {
-			if err := s.rows.remove(n); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return &CorruptionError{File: s.journalPath(d.Err.File), Offset: d.Err.Offset, Err: fmt.Errorf("%s: %w", which, d.Err.Err)}
 }
 
 // replay brings frames that the catalog lacks into memory. It runs before anyone else has the store, so it takes the locks

@@ -20,7 +20,7 @@ func (p *pass) beginRun(d *sealedLog) error {
 			return fmt.Errorf("create row file: %w", err)
 		}
 		p.file, p.buf = f, bufio.NewWriterSize(f, 256<<10)
-		if p.w, err = sealed.NewWriter(p.buf, sealed.WriterOptions{Compression: sealedCompression(p.s.o.Compression)}); err != nil {
+		if p.w, err = sealed.NewWriter(p.buf, sealed.WriterOptions{Compression: sealedCompression(p.s.o.Compression), Owner: p.s.rows.owner}); err != nil {
 			return fmt.Errorf("write row file: %w", err)
 		}
 	}
@@ -147,7 +147,7 @@ func (p *pass) finishBatch() error {
 	for _, d := range p.logs {
 		nextLog = max(nextLog, d.log.id+1)
 	}
-	m := metaRecord{ordinal: p.t.ordinal, time: p.t.time, nextLog: nextLog, nextFile: s.seal.nextFile, epochs: s.epochs}
+	m := metaRecord{ordinal: p.t.ordinal, time: p.t.time, nextLog: nextLog, nextFile: s.seal.nextFile, epochs: s.epochs, files: s.files}
 	if err := p.batch.Set(metaKey(), m.encode()); err != nil {
 		return err
 	}
@@ -155,28 +155,24 @@ func (p *pass) finishBatch() error {
 	return nil
 }
 
-// fileRecords adds the records of the row files whose number of living runs changes.
+// fileRecords adds the records of the row files whose number of living runs changes. What is damaged stays as it is.
 func (p *pass) fileRecords() error {
-	s := p.s
 	for n, change := range p.files {
 		rec := fileRecord{bytes: p.size}
 		if n != p.n || p.w == nil {
-			b, ok, err := s.kv.Get(fileKey(n), nil)
-			if err == nil && !ok {
-				err = s.badRecord(fileKey(n), fmt.Errorf("%w: it is missing", errRecord))
-			}
-			if err == nil {
-				rec, err = decodeFile(b)
-			}
-			if err != nil {
-				return s.wrap("catalog", err)
+			var err error
+			if rec, err = p.s.readFile(n); err != nil {
+				if err = p.s.fileDamaged(n, err); err != nil {
+					return err
+				}
+				continue
 			}
 		}
 		rec.runs += change
 		var err error
 		switch {
 		case rec.runs < 0:
-			return s.badRecord(fileKey(n), fmt.Errorf("%w: fewer runs than there were", errRecord))
+			err = p.s.fileDamaged(n, p.s.badRecord(fileKey(n), fmt.Errorf("%w: fewer runs than there were", errRecord)))
 		case rec.runs == 0:
 			p.dead = append(p.dead, n)
 			err = p.batch.Delete(fileKey(n))
@@ -188,4 +184,20 @@ func (p *pass) fileRecords() error {
 		}
 	}
 	return nil
+}
+
+// readFile reads the record of a row file that something lives in.
+func (s *Store) readFile(n uint64) (fileRecord, error) {
+	b, ok, err := s.kv.Get(fileKey(n), nil)
+	if err != nil {
+		return fileRecord{}, s.wrap("catalog", err)
+	}
+	rec, err := fileRecord{}, fmt.Errorf("%w: it is missing", errRecord)
+	if ok {
+		rec, err = decodeFile(b)
+	}
+	if err != nil {
+		return rec, s.badRecord(fileKey(n), err)
+	}
+	return rec, nil
 }

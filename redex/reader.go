@@ -320,11 +320,8 @@ func (f *feed) locateSealed() error {
 		return err
 	}
 	if found && f.at <= rec.last {
-		if f.file, err = s.rows.acquire(rec.file); err != nil {
-			return quarantine(err, first, rec.last+1)
-		}
-		if f.run, err = s.rows.run(f.file, rec.at); err != nil {
-			return errors.Join(quarantine(err, first, rec.last+1), f.dropFile())
+		if f.file, f.run, err = s.openRun(f.l.id, first, &rec); err != nil {
+			return err
 		}
 		f.src = fromRun
 		if !f.point {
@@ -338,6 +335,22 @@ func (f *feed) locateSealed() error {
 		return nil
 	}
 	return f.loadRows()
+}
+
+// openRun opens a run of the catalog. The caller releases the file.
+func (s *Store) openRun(id LogID, first Seq, rec *runRecord) (*rowFile, *sealed.Run, error) {
+	file, err := s.rows.acquire(rec.file)
+	if err != nil {
+		return nil, nil, quarantine(err, first, rec.last+1)
+	}
+	run, err := s.rows.run(file, rec.at)
+	if err == nil && !rec.is(id, first, run.Info()) {
+		err = &CorruptionError{File: s.rows.path(rec.file), Offset: rec.at.Offset, Err: errors.New("there is another run than the catalog says")}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(quarantine(err, first, rec.last+1), s.rows.release(file))
+	}
+	return file, run, nil
 }
 
 // quarantine notes the sequences that damage makes unreadable.
@@ -582,12 +595,12 @@ func (l *Log) seekSealed(ctx context.Context, t int64) (Seq, error) {
 			return 0, l.readErr(first, err)
 		}
 		if found {
-			seq, err := s.seekInRun(run, t)
+			seq, err := s.seekInRun(l.id, first, &run, t)
 			if errors.Is(err, errMoved) {
 				continue
 			}
 			if err != nil {
-				return 0, l.readErr(first, quarantine(err, first, run.last+1))
+				return 0, l.readErr(first, err)
 			}
 			return seq, nil
 		}
@@ -630,19 +643,15 @@ func (s *Store) seekRun(id LogID, from, to Seq, t int64) (first Seq, run runReco
 }
 
 // seekInRun returns the sequence of the first row of a run at time t or later.
-func (s *Store) seekInRun(rec runRecord, t int64) (Seq, error) {
-	file, err := s.rows.acquire(rec.file)
+func (s *Store) seekInRun(id LogID, first Seq, rec *runRecord, t int64) (Seq, error) {
+	file, run, err := s.openRun(id, first, rec)
 	if err != nil {
 		return 0, err
-	}
-	run, err := s.rows.run(file, rec.at)
-	if err != nil {
-		return 0, errors.Join(err, s.rows.release(file))
 	}
 	seq, ok, err := run.SeekTime(t)
 	switch {
 	case err != nil:
-		err = fileError(s.rows.path(rec.file), err)
+		err = quarantine(fileError(s.rows.path(rec.file), err), first, rec.last+1)
 	case !ok:
 		err = errMoved
 	}

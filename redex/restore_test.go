@@ -157,7 +157,7 @@ func TestRestore(t *testing.T) {
 
 func TestRestoreRefuses(t *testing.T) {
 	ctx := context.Background()
-	id := newStoreID()
+	id := newIdentity().store
 	seed := Seed{ID: id, Epochs: []EpochStart{{1, 1}}, Cut: Cut{10, 1000}, NextLog: 5}
 	dir := t.TempDir() + "/s"
 	r, err := Create(ctx, dir, seed, Options{})
@@ -205,7 +205,7 @@ func TestRestoreRefuses(t *testing.T) {
 func TestManyEpochs(t *testing.T) {
 	ctx := t.Context()
 	dir := t.TempDir() + "/store"
-	seed := Seed{ID: newStoreID(), Cut: Cut{Ordinal: 1 << 40, Time: 1 << 40}, NextLog: 1}
+	seed := Seed{ID: newIdentity().store, Cut: Cut{Ordinal: 1 << 40, Time: 1 << 40}, NextLog: 1}
 	for e := range 10_000 {
 		seed.Epochs = append(seed.Epochs, EpochStart{Epoch: Epoch(e + 1), First: Ordinal(1<<39 + e)})
 	}

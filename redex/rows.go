@@ -96,6 +96,7 @@ type runKey struct {
 type rowFiles struct {
 	fs     vfs.FS
 	dir    string
+	owner  uint64 // of identity
 	max    int
 	blocks blockCache
 	runs   *lru[runKey, *sealed.Run]
@@ -170,7 +171,7 @@ func (rf *rowFiles) load(n uint64) (*rowFile, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("redex: open row file: %w", err), f.Close())
 	}
-	r, err := sealed.NewReader(f, info.Size(), sealed.ReaderOptions{FileID: n, Cache: rf.blocks})
+	r, err := sealed.NewReader(f, info.Size(), sealed.ReaderOptions{FileID: n, Cache: rf.blocks, Owner: rf.owner})
 	if err != nil {
 		return nil, errors.Join(fileError(path, err), f.Close())
 	}
@@ -260,7 +261,7 @@ func fileError(path string, err error) error {
 	if c, ok := errors.AsType[*sealed.CorruptError](err); ok {
 		return &CorruptionError{File: path, Offset: c.Offset, Err: c.Err}
 	}
-	if errors.Is(err, sealed.ErrFormat) {
+	if errors.Is(err, sealed.ErrFormat) || errors.Is(err, sealed.ErrForeign) {
 		return &CorruptionError{File: path, Err: err}
 	}
 	return fmt.Errorf("redex: read %s: %w", path, err)

@@ -19,6 +19,7 @@ import (
 type Store struct {
 	o     Options
 	id    StoreID
+	files journal.ID // of identity
 	dir   string
 	fs    vfs.FS
 	lock  io.Closer // nil in memory
@@ -176,6 +177,9 @@ func (s *Store) SyncTo(ctx context.Context, o Ordinal) error {
 func (s *Store) wrap(op string, err error) error {
 	if c, ok := errors.AsType[*journal.CorruptionError](err); ok {
 		return &CorruptionError{File: s.journalPath(c.File), Offset: c.Offset, Err: c.Err}
+	}
+	if f, ok := errors.AsType[*journal.ForeignError](err); ok {
+		return &ForeignFilesError{Path: s.journalPath(f.File), Want: f.Want.String(), Have: f.Have.String()}
 	}
 	if c, ok := errors.AsType[*kv.CorruptError](err); ok {
 		return &CorruptionError{File: c.Path, Err: c.Err}

@@ -64,28 +64,28 @@ func seed(salt uint64, off int64) uint32 {
 	return uint32((x ^ x>>31) >> 32)
 }
 
-// File header: magic 8 · version u16 · zero u16 · salt u64 · zero 8 · crc32c u32 of the 28 bytes before it.
-func appendHeader(dst []byte, salt uint64) []byte {
+// File header: magic 8 · version u16 · zero u16 · salt u64 · owner u64 · crc32c u32 of the 28 bytes before it.
+func appendHeader(dst []byte, salt, owner uint64) []byte {
 	n := len(dst)
 	dst = append(dst, headerMagic...)
 	dst = binary.LittleEndian.AppendUint16(dst, version)
 	dst = binary.LittleEndian.AppendUint16(dst, 0)
 	dst = binary.LittleEndian.AppendUint64(dst, salt)
-	dst = binary.LittleEndian.AppendUint64(dst, 0)
+	dst = binary.LittleEndian.AppendUint64(dst, owner)
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[n:], castagnoli))
 }
 
-func parseHeader(b []byte) (salt uint64, err error) {
+func parseHeader(b []byte) (salt, owner uint64, err error) {
 	if string(b[:8]) != headerMagic {
-		return 0, ErrFormat
+		return 0, 0, ErrFormat
 	}
 	if crc32.Checksum(b[:28], castagnoli) != binary.LittleEndian.Uint32(b[28:]) {
-		return 0, &CorruptError{Err: errChecksum}
+		return 0, 0, &CorruptError{Err: errChecksum}
 	}
 	if binary.LittleEndian.Uint16(b[8:]) != version {
-		return 0, ErrFormat
+		return 0, 0, ErrFormat
 	}
-	return binary.LittleEndian.Uint64(b[12:]), nil
+	return binary.LittleEndian.Uint64(b[12:]), binary.LittleEndian.Uint64(b[20:]), nil
 }
 
 // Trailer: footer offset u64 · footer length u32 · version u16 · zero u16 · crc32c u32 of the 16 bytes before it, seeded with

@@ -25,6 +25,7 @@ type Cache interface {
 // ReaderOptions are the choices of a reader.
 type ReaderOptions struct {
 	FileID uint64 // names the file in the cache
+	Owner  uint64 // that of the file's writer
 	Cache  Cache  // nil means none. Run.Read looks there and puts what it loads; cursors only look
 }
 
@@ -45,7 +46,7 @@ type footer struct {
 }
 
 // NewReader reads the file's header, 32 bytes, and nothing else. size is the length of the file. ErrFormat is returned for
-// other files and newer versions, CorruptError for a damaged header.
+// other files and newer versions, ForeignError for those of another owner, CorruptError for a damaged header.
 func NewReader(r io.ReaderAt, size int64, o ReaderOptions) (*Reader, error) {
 	rd := &Reader{r: r, size: size, o: o}
 	var b [headerBytes]byte
@@ -55,9 +56,12 @@ func NewReader(r io.ReaderAt, size int64, o ReaderOptions) (*Reader, error) {
 	if err := rd.readAt(b[:], 0); err != nil {
 		return nil, err
 	}
-	salt, err := parseHeader(b[:])
+	salt, owner, err := parseHeader(b[:])
 	if err != nil {
 		return nil, err
+	}
+	if owner != o.Owner {
+		return nil, &ForeignError{Want: o.Owner, Have: owner}
 	}
 	rd.salt = salt
 	return rd, nil

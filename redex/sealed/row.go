@@ -75,11 +75,24 @@ const (
 // Conditions a caller decides on.
 var (
 	ErrCorrupt  = errors.New("sealed: corrupt")                           // bytes that are not what a Writer wrote; see CorruptError
+	ErrForeign  = errors.New("sealed: row file of another owner")         // NewReader: see ForeignError
 	ErrFormat   = errors.New("sealed: not a row file of a known version") // NewReader: another kind of file or a newer one
 	ErrRunFull  = errors.New("sealed: run is full")                       // Writer.Add: end this run, begin another and add the row again
 	ErrOrder    = errors.New("sealed: out of order")                      // Writer: runs or rows are not in ascending order
 	ErrTooLarge = errors.New("sealed: row too large")                     // Writer.Add: over MaxRowBytes
 )
+
+// ForeignError is returned by NewReader for a file whose owner is not that of the options.
+type ForeignError struct {
+	Want, Have uint64
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("sealed: row file of owner %016x, not of %016x", e.Have, e.Want)
+}
+
+// Is reports whether target is ErrForeign.
+func (e *ForeignError) Is(target error) bool { return target == ErrForeign }
 
 // CorruptError names damaged bytes of a file.
 type CorruptError struct {

@@ -15,6 +15,7 @@ type WriterOptions struct {
 	Compression Compression
 	BlockBytes  int    // row bytes per block before compression, at most 65,536; 0 means 65,536
 	Salt        uint64 // makes the checksums of this file its own; 0 means random
+	Owner       uint64 // of the file, by which its readers know it as theirs
 }
 
 // Writer writes a row file: BeginRun, Add…, EndRun for each run in ascending order of log and first sequence, then Finish. It
@@ -66,7 +67,7 @@ func NewWriter(w io.Writer, o WriterOptions) (*Writer, error) {
 		o.Salt = binary.LittleEndian.Uint64(b[:])
 	}
 	wr := &Writer{w: w, limit: o.BlockBytes, salt: o.Salt, pack: compressor{how: o.Compression}}
-	return wr, wr.write(appendHeader(nil, o.Salt))
+	return wr, wr.write(appendHeader(nil, o.Salt, o.Owner))
 }
 
 func (w *Writer) write(b []byte) error {
