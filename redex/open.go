@@ -287,6 +287,8 @@ type replay struct {
 	frames int64
 	lost   map[LogID]bool // logs whose creation was lost to damage
 	gaps   []gap
+
+	replaced int // logs whose deletion was lost to damage
 }
 
 // gap is a range of a log's sequences that the journal should hold and does not.
@@ -328,6 +330,9 @@ func (r *replay) part(f journal.Frame, p part) error {
 		if p.log == 0 {
 			return errors.New("log 0")
 		}
+		if err := r.replace(name, p.log, at); err != nil {
+			return err
+		}
 		s.createLocked(name, p.log, o, at, f.Time)
 		return nil
 	}
@@ -361,6 +366,23 @@ func (r *replay) part(f journal.Frame, p part) error {
 	return nil
 }
 
+// replace deletes the log that has the name of one that is made: damage has taken the frame that deleted it.
+func (r *replay) replace(name string, id LogID, at Ordinal) error {
+	l, err := r.s.find(name)
+	switch {
+	case errors.Is(err, ErrCorrupt): // the new log's record takes the place of what cannot be read
+		r.s.log.Error("redex: the record of an older log of the name is damaged", "log", name, "err", err)
+		return nil
+	case err != nil || l == nil:
+		return err
+	case l.id >= id:
+		return fmt.Errorf("log %d has the name %q of log %d", id, name, l.id)
+	}
+	r.replaced++
+	r.s.deleteLocked(l, at)
+	return nil
+}
+
 // log returns a log that frames speak of. When damage has taken the frame that made it, it gets a name that says so.
 func (r *replay) log(id LogID, at Ordinal, time int64) (*Log, error) {
 	l, err := r.s.byID(id)
@@ -371,7 +393,7 @@ func (r *replay) log(id LogID, at Ordinal, time int64) (*Log, error) {
 		r.lost = map[LogID]bool{}
 	}
 	r.lost[id] = true
-	return r.s.createLocked(fmt.Sprintf("recovered/%d", id), id, LogOptions{}, at, time), nil
+	return r.s.createLocked(recoveredName(id), id, LogOptions{}, at, time), nil
 }
 
 // events indexes the entries of a part.
@@ -447,6 +469,9 @@ func (r *replay) finish(damage []journal.Damage) error {
 	}
 	if len(r.lost) > 0 && len(damage) == 0 {
 		return &CorruptionError{File: s.fs.PathJoin(s.dir, journalDir), Err: fmt.Errorf("the frames that made %d logs are missing", len(r.lost))}
+	}
+	if r.replaced > 0 && len(damage) == 0 {
+		return &CorruptionError{File: s.fs.PathJoin(s.dir, journalDir), Err: fmt.Errorf("the frames that deleted %d logs are missing", r.replaced)}
 	}
 	return nil
 }

@@ -179,6 +179,9 @@ type AppendOptions struct {
 	Expect  Expect
 }
 
+// recoveredName is the name of a log whose own was lost to damage. CheckName refuses it, so that nobody else has it.
+func recoveredName(id LogID) string { return fmt.Sprintf("recovered:%d", id) }
+
 // CheckName reports whether name can name a log: 1 to 255 bytes of A-Z a-z 0-9 - _ . / in segments separated by single
 // slashes, none of them empty, "." or "..". The error wraps ErrName and says what is wrong.
 func CheckName(name string) error {

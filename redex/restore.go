@@ -116,7 +116,7 @@ func (r *Restorer) Log(info LogInfo, lastTime int64) (*RestoredLog, error) {
 	case info.ID == 0 || info.Bounds.Floor > info.Bounds.Next || info.Bounds.Next > maxSeq || lastTime > r.seed.Cut.Time:
 		return fail(fmt.Errorf("%w: %+v", ErrOptions, info))
 	}
-	if err := CheckName(info.Name); err != nil {
+	if err := CheckName(info.Name); err != nil && info.Name != recoveredName(info.ID) {
 		return fail(err)
 	}
 	for _, key := range [][]byte{nameKey(info.Name), idKey(info.ID)} {
