@@ -74,28 +74,47 @@ func eachNumbered(batches []Batch, f func(at, batch int, e *Entry) error) error 
 
 // loadWindows brings the windows that batches need into memory.
 func (s *Store) loadWindows(batches []Batch) error {
-	var missing []windowRef
+	missing, err := s.missingWindows(batches)
+	for _, ref := range missing {
+		for kept := false; err == nil && !kept; {
+			sealed := s.seal.ordinal.Load()
+			var w *window
+			if w, err = s.readWindow(ref.log.id, ref.origin); err == nil {
+				kept = s.keepWindow(ref, w, sealed)
+			}
+		}
+	}
+	return err
+}
+
+// missingWindows returns the windows that batches need and that are not in memory.
+func (s *Store) missingWindows(batches []Batch) (missing []windowRef, err error) {
 	s.mu.Lock()
-	err := eachNumbered(batches, func(_, i int, e *Entry) error {
+	defer s.mu.Unlock()
+	err = eachNumbered(batches, func(_, i int, e *Entry) error {
 		ref := windowRef{batches[i].Log, e.Origin}
 		if n := len(missing); ref.log.windows[e.Origin] == nil && (n == 0 || missing[n-1] != ref) {
 			missing = append(missing, ref)
 		}
 		return nil
 	})
-	s.mu.Unlock()
-	for _, ref := range missing {
-		var w *window
-		if w, err = s.readWindow(ref.log.id, ref.origin); err != nil {
-			return err
-		}
-		s.mu.Lock()
-		if ref.log.windows[ref.origin] == nil {
-			s.addWindowLocked(ref.log, ref.origin, w)
-		}
-		s.mu.Unlock()
+	return missing, err
+}
+
+// keepWindow keeps a window that was read from the catalog when passes up to sealed had ended, and reports whether the window is
+// in memory now. It is not when there was a pass since: another may have loaded the window, added numbers, and had it leave
+// memory after the pass that wrote them. Without one all numbers of a window that is not in memory were in the catalog.
+func (s *Store) keepWindow(ref windowRef, w *window, sealed uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ref.log.windows[ref.origin] != nil {
+		return true
 	}
-	return err
+	if s.seal.ordinal.Load() != sealed {
+		return false
+	}
+	s.addWindowLocked(ref.log, ref.origin, w)
+	return true
 }
 
 // readWindow reads a window from the catalog; it is empty when there is none.
