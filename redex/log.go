@@ -2,7 +2,6 @@ package redex
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -72,7 +71,8 @@ func (l *Log) boundsLocked(o Ordinal) Bounds {
 	return b
 }
 
-// BoundsAt returns what could be read at the cut and still can. It may read sealed files, and so can wait and fail.
+// BoundsAt returns what could be read at the cut and still can. It may read sealed files, and so can wait and fail, also for damage
+// that leaves open where the cut lies.
 func (l *Log) BoundsAt(ctx context.Context, c Cut) (Bounds, error) {
 	l.mu.Lock()
 	b := l.boundsLocked(c.Ordinal)
@@ -88,49 +88,6 @@ func (l *Log) BoundsAt(ctx context.Context, c Cut) (Bounds, error) {
 	b.Next = min(b.Next, next)
 	b.Floor = min(b.Floor, b.Next)
 	return b, nil
-}
-
-// SeekTime returns the sequence of the first event that arrived at t (Unix nanoseconds) or later; Bounds().Next if none did.
-// What is below the floor is not considered.
-func (l *Log) SeekTime(ctx context.Context, t int64) (Seq, error) {
-	if err := l.s.closedErr(); err != nil {
-		return 0, fmt.Errorf("seek in %q: %w", l.name, err)
-	}
-	visible := Ordinal(l.s.visible.Load())
-	l.mu.Lock()
-	b := l.boundsLocked(visible)
-	deleted := l.deleted
-	inSealed := l.sealed.next > l.floor && l.sealed.lastTime >= t
-	from := max(b.Floor, l.sealed.next)
-	if !inSealed && !deleted {
-		at, before, ok, isBefore := l.hot.seekTime(t)
-		if ok {
-			b.Next = min(b.Next, at.first)
-		}
-		if from = max(from, before.first); !isBefore || !before.frames {
-			from = b.Next
-		}
-	}
-	l.mu.Unlock()
-	switch {
-	case deleted:
-		return 0, fmt.Errorf("seek in %q: %w", l.name, ErrLogDeleted)
-	case inSealed:
-		seq, err := l.seekSealed(ctx, t)
-		return max(seq, b.Floor), err
-	}
-	// The index has the time of the first of several frames only.
-	f := feed{l: l, at: from, to: b.Next}
-	for f.next(ctx) {
-		if f.ev.Time >= t {
-			b.Next = f.ev.Seq
-			break
-		}
-	}
-	if f.err != nil {
-		return 0, errors.Join(f.err, f.close())
-	}
-	return max(b.Next, b.Floor), f.close()
 }
 
 // Read returns a copy of one event: ErrNoEvent above the end, ErrRangeLost below the floor.

@@ -112,7 +112,7 @@ func FuzzFile(f *testing.F) {
 					var row Row
 					for _, seq := range []uint64{0, info.First, info.Last, math.MaxUint64} {
 						_, e1 := run.Read(seq, &row)
-						_, _, e2 := run.SeekTime(info.MaxTime)
+						_, _, _, e2 := run.SeekTime(info.MaxTime)
 						if err := errors.Join(e1, e2); err != nil && !errors.Is(err, ErrCorrupt) {
 							t.Fatal(err)
 						}

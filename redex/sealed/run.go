@@ -102,28 +102,36 @@ func (r *Run) Read(seq uint64, dst *Row) (bool, error) {
 	return true, nil
 }
 
-// SeekTime returns the sequence of the first row whose time is t or later, or false when there is none. Times must ascend
-// with sequences, as they do in a log.
-func (r *Run) SeekTime(t int64) (uint64, bool, error) {
+// SeekTime returns the sequence of the first row whose time is t or later, or false when there is none, and the sequence after
+// the row before it, which for the first row of the run is that row's own. Times must ascend with sequences, as they do in a
+// log.
+func (r *Run) SeekTime(t int64) (after, seq uint64, ok bool, err error) {
 	i := sort.Search(len(r.blocks), func(i int) bool { return r.blocks[i].maxTime >= t })
 	if i == len(r.blocks) {
-		return 0, false, nil
+		return 0, 0, false, nil
+	}
+	after = r.blocks[i].first
+	if i > 0 {
+		after = r.blocks[i-1].last + 1
 	}
 	if r.blocks[i].minTime >= t {
-		return r.blocks[i].first, true, nil
+		return after, r.blocks[i].first, true, nil
 	}
 	b := r.cached(i)
 	if b == nil {
 		b = &Block{}
 		if err := r.Decode(i, b, Columns); err != nil {
-			return 0, false, err
+			return 0, 0, false, err
 		}
 	}
 	j := b.findTime(t)
 	if j == b.Rows() {
-		return 0, false, &CorruptError{r.offsets[i], errEncoding}
+		return 0, 0, false, &CorruptError{r.offsets[i], errEncoding}
 	}
-	return b.Seq[j], true, nil
+	if j > 0 {
+		after = b.Seq[j-1] + 1
+	}
+	return after, b.Seq[j], true, nil
 }
 
 // Cursor returns a cursor on the rows with sequences in [from, to), in order.

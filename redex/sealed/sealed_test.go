@@ -247,7 +247,7 @@ func checkRun(t *testing.T, rng *rand.Rand, r *Reader, info RunInfo, m run, c *C
 			t.Fatal(cmp.Diff(m.rows[i], clone(&row)))
 		}
 		at := m.rows[a].Time + int64(rng.IntN(3)) - 1
-		seq, ok, err := run.SeekTime(at)
+		after, seq, ok, err := run.SeekTime(at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,8 +255,12 @@ func checkRun(t *testing.T, rng *rand.Rand, r *Reader, info RunInfo, m run, c *C
 		for i < len(m.rows) && m.rows[i].Time < at {
 			i++
 		}
-		if want := i < len(m.rows); ok != want || ok && seq != m.rows[i].Seq {
-			t.Fatalf("seek %d: %d %v, want %v", at, seq, ok, want)
+		before := m.rows[0].Seq
+		if i > 0 {
+			before = m.rows[i-1].Seq + 1
+		}
+		if want := i < len(m.rows); ok != want || ok && (seq != m.rows[i].Seq || after != before) {
+			t.Fatalf("seek %d: %d after %d, %v, want %v", at, seq, after, ok, want)
 		}
 		got, ok, err := r.Find(m.log, m.rows[a].Seq)
 		if err != nil || !ok || got != info {
