@@ -259,6 +259,9 @@ func (c *crashRun) open() bool {
 		return false
 	}
 	if !c.opened {
+		if c.id != (StoreID{}) && c.id != s.ID() {
+			c.t.Fatalf("store %s, the first open had made %s", s.ID(), c.id)
+		}
 		c.opened, c.id, c.epoch = true, s.ID(), s.Epoch()
 	}
 	c.s = s
@@ -433,6 +436,13 @@ func crashAt(t *testing.T, seed uint64, n int64, kill bool) {
 		} else {
 			c.disk = c.disk.Restart(chance.Uint64())
 		}
+		if b, err := readSmall(c.disk.VFS(), "/store/"+formatName); err == nil && !c.opened { // made, though nobody was told
+			id, err := decodeFormat(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.id = id.store
+		}
 	}
 	arm := func(n int64) {
 		if kill {
@@ -449,9 +459,6 @@ func crashAt(t *testing.T, seed uint64, n int64, kill bool) {
 	for range chance.IntN(3) { // again, during recovery
 		arm(1 + chance.Int64N(40))
 		if c.open() {
-			if c.id == (StoreID{}) { // the first open was cut after the store was made
-				c.id, c.epoch = c.s.ID(), c.s.Epoch()
-			}
 			c.s.Close()
 			c.s = nil
 		}

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/seed69692123/netdb/redex/journal"
 )
 
 // A directory becomes a store in three steps: FORMAT.new is written and synced, journal and catalog are made, FORMAT.new is
@@ -122,6 +124,20 @@ func beginDir(fs vfs.FS, dir string, id identity) error {
 		return err
 	}
 	return syncDir(fs, fs.PathDir(dir))
+}
+
+// emptyJournal removes what an interrupted making left in a journal that is not in the directory. One that is was removed with it.
+func emptyJournal(fs journal.FS) error {
+	names, err := fs.List()
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	for _, n := range names {
+		if err := fs.Remove(n); err != nil {
+			return err
+		}
+	}
+	return fs.SyncDir()
 }
 
 // finishDir makes the directory a store.

@@ -154,6 +154,11 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	if err != nil {
 		return nil, err
 	}
+	if state != dirStore {
+		if err := emptyJournal(jfs); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.openJournal(ctx, jfs, meta, state == dirStore); err != nil {
 		return nil, err
 	}
