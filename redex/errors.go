@@ -26,6 +26,7 @@ var (
 	ErrCorrupt       = errors.New("redex: corrupt")                      // damaged bytes; see CorruptionError
 	ErrEpoch         = errors.New("redex: position lost with its epoch") // a position beyond the end of its epoch
 	ErrForeign       = errors.New("redex: position of another store")
+	ErrMoved         = errors.New("redex: store moved")             // the directory is elsewhere than it was opened; see MovedError
 	ErrForeignFiles  = errors.New("redex: files of another store")  // Open: a part of the directory belongs elsewhere; see ForeignFilesError
 	ErrOptions       = errors.New("redex: bad option")              // Open, Create: see Options.Validate
 	ErrEncoding      = errors.New("redex: payload not well-formed") // Append: JSON that is none, in a log that checks it

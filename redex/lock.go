@@ -25,7 +25,7 @@ func (e *LockedError) Error() string {
 		return fmt.Sprintf("redex: store %s is locked: it is open read-only elsewhere", e.Dir)
 	}
 	if e.PID == 0 {
-		return fmt.Sprintf("redex: store %s is locked by another process", e.Dir)
+		return fmt.Sprintf("redex: store %s is open elsewhere; its LOCK file does not say by whom", e.Dir)
 	}
 	if e.PID == os.Getpid() {
 		return fmt.Sprintf("redex: store %s is open already in this process (%d)", e.Dir, e.PID)
@@ -40,9 +40,11 @@ func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 var errHeld = errors.New("held")
 
 // dirLock is a locked LOCK file. The file stays when the lock is released: removing it would let two processes lock two
-// files of that name. Its text says who opened the store, and whether it was closed.
+// files of that name. Its text says who opened the store, and whether it was closed. Where directories can be locked this one is as
+// well, so that a LOCK file that somebody removes lets nobody in.
 type dirLock struct {
-	f      *os.File
+	f      *os.File // nil: there is none, and the store is only read
+	dir    *os.File // nil: directories are not locked here
 	shared bool
 }
 
@@ -53,37 +55,65 @@ const (
 )
 
 // lockDir locks the directory for a writer, or among others for a reader, and writes down who does.
-func lockDir(dir string, shared bool) (*dirLock, error) {
+func lockDir(dir string, shared bool) (_ *dirLock, err error) {
+	l := &dirLock{shared: shared}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}()
 	path := filepath.Join(dir, lockName)
+	if l.dir, err = openDirToLock(dir); err != nil {
+		return nil, err
+	}
 	flag := os.O_RDWR | os.O_CREATE
 	if shared {
 		flag = os.O_RDONLY
 	}
-	f, err := os.OpenFile(path, flag, 0o644)
-	if err != nil {
+	if l.dir != nil {
+		if err := l.lock(l.dir, dir); err != nil { // before a LOCK file is made
+			return nil, err
+		}
+	}
+	if l.f, err = os.OpenFile(path, flag, 0o644); isNotExist(err) && shared && l.dir != nil {
+		l.f = nil
+		return l, nil
+	} else if err != nil {
 		return nil, err
 	}
-	if err := tryLock(f, shared); err != nil {
-		defer f.Close()
-		if !errors.Is(err, errHeld) {
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		if !shared && tryLock(f, true) == nil { // the file still names the last writer, which has gone
-			return nil, &LockedError{Dir: dir, Readers: true}
-		}
-		owner := readOwner(f)
-		return nil, &LockedError{Dir: dir, PID: owner.pid, Host: owner.host}
+	if err := l.lock(l.f, dir); err != nil {
+		return nil, err
 	}
-	l := &dirLock{f, shared}
 	if err := l.checkCopy(path); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, err
 	}
 	if !shared {
 		if err := l.write(lockOpen); err != nil {
-			return nil, errors.Join(fmt.Errorf("write %s: %w", path, err), f.Close())
+			return nil, fmt.Errorf("write %s: %w", path, err)
 		}
 	}
 	return l, nil
+}
+
+// lock locks a file, or says who has it locked.
+func (l *dirLock) lock(f *os.File, dir string) error {
+	err := tryLock(f, l.shared)
+	if !errors.Is(err, errHeld) {
+		if err != nil {
+			err = fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+		return err
+	}
+	if !l.shared && tryLock(f, true) == nil { // LOCK still names the last writer, which has gone
+		return &LockedError{Dir: dir, Readers: true}
+	}
+	named, err := os.Open(filepath.Join(dir, lockName))
+	if err != nil {
+		return &LockedError{Dir: dir}
+	}
+	defer named.Close()
+	owner := readOwner(named)
+	return &LockedError{Dir: dir, PID: owner.pid, Host: owner.host}
 }
 
 // checkCopy refuses a directory that was copied while its store was open, or after it crashed: files were copied at different
@@ -162,4 +192,12 @@ func (l *dirLock) closed() error {
 }
 
 // Close releases the lock.
-func (l *dirLock) Close() error { return l.f.Close() }
+func (l *dirLock) Close() error {
+	var errs []error
+	for _, f := range []*os.File{l.f, l.dir} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

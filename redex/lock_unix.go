@@ -28,6 +28,9 @@ func tryLock(f *os.File, shared bool) error {
 	}
 }
 
+// openDirToLock opens a directory to be locked with tryLock.
+func openDirToLock(dir string) (*os.File, error) { return os.Open(dir) }
+
 // inode returns the number of the file, which a copy does not share; 0 when it is unknown.
 func inode(info os.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {

@@ -61,9 +61,6 @@ func OpenMemory(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// osJournal returns a journal's directory of the operating system.
-func osJournal(dir string) (journal.FS, error) { return journal.OSFS(dir) }
-
 // openLock locks a directory that exists.
 func openLock(dir string, o Options) (interface{ Close() error }, error) {
 	if o.Disk == nil {
@@ -87,7 +84,7 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	s.bg, s.stop = context.WithCancelCause(context.Background())
 	s.seal.wake = make(chan struct{}, 1)
 	s.reg = &registry{logs: map[LogID]weak.Pointer[Log]{}, names: map[string]pendingName{}}
-	openJournal := osJournal
+	var openJournal func(string) (journal.FS, error)
 	s.fs = vfs.Default
 	if o.Disk != nil {
 		s.fs, openJournal = o.Disk.Files, o.Disk.Journal
@@ -135,6 +132,21 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 			}
 		}
 	}
+	if o.Disk == nil {
+		parts := []string{dir}
+		for _, n := range []string{journalDir, rowsDir, catalogDir} {
+			parts = append(parts, s.fs.PathJoin(dir, n))
+		}
+		p, err := newPlace(parts...)
+		if err != nil {
+			return nil, err
+		}
+		s.fs = &placedFS{s.fs, p}
+		openJournal = func(dir string) (journal.FS, error) {
+			fs, err := journal.OSFS(dir)
+			return &placedJournal{fs, p}, err
+		}
+	}
 	s.id, s.files = id.store, id.files
 	s.rows = newRowFiles(s.fs, s.fs.PathJoin(dir, rowsDir), o.OpenFiles, o.CacheBytes*2/3)
 	s.rows.owner = id.owner()
@@ -143,6 +155,9 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 		OnCorruption: func(e *kv.CorruptError) { s.log.Error("redex: catalog damaged", "err", e) },
 		OnFailure:    func(err error) { s.log.Error("redex: catalog failed", "err", err) },
 	})
+	if errors.Is(err, kv.ErrLocked) {
+		return nil, errors.Join(&LockedError{Dir: dir}, err)
+	}
 	if err != nil {
 		return nil, s.wrap("catalog", err)
 	}

@@ -94,9 +94,10 @@ func (s *Store) sealLoop() {
 			return
 		case <-s.seal.wake:
 		}
-		full := s.j.Stats().Bytes >= s.o.JournalBytes/2
+		wanted := s.j.Stats().Bytes >= s.o.JournalBytes/2 ||
+			s.seal.err() != nil // appends that have to wait get that error until a pass succeeds
 		s.mu.Lock()
-		due := full || s.dueLocked()
+		due := wanted || s.dueLocked()
 		target := Ordinal(s.visible.Load())
 		s.mu.Unlock()
 		if !due {
