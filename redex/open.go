@@ -20,7 +20,7 @@ type Recovery struct {
 	MayHaveLost bool // events that were visible and not durable may be gone; a new epoch has begun
 	Replayed    int64
 	Dropped     int64              // bytes at the end of the journal that were not complete frames
-	Damage      []*CorruptionError // frames that were durable and cannot be read
+	Damage      []*CorruptionError // what was durable and cannot be read: frames, and records of logs that have events in the journal
 }
 
 // Recovery returns what Open found.
@@ -265,7 +265,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 	if Ordinal(rec.Last) < meta.ordinal && meta.ordinal > 0 && rec.Last > 0 && len(rec.Damage) == 0 {
 		s.log.Warn("redex: the journal ends before the catalog", "journal", rec.Last, "catalog", meta.ordinal)
 	}
-	if len(rec.Damage) > 0 && !s.o.ReadOnly && !rec.NewEpoch {
+	if len(rec.Damage)+len(r.damage) > 0 && !s.o.ReadOnly && !rec.NewEpoch {
 		// The lost frames may have given sequences that nothing tells of any more, and that will be given again.
 		if _, err := j.NewEpoch(ctx); err != nil {
 			return s.wrap("journal", err)
@@ -283,6 +283,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 	for _, d := range rec.Damage {
 		s.recovery.Damage = append(s.recovery.Damage, s.damageError(d))
 	}
+	s.recovery.Damage = append(s.recovery.Damage, r.damage...)
 	if err := r.finish(rec.Damage); err != nil {
 		return err
 	}
@@ -308,7 +309,9 @@ type replay struct {
 	lost   map[LogID]bool // logs whose creation was lost to damage
 	gaps   []gap
 
-	replaced int // logs whose deletion was lost to damage
+	replaced int                // logs whose deletion was lost to damage
+	rebuilt  map[LogID]bool     // logs whose records were
+	damage   []*CorruptionError // of the catalog
 }
 
 // gap is a range of a log's sequences that the journal should hold and does not.
@@ -406,6 +409,9 @@ func (r *replay) replace(name string, id LogID, at Ordinal) error {
 // log returns a log that frames speak of. When damage has taken the frame that made it, it gets a name that says so.
 func (r *replay) log(id LogID, at Ordinal, time int64) (*Log, error) {
 	l, err := r.s.byID(id)
+	if errors.Is(err, ErrCorrupt) {
+		return r.rebuild(id, time, err)
+	}
 	if err != nil || l != nil {
 		return l, err
 	}
@@ -419,6 +425,7 @@ func (r *replay) log(id LogID, at Ordinal, time int64) (*Log, error) {
 // events indexes the entries of a part.
 func (r *replay) events(f journal.Frame, p part, l *Log) error {
 	s := r.s
+	r.resume(l, p.first)
 	if l.gone || p.first < l.next {
 		return fmt.Errorf("sequence %d of log %d, expected %d", p.first, p.log, l.next)
 	}
