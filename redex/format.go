@@ -40,6 +40,11 @@ type identity struct {
 // owner is what row files bear of the id.
 func (id *identity) owner() uint64 { return binary.LittleEndian.Uint64(id.files[:]) }
 
+// ownerString returns as much of an id as an owner is, as the id is printed.
+func ownerString(owner uint64) string {
+	return hex.EncodeToString(binary.LittleEndian.AppendUint64(nil, owner))
+}
+
 // encodeFormat returns the text of the FORMAT file: four lines.
 func encodeFormat(id identity) []byte {
 	return fmt.Appendf(nil, "netdb store\nformat %d\nid %s\nfiles %s\n", formatVersion, id.store, id.files)

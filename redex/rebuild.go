@@ -1,7 +1,6 @@
 package redex
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -102,8 +101,9 @@ func (s *Store) rebuiltRecord(id LogID) (*logRecord, error) {
 		}
 		rec.next = seq + 1
 		rec.rowsBytes += int64(len(v))
-		if len(v) >= 9 {
-			rec.lastTime = max(rec.lastTime, int64(binary.LittleEndian.Uint64(v[1:])))
+		var ev Event
+		if _, err := decodeRow(v, &ev); err == nil {
+			rec.lastTime = max(rec.lastTime, ev.Time)
 		}
 		return nil
 	})
@@ -116,7 +116,7 @@ func (s *Store) rebuiltRecord(id LogID) (*logRecord, error) {
 // resume is called before the first event in the journal of a log that was rebuilt: the catalog held all before it, also what
 // can no longer be read, or was trimmed.
 func (r *replay) resume(l *Log, first Seq) {
-	if !r.rebuilt[l.id] || first <= l.next || l.hot.spans > 0 {
+	if !r.rebuilt[l.id] || first <= l.next || len(l.hot.chunks) > 0 {
 		return
 	}
 	l.mu.Lock()

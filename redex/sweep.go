@@ -1,8 +1,6 @@
 package redex
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -108,8 +106,7 @@ func (s *Store) checkOwner(n uint64) error {
 	}
 	_ = f.Close() // only read from
 	if foreign, ok := errors.AsType[*sealed.ForeignError](err); ok {
-		have := hex.EncodeToString(binary.LittleEndian.AppendUint64(nil, foreign.Have))
-		return &ForeignFilesError{Path: s.rows.path(n), Want: s.files.String(), Have: have}
+		return &ForeignFilesError{Path: s.rows.path(n), Want: s.files.String(), Have: ownerString(foreign.Have)}
 	}
 	return nil
 }

@@ -288,6 +288,9 @@ func decodeFrameHeader(b []byte, salt uint32) (frameHeader, bool) {
 	return h, true
 }
 
+// frameOrdinal returns the ordinal of what may be a frame's header.
+func frameOrdinal(b []byte) Ordinal { return Ordinal(binary.LittleEndian.Uint64(b)) }
+
 var (
 	errFrame    = errors.New("no frame")
 	errChecksum = errors.New("checksum mismatch")

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 )
@@ -90,7 +89,7 @@ func (f *Frames) skip(n int) {
 // resync moves to the next thing that looks like one of the frames that have to come.
 func (f *Frames) resync() {
 	for off := 8; off+frameHeaderBytes <= len(f.rest); off += 8 {
-		o := Ordinal(binary.LittleEndian.Uint64(f.rest[off:]))
+		o := frameOrdinal(f.rest[off:])
 		if o <= f.Ordinal || o >= f.end {
 			continue
 		}

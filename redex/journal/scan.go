@@ -79,7 +79,7 @@ func (c *scanner) pass(h *frameHeader) {
 // passes, not even a copy of this very segment in a payload.
 func (c *scanner) resync(top Ordinal) bool {
 	for off := c.off + 8; off+frameHeaderBytes <= int64(len(c.buf)); off += 8 {
-		o := Ordinal(binary.LittleEndian.Uint64(c.buf[off:]))
+		o := frameOrdinal(c.buf[off:])
 		if o < c.next || o > top {
 			continue
 		}
