@@ -10,14 +10,19 @@ import (
 // KeyJSON appends the key of a JSON text, which must be well-formed: arrays order by element, then by length; objects as the
 // list of their names and values in the order of names. Spaces, the order of names, the form of numbers and of escapes do not
 // show; of a name that occurs twice the first counts.
-func KeyJSON(dst, text []byte) []byte {
-	k := jsonKey{in: text}
+func KeyJSON(dst, text []byte) []byte { return KeyJSONPaced(dst, text, nil) }
+
+// KeyJSONPaced is KeyJSON of a text that may be large.
+func KeyJSONPaced(dst, text []byte, pace *Pace) []byte {
+	k := jsonKey{in: text, pace: pace}
 	return k.value(dst)
 }
 
 type jsonKey struct {
-	in []byte
-	at int
+	in   []byte
+	at   int
+	pace *Pace
+	last int // position at the last step of pace
 }
 
 // peek skips spaces and returns the next byte, 0 at the end.
@@ -33,6 +38,13 @@ func (k *jsonKey) peek() byte {
 }
 
 func (k *jsonKey) value(dst []byte) []byte {
+	if k.pace != nil {
+		if k.pace.Step(k.at - k.last) {
+			k.at = len(k.in)
+			return KeyNull(dst)
+		}
+		k.last = k.at
+	}
 	switch c := k.peek(); c {
 	case '{':
 		return k.object(dst)
@@ -41,9 +53,9 @@ func (k *jsonKey) value(dst []byte) []byte {
 	case '"':
 		s := k.str()
 		if bytes.IndexByte(s, '\\') >= 0 {
-			s = Unquote(nil, s)
+			s = UnquotePaced(nil, s, k.pace)
 		}
-		return KeyText(dst, s)
+		return keyBytes(append(dst, tagText), s, k.pace)
 	case 't':
 		k.at += 4
 		return KeyBool(dst, true)
@@ -55,7 +67,7 @@ func (k *jsonKey) value(dst []byte) []byte {
 		return KeyNull(dst)
 	}
 	start := k.at
-	for k.at < len(k.in) && bytes.IndexByte([]byte("+-.eE0123456789"), k.in[k.at]) >= 0 {
+	for k.at < len(k.in) && numberByte(k.in[k.at]) {
 		k.at++
 	}
 	s := k.in[start:k.at]
@@ -69,6 +81,10 @@ func (k *jsonKey) value(dst []byte) []byte {
 	}
 	k.at = len(k.in) // not JSON: end rather than stand still
 	return KeyNull(dst)
+}
+
+func numberByte(c byte) bool {
+	return c-'0' <= 9 || c == '-' || c == '.' || c|0x20 == 'e' || c == '+'
 }
 
 func (k *jsonKey) array(dst []byte) []byte {
@@ -100,9 +116,9 @@ func (k *jsonKey) object(dst []byte) []byte {
 			m := member{name: len(dst)}
 			name := k.str()
 			if bytes.IndexByte(name, '\\') >= 0 {
-				name = Unquote(nil, name)
+				name = UnquotePaced(nil, name, k.pace)
 			}
-			dst = KeyText(dst, name)
+			dst = keyBytes(append(dst, tagText), name, k.pace)
 			m.value = len(dst)
 			if k.peek() == ':' {
 				k.at++
@@ -121,11 +137,11 @@ func (k *jsonKey) object(dst []byte) []byte {
 			done = true
 		}
 	}
-	if !inOrder {
+	if !inOrder && !k.pace.Over() {
 		start := members[0].name
 		old := slices.Clone(dst[start:])
 		name := func(m member) []byte { return old[m.name-start : m.value-start] }
-		slices.SortStableFunc(members, func(a, b member) int { return bytes.Compare(name(a), name(b)) })
+		members = sortPaced(members, func(a, b member) int { return bytes.Compare(name(a), name(b)) }, k.pace)
 		dst = dst[:start]
 		for i, m := range members {
 			if i > 0 && bytes.Equal(name(m), name(members[i-1])) {
@@ -153,12 +169,50 @@ func (k *jsonKey) str() []byte {
 	return k.in[min(start, len(k.in)):]
 }
 
+// sortPaced sorts stably: short runs, which are merged then. What was given up is in any order.
+func sortPaced[T any](s []T, cmp func(a, b T) int, pace *Pace) []T {
+	const run, each = 1 << 12, 32 // rows, and the bytes that comparing one counts for
+	for at := 0; at < len(s) && !pace.Step(run*each); at += run {
+		slices.SortStableFunc(s[at:min(at+run, len(s))], cmp)
+	}
+	if len(s) <= run {
+		return s
+	}
+	out := make([]T, len(s))
+	for width := run; width < len(s); width *= 2 {
+		for lo := 0; lo < len(s); lo += 2 * width {
+			i, mid, hi := lo, min(lo+width, len(s)), min(lo+2*width, len(s))
+			j := mid
+			for k := lo; k < hi; k++ {
+				if pace.Step(each) {
+					return s
+				}
+				if j >= hi || i < mid && cmp(s[i], s[j]) <= 0 {
+					out[k] = s[i]
+					i++
+				} else {
+					out[k] = s[j]
+					j++
+				}
+			}
+		}
+		s, out = out, s
+	}
+	return s
+}
+
 // Unquote appends what the inside of a well-formed JSON string stands for. An unpaired surrogate becomes U+FFFD.
-func Unquote(dst, s []byte) []byte {
+func Unquote(dst, s []byte) []byte { return UnquotePaced(dst, s, nil) }
+
+// UnquotePaced is Unquote of a string that may be large.
+func UnquotePaced(dst, s []byte, pace *Pace) []byte {
 	for {
 		i := bytes.IndexByte(s, '\\')
 		if i < 0 || i+1 >= len(s) {
 			return append(dst, s...)
+		}
+		if pace.Step(i + 6) {
+			return dst
 		}
 		dst = append(dst, s[:i]...)
 		c := s[i+1]

@@ -1,6 +1,7 @@
 package num
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"strconv"
@@ -93,25 +94,35 @@ func KeyBig(dst, a []byte) []byte {
 }
 
 // KeyText appends the key of text.
-func KeyText(dst, s []byte) []byte { return keyBytes(append(dst, tagText), s) }
+func KeyText(dst, s []byte) []byte { return keyBytes(append(dst, tagText), s, nil) }
 
 // KeyBlob appends the key of bytes.
-func KeyBlob(dst, s []byte) []byte { return keyBytes(append(dst, tagBlob), s) }
+func KeyBlob(dst, s []byte) []byte { return keyBytes(append(dst, tagBlob), s, nil) }
+
+// KeyTextPaced is KeyText of a text that may be large.
+func KeyTextPaced(dst, s []byte, pace *Pace) []byte { return keyBytes(append(dst, tagText), s, pace) }
+
+// KeyBlobPaced is KeyBlob of bytes that may be many.
+func KeyBlobPaced(dst, s []byte, pace *Pace) []byte { return keyBytes(append(dst, tagBlob), s, pace) }
 
 // keyBytes writes 0x00 as 0x00 0xff and ends with 0x00 0x01.
-func keyBytes(dst, s []byte) []byte {
-	for {
-		i := 0
-		for i < len(s) && s[i] != 0 {
-			i++
+func keyBytes(dst, s []byte, pace *Pace) []byte {
+	for len(s) > 0 {
+		part := s[:min(len(s), PaceBytes)]
+		i := bytes.IndexByte(part, 0)
+		if i < 0 {
+			i = len(part)
 		}
-		dst = append(dst, s[:i]...)
-		if i == len(s) {
-			return append(dst, 0, 1)
+		dst = append(dst, part[:i]...)
+		if s = s[i:]; i < len(part) {
+			dst = append(dst, 0, 0xff)
+			s = s[1:]
 		}
-		dst = append(dst, 0, 0xff)
-		s = s[i+1:]
+		if pace.Step(i + 1) {
+			break
+		}
 	}
+	return append(dst, 0, 1)
 }
 
 // KeyTime appends the key of a time in Unix nanoseconds.

@@ -32,11 +32,11 @@ func tree(v Value) any {
 		return time.Unix(0, v.Int()).UTC()
 	case Array:
 		a := []any{}
-		each(v, func(_ []byte, _ bool, e Value) bool { a = append(a, tree(e)); return true })
+		each(v, nil, func(_ []byte, _ bool, e Value) bool { a = append(a, tree(e)); return true })
 		return a
 	case Object:
 		m := map[string]any{}
-		each(v, func(key []byte, escaped bool, e Value) bool {
+		each(v, nil, func(key []byte, escaped bool, e Value) bool {
 			k := Value{Class: Text, Raw: key, Escaped: escaped}
 			name := string(k.AppendBytes(nil))
 			if _, dup := m[name]; !dup {
@@ -124,7 +124,7 @@ func FuzzJSON(f *testing.F) {
 func hasDuplicates(v Value) bool {
 	dup := false
 	seen := map[string]bool{}
-	each(v, func(key []byte, escaped bool, e Value) bool {
+	each(v, nil, func(key []byte, escaped bool, e Value) bool {
 		if v.Class == Object {
 			k := Value{Class: Text, Raw: key, Escaped: escaped}
 			name := string(k.AppendBytes(nil))

@@ -18,12 +18,14 @@ const (
 
 // jsonChecker reads a whole JSON text.
 type jsonChecker struct {
-	p   []byte
-	err *SyntaxError
+	p    []byte
+	err  *SyntaxError
+	pace *num.Pace
+	last int // position at the last step of pace
 }
 
-func checkJSON(p []byte) (Class, error) {
-	c := jsonChecker{p: p}
+func checkJSON(p []byte, pace *num.Pace) (Class, error) {
+	c := jsonChecker{p: p, pace: pace}
 	i := jsonSpace(p, 0)
 	class, i := c.value(i, 0)
 	if i >= 0 {
@@ -45,9 +47,25 @@ func (c *jsonChecker) fail(i int, reason string) int {
 	return -1
 }
 
+// step notes how far the text was read, and gives it up when nobody wants the answer.
+func (c *jsonChecker) step(i int) bool {
+	if i-c.last < num.PaceBytes>>4 {
+		return false
+	}
+	over := c.pace.Step(i - c.last)
+	c.last = i
+	if over {
+		c.fail(i, "given up")
+	}
+	return over
+}
+
 // value reads the value at i and returns the position behind it.
 func (c *jsonChecker) value(i, depth int) (Class, int) {
 	p := c.p
+	if c.pace != nil && c.step(i) {
+		return Missing, -1
+	}
 	if i >= len(p) {
 		return Missing, c.fail(i, "unexpected end")
 	}
@@ -192,6 +210,9 @@ func (c *jsonChecker) str(i int) int {
 		if i >= len(p) {
 			return c.fail(i, "unterminated string")
 		}
+		if c.pace != nil && c.step(i) {
+			return -1
+		}
 		switch ch := p[i]; {
 		case ch == '"':
 			return i + 1
@@ -269,7 +290,7 @@ func jsonString(p []byte, i int) (end int, escaped bool) {
 }
 
 // jsonSkip returns the position behind the value at i.
-func jsonSkip(p []byte, i int) int {
+func jsonSkip(p []byte, i int, pace *num.Pace) int {
 	if i >= len(p) {
 		return len(p)
 	}
@@ -278,7 +299,7 @@ func jsonSkip(p []byte, i int) int {
 		end, _ := jsonString(p, i+1)
 		return min(end+1, len(p))
 	case '{', '[':
-		return jsonLeave(p, i+1, 1)
+		return jsonLeave(p, i+1, 1, pace)
 	}
 	for i < len(p) && p[i] != ',' && p[i] != '}' && p[i] != ']' && p[i] > ' ' {
 		i++
@@ -287,32 +308,37 @@ func jsonSkip(p []byte, i int) int {
 }
 
 // jsonLeave returns the position behind the end of the depth innermost arrays and objects around i.
-func jsonLeave(p []byte, i, depth int) int {
+func jsonLeave(p []byte, i, depth int, pace *num.Pace) int {
 	for i < len(p) {
-		switch p[i] {
-		case '"':
-			i, _ = jsonString(p, i+1)
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
+		start := i
+		for end := min(len(p), i+num.PaceBytes); i < end; i++ {
+			switch p[i] {
+			case '"':
+				i, _ = jsonString(p, i+1)
+			case '{', '[':
+				depth++
+			case '}', ']':
+				if depth--; depth == 0 {
+					return i + 1
+				}
 			}
 		}
-		i++
+		if pace.Step(i - start) {
+			break
+		}
 	}
 	return len(p)
 }
 
 // jsonValue returns the value at i and the position behind it.
-func jsonValue(p []byte, i int) (Value, int) {
+func jsonValue(p []byte, i int, pace *num.Pace) (Value, int) {
 	if i >= len(p) {
 		return Value{}, len(p)
 	}
 	v := Value{Format: JSON}
 	switch p[i] {
 	case '{', '[':
-		end := jsonLeave(p, i+1, 1)
+		end := jsonLeave(p, i+1, 1, pace)
 		v.Class, v.Raw = Object, p[i:end]
 		if p[i] == '[' {
 			v.Class = Array
@@ -332,7 +358,7 @@ func jsonValue(p []byte, i int) (Value, int) {
 		v.Class = Null
 		return v, min(i+4, len(p))
 	}
-	end := jsonSkip(p, i)
+	end := jsonSkip(p, i, pace)
 	digits := p[i:end]
 	switch k, n, f := num.Parse(digits); k {
 	case num.IsInt:
@@ -345,7 +371,7 @@ func jsonValue(p []byte, i int) (Value, int) {
 	return v, end
 }
 
-func eachJSON(v Value, f func(key []byte, escaped bool, v Value) bool) {
+func eachJSON(v Value, pace *num.Pace, f func(key []byte, escaped bool, v Value) bool) {
 	p := v.Raw
 	i := 1
 	for {
@@ -368,8 +394,8 @@ func eachJSON(v Value, f func(key []byte, escaped bool, v Value) bool) {
 			}
 			i = jsonSpace(p, i+1)
 		}
-		member, next := jsonValue(p, i)
-		if next <= i || !f(key, escaped, member) {
+		member, next := jsonValue(p, i, pace)
+		if next <= i || pace.Step(next-i) || !f(key, escaped, member) {
 			return
 		}
 		i = next

@@ -145,12 +145,14 @@ func timestamp(ext int8, data []byte) (ns int64, ok bool) {
 
 // msgpackChecker reads a whole value.
 type msgpackChecker struct {
-	p   []byte
-	err *SyntaxError
+	p    []byte
+	err  *SyntaxError
+	pace *num.Pace
+	last int // position at the last step of pace
 }
 
-func checkMsgpack(p []byte) (Class, error) {
-	c := msgpackChecker{p: p}
+func checkMsgpack(p []byte, pace *num.Pace) (Class, error) {
+	c := msgpackChecker{p: p, pace: pace}
 	i := c.values(0, 1, 0)
 	if i >= 0 && i < len(p) {
 		i = c.fail(i, "something behind the value")
@@ -160,7 +162,7 @@ func checkMsgpack(p []byte) (Class, error) {
 	}
 	h, _ := readMsgpackHead(p, 0)
 	if h.isExt {
-		v, _ := msgpackValue(p, 0)
+		v, _ := msgpackValue(p, 0, nil)
 		return v.Class, nil
 	}
 	return h.class, nil
@@ -178,6 +180,12 @@ func (c *msgpackChecker) values(i, n, depth int) int {
 	for ; n > 0; n-- {
 		if i >= len(p) {
 			return c.fail(i, "unexpected end")
+		}
+		if c.pace != nil && i-c.last >= num.PaceBytes>>4 {
+			if c.pace.Step(i - c.last) {
+				return c.fail(i, "given up")
+			}
+			c.last = i
 		}
 		b := p[i]
 		if b < 0x80 || b >= 0xe0 {
@@ -243,15 +251,22 @@ func validText(s []byte) bool {
 }
 
 // msgpackSkip returns the position behind the value at i, the end when it is not complete.
-func msgpackSkip(p []byte, i int) int {
-	return msgpackSkipMany(p, i, 1)
+func msgpackSkip(p []byte, i int, pace *num.Pace) int {
+	return msgpackSkipMany(p, i, 1, pace)
 }
 
 // msgpackSkipMany returns the position behind n values.
-func msgpackSkipMany(p []byte, i, n int) int {
+func msgpackSkipMany(p []byte, i, n int, pace *num.Pace) int {
+	next := i + num.PaceBytes
 	for ; n > 0; n-- {
 		if i >= len(p) {
 			return len(p)
+		}
+		if i >= next {
+			if pace.Step(i - next + num.PaceBytes) {
+				return len(p)
+			}
+			next = i + num.PaceBytes
 		}
 		c := p[i]
 		switch {
@@ -301,7 +316,7 @@ var msgpackSize = [32]uint8{
 }
 
 // msgpackValue returns the value at i and the position behind it.
-func msgpackValue(p []byte, i int) (Value, int) {
+func msgpackValue(p []byte, i int, pace *num.Pace) (Value, int) {
 	if i < len(p) {
 		if b := p[i]; b < 0x80 || b >= 0xe0 {
 			return Value{Format: Msgpack, Class: Int, Bits: uint64(int64(int8(b)))}, i + 1
@@ -326,14 +341,14 @@ func msgpackValue(p []byte, i int) (Value, int) {
 		}
 		return v, end
 	case Array, Object:
-		end := msgpackSkip(p, i)
+		end := msgpackSkip(p, i, pace)
 		v.Raw = p[i:end]
 		return v, end
 	}
 	return v, h.next
 }
 
-func eachMsgpack(v Value, f func(key []byte, escaped bool, v Value) bool) {
+func eachMsgpack(v Value, pace *num.Pace, f func(key []byte, escaped bool, v Value) bool) {
 	p := v.Raw
 	h, ok := readMsgpackHead(p, 0)
 	if !ok {
@@ -343,11 +358,11 @@ func eachMsgpack(v Value, f func(key []byte, escaped bool, v Value) bool) {
 	for range h.count {
 		var key []byte
 		if h.class == Object {
-			k, next := msgpackValue(p, i)
+			k, next := msgpackValue(p, i, pace)
 			if i = next; k.Class == Text {
 				key = k.Raw
 			} else if i < len(p) { // a key that cannot be named
-				if i = msgpackSkip(p, i); i < len(p) {
+				if i = msgpackSkip(p, i, pace); i < len(p) {
 					continue
 				}
 				return
@@ -356,26 +371,27 @@ func eachMsgpack(v Value, f func(key []byte, escaped bool, v Value) bool) {
 		if i >= len(p) {
 			return
 		}
+		start := i
 		var member Value
-		if member, i = msgpackValue(p, i); !f(key, false, member) {
+		if member, i = msgpackValue(p, i, pace); pace.Step(i-start) || !f(key, false, member) {
 			return
 		}
 	}
 }
 
 // appendMsgpackJSON appends an encoded value as compact JSON text. It goes no deeper than MaxDepth.
-func appendMsgpackJSON(dst, p []byte) []byte {
-	dst, _ = msgpackToJSON(dst, p, 0, 0)
+func appendMsgpackJSON(dst, p []byte, pace *num.Pace) []byte {
+	dst, _ = msgpackToJSON(dst, p, 0, 0, pace)
 	return dst
 }
 
-func msgpackToJSON(dst, p []byte, i, depth int) ([]byte, int) {
+func msgpackToJSON(dst, p []byte, i, depth int, pace *num.Pace) ([]byte, int) {
 	h, ok := readMsgpackHead(p, i)
-	if !ok || depth > MaxDepth {
+	if !ok || depth > MaxDepth || pace.Step(h.next-i+h.count) {
 		return append(dst, "null"...), len(p)
 	}
 	if h.class != Array && h.class != Object {
-		v, next := msgpackValue(p, i)
+		v, next := msgpackValue(p, i, pace)
 		return v.AppendJSON(dst), next
 	}
 	begin, end := byte('['), byte(']')
@@ -392,18 +408,18 @@ func msgpackToJSON(dst, p []byte, i, depth int) ([]byte, int) {
 			dst = append(dst, ',')
 		}
 		if h.class == Object {
-			dst, i = msgpackKey(dst, p, i, depth)
+			dst, i = msgpackKey(dst, p, i, depth, pace)
 			dst = append(dst, ':')
 		}
-		dst, i = msgpackToJSON(dst, p, i, depth+1)
+		dst, i = msgpackToJSON(dst, p, i, depth+1, pace)
 	}
 	return append(dst, end), i
 }
 
 // msgpackKey appends a key as a JSON string: one that is no string as the text of its JSON, but arrays and maps as \x and their
 // bytes in hexadecimal, like a blob. Their JSON would be quoted anew for each key inside a key, and double every time.
-func msgpackKey(dst, p []byte, i, depth int) ([]byte, int) {
-	v, next := msgpackValue(p, i)
+func msgpackKey(dst, p []byte, i, depth int, pace *num.Pace) ([]byte, int) {
+	v, next := msgpackValue(p, i, pace)
 	switch v.Class {
 	case Text, Blob, Time:
 		return v.AppendJSON(dst), next
@@ -415,9 +431,9 @@ func msgpackKey(dst, p []byte, i, depth int) ([]byte, int) {
 		return append(dst, '"'), next
 	}
 	if v.Class == Array || v.Class == Object {
-		next = min(msgpackSkip(p, i), len(p))
+		next = min(msgpackSkip(p, i, pace), len(p))
 		return AppendQuoted(dst, hex.AppendEncode([]byte(`\x`), p[i:next])), next
 	}
-	text, next := msgpackToJSON(nil, p, i, depth+1)
+	text, next := msgpackToJSON(nil, p, i, depth+1, pace)
 	return AppendQuoted(dst, text), next
 }

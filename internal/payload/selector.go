@@ -12,6 +12,7 @@ type Selector struct {
 	wanted  int // nodes with outputs
 	out     []Value
 	scratch []byte
+	pace    *num.Pace // of the payload that is being read
 }
 
 // selectNode is one name of one or more paths.
@@ -53,12 +54,15 @@ func (s *Selector) child(at int32, name string) int32 {
 
 // Find writes the value at each path to out, which has one place for each, Missing where there is none. The payload must have
 // fields (HasFields), else every path but the empty one is Missing. Values point into p.
-func (s *Selector) Find(f Format, p []byte, out []Value) {
+func (s *Selector) Find(f Format, p []byte, out []Value) { s.FindPaced(f, p, out, nil) }
+
+// FindPaced is Find in a payload that may be large.
+func (s *Selector) FindPaced(f Format, p []byte, out []Value, pace *num.Pace) {
 	clear(out)
 	if len(s.nodes) == 0 {
 		return
 	}
-	s.out, s.left = out, s.wanted
+	s.out, s.left, s.pace = out, s.wanted, pace
 	if s.round++; s.round == 0 { // wrapped around
 		for i := range s.nodes {
 			s.nodes[i].seen = 0
@@ -67,7 +71,7 @@ func (s *Selector) Find(f Format, p []byte, out []Value) {
 	}
 	root := &s.nodes[0]
 	if len(root.outs) > 0 {
-		s.put(root, Top(f, p))
+		s.put(root, TopPaced(f, p, pace))
 	}
 	if len(root.children) == 0 {
 		return
@@ -82,7 +86,7 @@ func (s *Selector) Find(f Format, p []byte, out []Value) {
 			s.findMsgpack(p, h.next, h.count, root)
 		}
 	}
-	s.out = nil
+	s.out, s.pace = nil, nil
 }
 
 func (s *Selector) put(n *selectNode, v Value) {
@@ -111,10 +115,12 @@ func (s *Selector) match(n *selectNode, name []byte) *selectNode {
 // any position, once nothing is left to find.
 func (s *Selector) findJSON(p []byte, i int, n *selectNode) int {
 	pending := len(n.children)
+	last := i // position at the last step
 	for {
-		if i = jsonSpace(p, i); i >= len(p) {
+		if i = jsonSpace(p, i); i >= len(p) || s.pace.Step(i-last) {
 			return len(p)
 		}
+		last = i
 		switch p[i] {
 		case ',':
 			i++
@@ -126,7 +132,7 @@ func (s *Selector) findJSON(p []byte, i int, n *selectNode) int {
 		end, escaped := jsonString(p, i+1)
 		name := p[i+1 : max(end, i+1)]
 		if escaped {
-			s.scratch = num.Unquote(s.scratch[:0], name)
+			s.scratch = num.UnquotePaced(s.scratch[:0], name, s.pace)
 			name = s.scratch
 		}
 		if i = end + 1; i < len(p) && p[i] == ':' {
@@ -139,7 +145,7 @@ func (s *Selector) findJSON(p []byte, i int, n *selectNode) int {
 		}
 		c := s.match(n, name)
 		if c == nil {
-			i = jsonSkip(p, i)
+			i = jsonSkip(p, i, s.pace)
 			continue
 		}
 		pending--
@@ -154,16 +160,16 @@ func (s *Selector) findJSON(p []byte, i int, n *selectNode) int {
 			}
 		case len(c.outs) > 0:
 			var v Value
-			v, i = jsonValue(p, i)
+			v, i = jsonValue(p, i, s.pace)
 			s.put(c, v)
 		default:
-			i = jsonSkip(p, i)
+			i = jsonSkip(p, i, s.pace)
 		}
 		if s.left == 0 {
 			return i
 		}
 		if pending == 0 {
-			return jsonLeave(p, i, 1)
+			return jsonLeave(p, i, 1, s.pace)
 		}
 	}
 }
@@ -171,17 +177,19 @@ func (s *Selector) findJSON(p []byte, i int, n *selectNode) int {
 // findMsgpack does the same for count members from i on.
 func (s *Selector) findMsgpack(p []byte, i, count int, n *selectNode) int {
 	pending := len(n.children)
+	last := i // position at the last step
 	for k := range count {
-		if i >= len(p) {
+		if i >= len(p) || s.pace.Step(i-last) {
 			return len(p)
 		}
+		last = i
 		var c *selectNode
 		if b := p[i]; b >= 0xa0 && b < 0xc0 && len(p)-i > int(b&31) {
 			c = s.match(n, p[i+1:i+1+int(b&31)])
 			i += 1 + int(b&31)
 		} else {
 			var key Value
-			if key, i = msgpackValue(p, i); key.Class == Text {
+			if key, i = msgpackValue(p, i, s.pace); key.Class == Text {
 				c = s.match(n, key.Raw)
 			}
 		}
@@ -189,7 +197,7 @@ func (s *Selector) findMsgpack(p []byte, i, count int, n *selectNode) int {
 			if i < len(p) && (p[i] < 0x80 || p[i] >= 0xe0) {
 				i++
 			} else {
-				i = msgpackSkipMany(p, i, 1)
+				i = msgpackSkipMany(p, i, 1, s.pace)
 			}
 			continue
 		}
@@ -209,16 +217,16 @@ func (s *Selector) findMsgpack(p []byte, i, count int, n *selectNode) int {
 			}
 		case len(c.outs) > 0:
 			var v Value
-			v, i = msgpackValue(p, i)
+			v, i = msgpackValue(p, i, s.pace)
 			s.put(c, v)
 		default:
-			i = msgpackSkip(p, i)
+			i = msgpackSkip(p, i, s.pace)
 		}
 		if s.left == 0 {
 			return i
 		}
 		if pending == 0 {
-			return msgpackSkipMany(p, i, 2*(count-k-1))
+			return msgpackSkipMany(p, i, 2*(count-k-1), s.pace)
 		}
 	}
 	return i
@@ -229,23 +237,30 @@ func (s *Selector) findMsgpack(p []byte, i, count int, n *selectNode) int {
 // the top; the members of an object are left out when visit returns a negative number for it. Arrays are not entered. Duplicate
 // keys are visited too: visit must leave out all but the first. name is valid during the call.
 func Walk(f Format, p []byte, visit func(node int32, name []byte, c Class) int32) {
+	WalkPaced(f, p, nil, visit)
+}
+
+// WalkPaced is Walk of a payload that may be large.
+func WalkPaced(f Format, p []byte, pace *num.Pace, visit func(node int32, name []byte, c Class) int32) {
 	switch f {
 	case JSON:
 		if i := jsonSpace(p, 0); i < len(p) && p[i] == '{' {
-			walkJSON(p, i+1, 0, visit)
+			walkJSON(p, i+1, 0, pace, visit)
 		}
 	case Msgpack:
 		if h, ok := readMsgpackHead(p, 0); ok && h.class == Object {
-			walkMsgpack(p, h.next, h.count, 0, visit)
+			walkMsgpack(p, h.next, h.count, 0, pace, visit)
 		}
 	}
 }
 
-func walkJSON(p []byte, i int, node int32, visit func(node int32, name []byte, c Class) int32) int {
+func walkJSON(p []byte, i int, node int32, pace *num.Pace, visit func(node int32, name []byte, c Class) int32) int {
+	last := i // position at the last step
 	for {
-		if i = jsonSpace(p, i); i >= len(p) {
+		if i = jsonSpace(p, i); i >= len(p) || pace.Step(i-last) {
 			return len(p)
 		}
+		last = i
 		switch p[i] {
 		case ',':
 			i++
@@ -257,47 +272,49 @@ func walkJSON(p []byte, i int, node int32, visit func(node int32, name []byte, c
 		end, escaped := jsonString(p, i+1)
 		name := p[i+1 : max(end, i+1)]
 		if escaped {
-			name = num.Unquote(nil, name)
+			name = num.UnquotePaced(nil, name, pace)
 		}
 		i = jsonSpace(p, min(jsonSpace(p, end+1)+1, len(p))) // behind the colon
 		c, next := Object, i+1
 		if i >= len(p) || p[i] != '{' {
-			c, next = jsonClass(p, i)
+			c, next = jsonClass(p, i, pace)
 		}
 		child := visit(node, name, c)
 		switch {
 		case c != Object:
 			i = next
 		case child >= 0:
-			i = walkJSON(p, next, child, visit)
+			i = walkJSON(p, next, child, pace, visit)
 		default:
-			i = jsonLeave(p, next, 1)
+			i = jsonLeave(p, next, 1, pace)
 		}
 	}
 }
 
 // jsonClass returns the class of the value at i, which is no object, and the position behind it.
-func jsonClass(p []byte, i int) (Class, int) {
+func jsonClass(p []byte, i int, pace *num.Pace) (Class, int) {
 	if i < len(p) {
 		switch p[i] {
 		case '"':
-			return Text, jsonSkip(p, i)
+			return Text, jsonSkip(p, i, pace)
 		case '[':
-			return Array, jsonSkip(p, i)
+			return Array, jsonSkip(p, i, pace)
 		}
 	}
-	v, next := jsonValue(p, i)
+	v, next := jsonValue(p, i, pace)
 	return v.Class, next
 }
 
-func walkMsgpack(p []byte, i, count int, node int32, visit func(node int32, name []byte, c Class) int32) int {
+func walkMsgpack(p []byte, i, count int, node int32, pace *num.Pace, visit func(node int32, name []byte, c Class) int32) int {
+	last := i // position at the last step
 	for range count {
-		if i >= len(p) {
+		if i >= len(p) || pace.Step(i-last) {
 			return len(p)
 		}
-		key, next := msgpackValue(p, i)
+		last = i
+		key, next := msgpackValue(p, i, pace)
 		if i = next; key.Class != Text {
-			i = msgpackSkip(p, i)
+			i = msgpackSkip(p, i, pace)
 			continue
 		}
 		h, ok := readMsgpackHead(p, i)
@@ -306,19 +323,19 @@ func walkMsgpack(p []byte, i, count int, node int32, visit func(node int32, name
 		}
 		if h.class == Object {
 			if child := visit(node, key.Raw, Object); child >= 0 {
-				i = walkMsgpack(p, h.next, h.count, child, visit)
+				i = walkMsgpack(p, h.next, h.count, child, pace, visit)
 			} else {
-				i = msgpackSkip(p, i)
+				i = msgpackSkip(p, i, pace)
 			}
 			continue
 		}
 		c := h.class
 		if h.isExt {
 			var v Value
-			v, i = msgpackValue(p, i)
+			v, i = msgpackValue(p, i, pace)
 			c = v.Class
 		} else {
-			i = msgpackSkip(p, i)
+			i = msgpackSkip(p, i, pace)
 		}
 		visit(node, key.Raw, c)
 	}

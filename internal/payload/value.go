@@ -71,11 +71,14 @@ func (v *Value) Float() float64 { return math.Float64frombits(v.Bits) }
 
 // AppendBytes appends the value's bytes: text without escapes, a blob, the digits of a Big, the JSON text of an array or object.
 // For other classes it appends nothing.
-func (v *Value) AppendBytes(dst []byte) []byte {
+func (v *Value) AppendBytes(dst []byte) []byte { return v.AppendBytesPaced(dst, nil) }
+
+// AppendBytesPaced is AppendBytes of a value that may be large.
+func (v *Value) AppendBytesPaced(dst []byte, pace *num.Pace) []byte {
 	switch v.Class {
 	case Text:
 		if v.Escaped {
-			return num.Unquote(dst, v.Raw)
+			return num.UnquotePaced(dst, v.Raw, pace)
 		}
 		return append(dst, v.Raw...)
 	case Blob:
@@ -86,7 +89,7 @@ func (v *Value) AppendBytes(dst []byte) []byte {
 		}
 		return append(dst, v.Raw...)
 	case Array, Object:
-		return v.AppendJSON(dst)
+		return v.appendJSON(dst, pace)
 	}
 	return dst
 }
@@ -94,7 +97,9 @@ func (v *Value) AppendBytes(dst []byte) []byte {
 // AppendJSON appends the value as JSON text: what is JSON as it was written; of MessagePack a compact text, in which a blob is
 // a string of \x and hexadecimal digits, a time one in RFC 3339 with nine digits in UTC, a key that is no string the text of its
 // JSON, and NaN and infinities null. Missing is null.
-func (v *Value) AppendJSON(dst []byte) []byte {
+func (v *Value) AppendJSON(dst []byte) []byte { return v.appendJSON(dst, nil) }
+
+func (v *Value) appendJSON(dst []byte, pace *num.Pace) []byte {
 	switch v.Class {
 	case Bool:
 		return strconv.AppendBool(dst, v.Bits != 0)
@@ -129,7 +134,7 @@ func (v *Value) AppendJSON(dst []byte) []byte {
 		if v.Format == JSON {
 			return append(dst, v.Raw...)
 		}
-		return appendMsgpackJSON(dst, v.Raw)
+		return appendMsgpackJSON(dst, v.Raw, pace)
 	}
 	return append(dst, "null"...)
 }
@@ -178,12 +183,15 @@ func (e *SyntaxError) Error() string {
 
 // Check reads a whole payload and returns the class of its top value, or a SyntaxError when it is not well-formed. An opaque
 // payload is a Blob.
-func Check(f Format, p []byte) (Class, error) {
+func Check(f Format, p []byte) (Class, error) { return CheckPaced(f, p, nil) }
+
+// CheckPaced is Check of a payload that may be large. One that is given up counts as not well-formed.
+func CheckPaced(f Format, p []byte, pace *num.Pace) (Class, error) {
 	switch f {
 	case JSON:
-		return checkJSON(p)
+		return checkJSON(p, pace)
 	case Msgpack:
-		return checkMsgpack(p)
+		return checkMsgpack(p, pace)
 	}
 	return Blob, nil
 }
@@ -195,27 +203,33 @@ func HasFields(f Format, p []byte) bool {
 }
 
 // Top returns the top value of a payload that Check has passed.
-func Top(f Format, p []byte) Value {
+func Top(f Format, p []byte) Value { return TopPaced(f, p, nil) }
+
+// TopPaced is Top of a payload that may be large.
+func TopPaced(f Format, p []byte, pace *num.Pace) Value {
 	switch f {
 	case JSON:
-		v, _ := jsonValue(p, jsonSpace(p, 0))
+		v, _ := jsonValue(p, jsonSpace(p, 0), pace)
 		return v
 	case Msgpack:
-		v, _ := msgpackValue(p, 0)
+		v, _ := msgpackValue(p, 0, pace)
 		return v
 	}
 	return Value{Class: Blob, Raw: p}
 }
 
 // Lookup returns the member of that name of an object, Missing when there is none or v is no object.
-func Lookup(v Value, name []byte) Value {
+func Lookup(v Value, name []byte) Value { return LookupPaced(v, name, nil) }
+
+// LookupPaced is Lookup in an object that may be large.
+func LookupPaced(v Value, name []byte, pace *num.Pace) Value {
 	if v.Class != Object {
 		return Value{}
 	}
 	var found Value
-	each(v, func(key []byte, escaped bool, member Value) bool {
+	each(v, pace, func(key []byte, escaped bool, member Value) bool {
 		if escaped {
-			key = num.Unquote(nil, key)
+			key = num.UnquotePaced(nil, key, pace)
 		}
 		if string(key) == string(name) {
 			found = member
@@ -227,17 +241,20 @@ func Lookup(v Value, name []byte) Value {
 }
 
 // Element returns an element of an array, counted from the end when i is negative; Missing when there is none or v is no array.
-func Element(v Value, i int) Value {
+func Element(v Value, i int) Value { return ElementPaced(v, i, nil) }
+
+// ElementPaced is Element of an array that may be large.
+func ElementPaced(v Value, i int, pace *num.Pace) Value {
 	if v.Class != Array {
 		return Value{}
 	}
 	if i < 0 {
-		i += Length(v)
+		i += LengthPaced(v, pace)
 	}
 	var found Value
 	k := 0
 	if i >= 0 {
-		each(v, func(_ []byte, _ bool, e Value) bool {
+		each(v, pace, func(_ []byte, _ bool, e Value) bool {
 			found = e
 			k++
 			return k <= i
@@ -250,20 +267,23 @@ func Element(v Value, i int) Value {
 }
 
 // Length returns the number of elements of an array or members of an object, 0 for other values.
-func Length(v Value) int {
+func Length(v Value) int { return LengthPaced(v, nil) }
+
+// LengthPaced is Length of a value that may be large.
+func LengthPaced(v Value, pace *num.Pace) int {
 	n := 0
-	each(v, func([]byte, bool, Value) bool { n++; return true })
+	each(v, pace, func([]byte, bool, Value) bool { n++; return true })
 	return n
 }
 
 // each calls f with each element of an array or member of an object until it returns false.
-func each(v Value, f func(key []byte, escaped bool, v Value) bool) {
+func each(v Value, pace *num.Pace, f func(key []byte, escaped bool, v Value) bool) {
 	if v.Class != Array && v.Class != Object || len(v.Raw) == 0 {
 		return
 	}
 	if v.Format == JSON {
-		eachJSON(v, f)
+		eachJSON(v, pace, f)
 		return
 	}
-	eachMsgpack(v, f)
+	eachMsgpack(v, pace, f)
 }
