@@ -26,7 +26,9 @@ func (b *binder) fold(x exec.Expr) exec.Expr {
 	if _, ok := x.(*exec.Const); ok || !exec.IsConst(x) {
 		return x
 	}
-	v, err := exec.EvalConst(b.ctx, x, b.env())
+	env := b.env()
+	env.Budget = exec.NewBudget(foldBytes)
+	v, err := exec.EvalConst(b.ctx, x, env)
 	if err != nil || len(v.Text()) > maxFolded {
 		return x
 	}
@@ -35,6 +37,9 @@ func (b *binder) fold(x exec.Expr) exec.Expr {
 
 // maxFolded is the largest text that a plan keeps as a constant: longer ones are made when it runs, within its budget.
 const maxFolded = 1 << 20
+
+// foldBytes is the memory that the evaluation of a constant may take while a plan is made.
+const foldBytes = 4 << 20
 
 func (b *binder) exprNode(s *scope, e query.Expr) (exec.Expr, error) {
 	switch e := e.(type) {

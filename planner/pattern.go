@@ -137,6 +137,9 @@ type patternIterator struct {
 
 func (it *patternIterator) Next(ctx context.Context) (*vector.Batch, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err // also between very many empty logs
+		}
 		if it.cur == nil {
 			if it.at+1 >= len(it.p.sources) {
 				return nil, nil

@@ -14,7 +14,7 @@ type AggregateFunction struct {
 
 	params []Param
 	result func(arg vector.Type) (vector.Type, bool)
-	start  func(st *vector.State, a *Aggregate) accumulator
+	start  func(g *storeGate, a *Aggregate) accumulator
 }
 
 // Param returns what argument i must be.
@@ -34,8 +34,10 @@ type accumulator interface {
 	grow(n int)
 	// add takes in the rows sel of args; groups[i] is the group of row i.
 	add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error
-	// result appends the result of a group.
+	// result appends the result of a group. A large one may stay where it is: out is valid until the next group's.
 	result(out *vector.Vector, group int) error
+	// size is the bytes of text and the like in a result.
+	size(group int) int
 	// bytes is the memory held.
 	bytes() int64
 }
@@ -51,24 +53,27 @@ func same(t vector.Type) (vector.Type, bool) { return t, true }
 func numeric(t vector.Type) bool { return t == vector.Int || t == vector.Float || t.Dynamic() }
 
 // countAcc is count(*) and count(x).
-type countAcc struct{ n []int64 }
+type countAcc struct{ n paged[int64] }
 
-func (c *countAcc) grow(n int) { c.n = growTo(c.n, n) }
+func (c *countAcc) grow(n int)   { c.n.grow(n) }
+func (c *countAcc) size(int) int { return 0 }
 func (c *countAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	switch {
+	case len(args) == 0 && c.n.n == 1:
+		*c.n.at(0) += int64(sel.Count(n))
 	case len(args) == 0 && sel == nil:
 		for _, g := range groups[:n] {
-			c.n[g]++
+			*c.n.at(int(g))++
 		}
 	case len(args) == 0:
 		for _, i := range sel {
-			c.n[groups[i]]++
+			*c.n.at(int(groups[i]))++
 		}
 	default:
 		v := args[0]
 		sel.All(n, func(i int) {
 			if !v.Null(i) {
-				c.n[groups[i]]++
+				*c.n.at(int(groups[i]))++
 			}
 		})
 	}
@@ -76,19 +81,10 @@ func (c *countAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n 
 }
 
 func (c *countAcc) result(out *vector.Vector, g int) error {
-	out.AppendInt(c.n[g])
+	out.AppendInt(*c.n.at(g))
 	return nil
 }
-func (c *countAcc) bytes() int64 { return int64(cap(c.n) * 8) }
-
-func growTo[T any](s []T, n int) []T {
-	if n <= cap(s) {
-		return s[:n]
-	}
-	out := make([]T, n, max(n, 2*cap(s), 16))
-	copy(out, s)
-	return out
-}
+func (c *countAcc) bytes() int64 { return c.n.bytes() }
 
 // sumState adds integers exactly and doubles as two floats, apart from each other.
 type sumState struct {
@@ -102,30 +98,31 @@ type sumState struct {
 type sumAcc struct {
 	st  *vector.State
 	avg bool
-	s   []sumState
+	s   paged[sumState]
 }
 
-func (a *sumAcc) grow(n int) { a.s = growTo(a.s, n) }
+func (a *sumAcc) grow(n int)   { a.s.grow(n) }
+func (a *sumAcc) size(int) int { return 0 }
 func (a *sumAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	v := args[0]
 	var failed error
 	switch {
 	case v.Type == vector.Int && !v.Const && !v.HasNulls():
 		sel.All(n, func(i int) {
-			s := &a.s[groups[i]]
+			s := a.s.at(int(groups[i]))
 			s.ints.Add(v.Ints[i])
 			s.n++
 		})
 	case v.Type == vector.Float && !v.Const && !v.HasNulls():
 		sel.All(n, func(i int) {
-			s := &a.s[groups[i]]
+			s := a.s.at(int(groups[i]))
 			s.floats.Add(v.Floats[i])
 			s.n++
 			s.nf++
 		})
 	default:
 		sel.All(n, func(i int) {
-			s := &a.s[groups[i]]
+			s := a.s.at(int(groups[i]))
 			switch v.Class(i) {
 			case vector.ClassInt:
 				s.ints.Add(v.Int(i))
@@ -148,7 +145,7 @@ func (a *sumAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n in
 }
 
 func (a *sumAcc) result(out *vector.Vector, g int) error {
-	s := &a.s[g]
+	s := a.s.at(g)
 	switch {
 	case s.n == 0:
 		out.AppendNull()
@@ -169,72 +166,23 @@ func (a *sumAcc) result(out *vector.Vector, g int) error {
 	}
 	return nil
 }
-func (a *sumAcc) bytes() int64 { return int64(cap(a.s) * 48) }
-
-// valueAcc keeps one value of each group: the least, the greatest, the first or the last.
-type valueAcc struct {
-	best  *vector.Vector
-	have  []bool
-	live  int64 // bytes of Data that are in use
-	takes func(v *vector.Vector, i int, best *vector.Vector, g int) bool
-	nulls bool // NULLs are values too
-}
-
-func (a *valueAcc) grow(n int) {
-	a.have = growTo(a.have, n)
-	if n > a.best.Len {
-		at := a.best.Len
-		a.best.Grow(n - at)
-		if !a.best.Type.Dynamic() {
-			for i := at; i < n; i++ {
-				a.best.SetNull(i)
-			}
-		}
-	}
-}
-
-func (a *valueAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
-	v := args[0]
-	sel.All(n, func(i int) {
-		if !a.nulls && v.Null(i) {
-			return
-		}
-		g := int(groups[i])
-		if a.have[g] && !a.takes(v, i, a.best, g) {
-			return
-		}
-		a.have[g] = true
-		a.best.SetFrom(g, v, i)
-	})
-	// Values that were replaced leave their bytes behind.
-	if len(a.best.Data) > 1<<16 && int64(len(a.best.Data)) > 2*a.live {
-		c := vector.New(a.best.Type, a.best.Len)
-		c.CopyFrom(a.best, a.best.Len)
-		a.best, a.live = c, int64(len(c.Data))
-	}
-	return nil
-}
-
-func (a *valueAcc) result(out *vector.Vector, g int) error {
-	out.AppendFrom(a.best, g)
-	return nil
-}
-func (a *valueAcc) bytes() int64 { return a.best.MemoryBytes() + int64(cap(a.have)) }
+func (a *sumAcc) bytes() int64 { return a.s.bytes() }
 
 // boolAcc is bool_and and bool_or.
 type boolAcc struct {
 	or    bool
-	state []uint8 // 0 none, 1 false, 2 true
+	state paged[uint8] // 0 none, 1 false, 2 true
 }
 
-func (a *boolAcc) grow(n int) { a.state = growTo(a.state, n) }
+func (a *boolAcc) grow(n int)   { a.state.grow(n) }
+func (a *boolAcc) size(int) int { return 0 }
 func (a *boolAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	v := args[0]
 	sel.All(n, func(i int) {
 		if v.Null(i) {
 			return
 		}
-		s := &a.state[groups[i]]
+		s := a.state.at(int(groups[i]))
 		switch {
 		case *s == 0 && v.Bool(i):
 			*s = 2
@@ -250,51 +198,11 @@ func (a *boolAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n i
 }
 
 func (a *boolAcc) result(out *vector.Vector, g int) error {
-	if a.state[g] == 0 {
+	if s := *a.state.at(g); s == 0 {
 		out.AppendNull()
 	} else {
-		out.AppendBool(a.state[g] == 2)
+		out.AppendBool(s == 2)
 	}
 	return nil
 }
-func (a *boolAcc) bytes() int64 { return int64(cap(a.state)) }
-
-// textAcc is string_agg.
-type textAcc struct {
-	sep   []byte
-	parts [][]byte // nil: none yet
-	size  int64
-}
-
-func (a *textAcc) grow(n int) { a.parts = growTo(a.parts, n) }
-func (a *textAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
-	v := args[0]
-	var failed error
-	sel.All(n, func(i int) {
-		if v.Null(i) || failed != nil {
-			return
-		}
-		p := &a.parts[groups[i]]
-		before := cap(*p)
-		if *p == nil {
-			*p = append([]byte{}, v.Bytes(i)...)
-		} else {
-			*p = append(append(*p, a.sep...), v.Bytes(i)...)
-		}
-		if len(*p) > vector.MaxValueBytes {
-			failed = &vector.RowError{Row: i, Err: vector.ErrValueTooLarge}
-		}
-		a.size += int64(cap(*p) - before)
-	})
-	return failed
-}
-
-func (a *textAcc) result(out *vector.Vector, g int) error {
-	if a.parts[g] == nil {
-		out.AppendNull()
-	} else {
-		out.AppendText(a.parts[g])
-	}
-	return nil
-}
-func (a *textAcc) bytes() int64 { return a.size + int64(cap(a.parts)*24) }
+func (a *boolAcc) bytes() int64 { return a.state.bytes() }

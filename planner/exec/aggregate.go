@@ -59,9 +59,13 @@ type HashAggregate struct {
 	table   *groupTable
 	groups  []int32
 	acct    account
+	gate    *storeGate
 	done    bool
-	at      int // groups given out
 	total   int
+	at      int // groups given out
+	page    int // of the keys of the next group, and its row there
+	row     int
+	idx     []int32
 	out     vector.Batch
 	err     error
 	stats   Stats
@@ -73,6 +77,7 @@ type aggState struct {
 	args   []evaluator
 	filter evaluator
 	vecs   []*vector.Vector
+	rows   vector.Sel // that pass the filter
 	acc    accumulator
 	seen   *groupTable // of DISTINCT: (group, value)
 	group  vector.Vector
@@ -83,6 +88,7 @@ type aggState struct {
 func (h *HashAggregate) Open(ctx context.Context) error {
 	h.s = newEvalState(h.Env)
 	h.acct = newAccount(h.Env, "aggregate")
+	h.gate = &storeGate{h.s, &h.acct}
 	h.keys = h.s.compileAll(h.Keys)
 	h.keyVecs = make([]*vector.Vector, len(h.keys))
 	types := make([]vector.Type, len(h.Keys))
@@ -90,20 +96,20 @@ func (h *HashAggregate) Open(ctx context.Context) error {
 		types[i] = k.Type()
 	}
 	if len(h.keys) > 0 {
-		h.table = newGroupTable(&h.s.State, types)
+		h.table = newGroupTable(h.s, h.gate, types)
 	}
 	for _, a := range h.Aggs {
 		st := &aggState{agg: a, args: h.s.compileAll(a.Args), vecs: make([]*vector.Vector, len(a.Args))}
 		if a.Filter != nil {
 			st.filter = h.s.compile(a.Filter)
 		}
-		st.acc = a.Fn.start(&h.s.State, a)
+		st.acc = a.Fn.start(h.gate, a)
 		if a.Distinct {
 			seenTypes := []vector.Type{vector.Int}
 			for _, x := range a.Args[:1] {
 				seenTypes = append(seenTypes, x.Type())
 			}
-			st.seen = newGroupTable(&h.s.State, seenTypes)
+			st.seen = newGroupTable(h.s, h.gate, seenTypes)
 		}
 		h.aggs = append(h.aggs, st)
 	}
@@ -115,6 +121,7 @@ func (h *HashAggregate) Next(ctx context.Context) (*vector.Batch, error) {
 	if h.err != nil {
 		return nil, h.err
 	}
+	h.s.begin(ctx)
 	if !h.done {
 		if h.err = h.consume(ctx); h.err != nil {
 			return nil, h.err
@@ -141,14 +148,22 @@ func (h *HashAggregate) consume(ctx context.Context) error {
 		if b == nil {
 			return nil
 		}
-		if err := h.add(b); err != nil {
-			return h.earliest(b, err)
-		}
-		if err := h.acct.set(h.bytes()); err != nil {
+		if err := h.s.each(b, func(part *vector.Batch) error {
+			if err := h.add(part); err != nil {
+				return h.earliest(part, err)
+			}
+			return h.count(0)
+		}); err != nil {
 			return err
 		}
-		h.stats.PeakBytes = h.acct.peak
 	}
+}
+
+// count sets the account to what is held, and more bytes.
+func (h *HashAggregate) count(more int64) error {
+	err := h.acct.set(h.bytes() + more)
+	h.stats.PeakBytes = h.acct.peak
+	return err
 }
 
 // earliest returns the error of the first row that fails, which is not always the first that was found: which one a query
@@ -176,26 +191,36 @@ func (h *HashAggregate) setGroups(n int) {
 	}
 }
 
-// add takes in a batch.
+// add takes in a batch: it evaluates everything, then changes the groups.
 func (h *HashAggregate) add(b *vector.Batch) error {
+	for i, k := range h.keys {
+		v, err := k.eval(b, b.Sel)
+		if err != nil {
+			return err
+		}
+		h.keyVecs[i] = v
+	}
+	for _, a := range h.aggs {
+		if err := a.eval(h.s, b); err != nil {
+			return err
+		}
+	}
 	if cap(h.groups) < b.N {
 		h.groups = make([]int32, b.N)
 	}
 	h.groups = h.groups[:b.N]
 	if len(h.keys) > 0 {
-		for i, k := range h.keys {
-			v, err := k.eval(b, b.Sel)
-			if err != nil {
-				return err
-			}
-			h.keyVecs[i] = v
+		hashes, err := h.table.hash(h.keyVecs, b.Sel, b.N)
+		if err != nil {
+			return err
 		}
-		hashes := h.table.hash(h.keyVecs, b.Sel, b.N)
 		for k := range b.Rows() {
 			i := b.Row(k)
-			h.groups[i], _ = h.table.add(h.keyVecs, i, hashes[i])
+			if h.groups[i], _, err = h.table.add(h.keyVecs, i, hashes[i]); err != nil {
+				return err
+			}
 		}
-		h.setGroups(h.table.n)
+		h.setGroups(h.table.len())
 	} else {
 		clear(h.groups)
 	}
@@ -207,48 +232,65 @@ func (h *HashAggregate) add(b *vector.Batch) error {
 	return nil
 }
 
-func (a *aggState) add(s *evalState, b *vector.Batch, groups []int32) error {
-	sel := b.Sel
+// eval computes which rows of a batch count and the arguments for them.
+func (a *aggState) eval(s *evalState, b *vector.Batch) error {
+	a.rows = b.Sel
 	if a.filter != nil {
-		v, err := a.filter.eval(b, sel)
+		v, err := a.filter.eval(b, b.Sel)
 		if err != nil {
 			return err
 		}
-		a.sel[0] = s.SelectTrue(v, sel, b.N, a.sel[0][:0])
-		sel = a.sel[0]
+		a.sel[0] = s.SelectTrue(v, b.Sel, b.N, a.sel[0][:0])
+		a.rows = a.sel[0]
 	}
 	for i, x := range a.args {
-		v, err := x.eval(b, sel)
+		v, err := x.eval(b, a.rows)
 		if err != nil {
 			return err
 		}
 		a.vecs[i] = v
 	}
+	return nil
+}
+
+func (a *aggState) add(s *evalState, b *vector.Batch, groups []int32) error {
+	sel := a.rows
 	if a.seen != nil {
 		a.group.Resize(vector.Int, b.N)
 		for i, g := range groups {
 			a.group.Ints[i] = int64(g)
 		}
 		cols := []*vector.Vector{&a.group, a.vecs[0]}
-		hashes := a.seen.hash(cols, sel, b.N)
+		hashes, err := a.seen.hash(cols, sel, b.N)
+		if err != nil {
+			return err
+		}
 		fresh := a.sel[1][:0]
-		sel.All(b.N, func(i int) {
-			if a.vecs[0].Null(i) {
-				return
+		for k := range sel.Count(b.N) {
+			i := k
+			if sel != nil {
+				i = int(sel[k])
 			}
-			if _, isNew := a.seen.add(cols, i, hashes[i]); isNew {
+			if a.vecs[0].Null(i) {
+				continue
+			}
+			_, isNew, err := a.seen.add(cols, i, hashes[i])
+			if err != nil {
+				return err
+			}
+			if isNew {
 				fresh = append(fresh, int32(i))
 			}
-		})
+		}
 		if fresh == nil {
 			fresh = vector.Sel{}
 		}
 		a.sel[1], sel = fresh, fresh
 	}
 	if err := a.acc.add(a.vecs, groups, sel, b.N); err != nil {
-		return errorAt(a.agg.Span, err)
+		return s.errorAt(a.agg.Span, err)
 	}
-	return nil
+	return s.rows(sel, b.N)
 }
 
 func (h *HashAggregate) bytes() int64 {
@@ -265,7 +307,7 @@ func (h *HashAggregate) bytes() int64 {
 	return n
 }
 
-// emit returns the next groups.
+// emit returns the next groups, of one page of keys: those are not copied. A group with a large result is alone in its batch.
 func (h *HashAggregate) emit() (*vector.Batch, error) {
 	n := min(h.Env.batchRows(), h.total-h.at)
 	if n <= 0 {
@@ -276,23 +318,55 @@ func (h *HashAggregate) emit() (*vector.Batch, error) {
 			h.out.Cols = append(h.out.Cols, &vector.Vector{})
 		}
 	}
-	idx := make([]int32, n)
-	for i := range idx {
-		idx[i] = int32(h.at + i)
+	var keys []*vector.Vector
+	if h.table != nil {
+		cols, rows := h.table.rows.Page(h.page)
+		if h.row == rows {
+			h.page, h.row = h.page+1, 0
+			cols, rows = h.table.rows.Page(h.page)
+		}
+		keys, n = cols, min(n, rows-h.row)
 	}
-	for k := range h.Keys {
-		h.out.Cols[k].Gather(h.table.keys[k], idx)
-	}
+	results := h.out.Cols[len(h.Keys):]
 	for k, a := range h.aggs {
-		out := h.out.Cols[len(h.Keys)+k]
-		out.Reset(a.agg.T)
-		for i := range n {
-			if err := a.acc.result(out, h.at+i); err != nil {
-				return nil, placed(errorAt(a.agg.Span, err))
+		results[k].Reset(a.agg.T)
+	}
+	data, large := 0, false
+	for i := range n {
+		size := 0
+		for _, a := range h.aggs {
+			size = max(size, a.acc.size(h.at+i))
+		}
+		if large = size >= vector.LargeBytes; i > 0 && (large || data+size > partBytes) {
+			n, large = i, false
+			break
+		}
+		for k, a := range h.aggs {
+			if err := a.acc.result(results[k], h.at+i); err != nil {
+				return nil, placed(h.s.errorAt(a.agg.Span, err))
 			}
+			data += a.acc.size(h.at + i)
+		}
+		if large {
+			n = 1
+			break
 		}
 	}
-	h.at += n
+	more := int64(0)
+	for _, v := range results {
+		more += v.DataBytes()
+	}
+	if err := h.count(more); err != nil {
+		return nil, err
+	}
+	h.idx = h.idx[:0]
+	for i := range n {
+		h.idx = append(h.idx, int32(h.row+i))
+	}
+	for k := range keys {
+		h.out.Cols[k].Gather(keys[k], h.idx)
+	}
+	h.at, h.row = h.at+n, h.row+n
 	h.out.N, h.out.Sel = n, nil
 	h.stats.Rows += int64(n)
 	return &h.out, nil
@@ -323,73 +397,3 @@ func (h *HashAggregate) Stats() Stats {
 	}
 	return h.stats
 }
-
-// Distinct passes each row the first time a row equal in all columns comes.
-type Distinct struct {
-	In   Operator
-	Cols []int // positions that are compared; they are the columns of the output
-	Env  *Env
-
-	types []vector.Type
-	st    vector.State
-	table *groupTable
-	acct  account
-	sel   vector.Sel
-	out   vector.Batch
-	err   error
-	stats Stats
-}
-
-// Open opens the input.
-func (d *Distinct) Open(ctx context.Context) error {
-	d.acct = newAccount(d.Env, "distinct")
-	return d.In.Open(ctx)
-}
-
-// Next returns the new rows of the next batch that has any.
-func (d *Distinct) Next(ctx context.Context) (*vector.Batch, error) {
-	for d.err == nil {
-		b, err := d.In.Next(ctx)
-		if err != nil || b == nil {
-			return nil, err
-		}
-		d.out.Cols = d.out.Cols[:0]
-		for _, c := range d.Cols {
-			d.out.Cols = append(d.out.Cols, b.Cols[c])
-		}
-		if d.table == nil {
-			for _, c := range d.out.Cols {
-				d.types = append(d.types, c.Type)
-			}
-			d.table = newGroupTable(&d.st, d.types)
-		}
-		hashes := d.table.hash(d.out.Cols, b.Sel, b.N)
-		d.sel = d.sel[:0]
-		for k := range b.Rows() {
-			i := b.Row(k)
-			if _, fresh := d.table.add(d.out.Cols, i, hashes[i]); fresh {
-				d.sel = append(d.sel, int32(i))
-			}
-		}
-		if d.err = d.acct.set(d.table.bytes()); d.err != nil {
-			break
-		}
-		d.stats.PeakBytes = d.acct.peak
-		if len(d.sel) > 0 {
-			d.out.N, d.out.Sel = b.N, d.sel
-			d.stats.Rows += int64(len(d.sel))
-			return &d.out, nil
-		}
-	}
-	return nil, d.err
-}
-
-// Close frees the rows seen and closes the input.
-func (d *Distinct) Close() error {
-	d.acct.release()
-	d.table = nil
-	return d.In.Close()
-}
-
-// Stats returns what the operator counted.
-func (d *Distinct) Stats() Stats { return d.stats }

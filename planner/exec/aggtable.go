@@ -21,16 +21,8 @@ var aggregatesByName = sync.OnceValue(func() map[string]*AggregateFunction {
 // aggregateTable is made once and never changes.
 var aggregateTable = sync.OnceValue(func() []*AggregateFunction {
 	anyParam, boolParam, textParams := []Param{AnyParam}, []Param{BoolParam}, []Param{TextParam, TextParam}
-	value := func(nulls bool, takes func(st *vector.State) func(*vector.Vector, int, *vector.Vector, int) bool) func(*vector.State, *Aggregate) accumulator {
-		return func(st *vector.State, a *Aggregate) accumulator {
-			return &valueAcc{best: vector.New(a.T, 0), nulls: nulls, takes: takes(st)}
-		}
-	}
-	never := func(*vector.State) func(*vector.Vector, int, *vector.Vector, int) bool {
-		return func(*vector.Vector, int, *vector.Vector, int) bool { return false }
-	}
-	always := func(*vector.State) func(*vector.Vector, int, *vector.Vector, int) bool {
-		return func(*vector.Vector, int, *vector.Vector, int) bool { return true }
+	value := func(nulls bool, takes takes) func(*storeGate, *Aggregate) accumulator {
+		return func(g *storeGate, _ *Aggregate) accumulator { return &valueAcc{g: g, nulls: nulls, takes: takes} }
 	}
 	double := func(t vector.Type) (vector.Type, bool) { return vector.Float, numeric(t) }
 	boolean := func(vector.Type) (vector.Type, bool) { return vector.Bool, true }
@@ -44,66 +36,58 @@ var aggregateTable = sync.OnceValue(func() []*AggregateFunction {
 	}
 	return []*AggregateFunction{
 		{
-			Name: "any_value", Arity: 1, params: anyParam, result: same, start: value(false, never),
+			Name: "any_value", Arity: 1, params: anyParam, result: same, start: value(false, takesFirst),
 			Doc: "any_value(x): the first value of x in the group that is not NULL",
 		},
 		{
 			Name: "avg", Aliases: []string{"mean"}, Arity: 1, params: anyParam, result: double,
-			start: func(st *vector.State, _ *Aggregate) accumulator { return &sumAcc{st: st, avg: true} },
+			start: func(g *storeGate, _ *Aggregate) accumulator { return &sumAcc{st: &g.State, avg: true} },
 			Doc:   "avg(x): the mean of the numbers, DOUBLE; other values do not count",
 		},
 		{
 			Name: "bool_and", Aliases: []string{"every"}, Arity: 1, params: boolParam, result: boolean,
-			start: func(*vector.State, *Aggregate) accumulator { return &boolAcc{} },
+			start: func(*storeGate, *Aggregate) accumulator { return &boolAcc{} },
 			Doc:   "bool_and(x): whether all values that are not NULL are true",
 		},
 		{
 			Name: "bool_or", Arity: 1, params: boolParam, result: boolean,
-			start: func(*vector.State, *Aggregate) accumulator { return &boolAcc{or: true} },
+			start: func(*storeGate, *Aggregate) accumulator { return &boolAcc{or: true} },
 			Doc:   "bool_or(x): whether a value is true",
 		},
 		{
 			Name: "count", Arity: 1, params: anyParam, result: integer,
-			start: func(*vector.State, *Aggregate) accumulator { return &countAcc{} },
+			start: func(*storeGate, *Aggregate) accumulator { return &countAcc{} },
 			Doc:   "count(*): the number of rows; count(x): of rows where x is not NULL",
 		},
 		{
-			Name: "first", Arity: 1, params: anyParam, result: same, start: value(true, never),
+			Name: "first", Arity: 1, params: anyParam, result: same, start: value(true, takesFirst),
 			Doc: "first(x): the value of the group's first row, which may be NULL",
 		},
 		{
-			Name: "last", Arity: 1, params: anyParam, result: same, start: value(true, always),
+			Name: "last", Arity: 1, params: anyParam, result: same, start: value(true, takesLast),
 			Doc: "last(x): the value of the group's last row, which may be NULL",
 		},
 		{
 			Name: "max", Arity: 1, params: anyParam, result: same,
-			start: value(false, func(st *vector.State) func(*vector.Vector, int, *vector.Vector, int) bool {
-				return func(v *vector.Vector, i int, best *vector.Vector, g int) bool {
-					return st.CompareTotal(v, i, best, g, false) > 0
-				}
-			}),
-			Doc: "max(x): the greatest value, in the order of ORDER BY",
+			start: value(false, takesGreater),
+			Doc:   "max(x): the greatest value, in the order of ORDER BY",
 		},
 		{
 			Name: "min", Arity: 1, params: anyParam, result: same,
-			start: value(false, func(st *vector.State) func(*vector.Vector, int, *vector.Vector, int) bool {
-				return func(v *vector.Vector, i int, best *vector.Vector, g int) bool {
-					return st.CompareTotal(v, i, best, g, false) < 0
-				}
-			}),
-			Doc: "min(x): the least value, in the order of ORDER BY",
+			start: value(false, takesLess),
+			Doc:   "min(x): the least value, in the order of ORDER BY",
 		},
 		{
 			Name: "string_agg", Aliases: []string{"group_concat", "listagg"}, Arity: 2, params: textParams, result: text,
-			start: func(_ *vector.State, a *Aggregate) accumulator {
+			start: func(g *storeGate, a *Aggregate) accumulator {
 				c, _ := a.Args[1].(*Const)
-				return &textAcc{sep: []byte(c.Value.Text())}
+				return &textAcc{g: g, sep: []byte(c.Value.Text())}
 			},
 			Doc: "string_agg(x, separator): the texts joined by separator, in the order of rows",
 		},
 		{
 			Name: "sum", Arity: 1, params: anyParam, result: sum,
-			start: func(st *vector.State, _ *Aggregate) accumulator { return &sumAcc{st: st} },
+			start: func(g *storeGate, _ *Aggregate) accumulator { return &sumAcc{st: &g.State} },
 			Doc:   "sum(x): the sum of the numbers: BIGINT, or DOUBLE when one of them is; NULL of none",
 		},
 	}

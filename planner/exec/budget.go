@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/seed69692123/netdb/planner/vector"
 )
 
 // ErrBudget is returned when a query needs more memory than its budget allows. The error is a *BudgetError.
@@ -66,10 +68,47 @@ func (a *account) set(n int64) error {
 	return nil
 }
 
+// ask reports whether n bytes more may be held.
+func (a *account) ask(n int64) error {
+	if a.b == nil || a.b.limit <= 0 || a.b.used.Load()+n <= a.b.limit {
+		return nil
+	}
+	return &BudgetError{Operator: a.name, NeedBytes: a.b.used.Load() + n, LimitBytes: a.b.limit}
+}
+
 // release gives everything back.
 func (a *account) release() {
 	if a.b != nil {
 		a.b.used.Add(-a.held)
 	}
 	a.held = 0
+}
+
+// storeGate is the Gate of what an operator keeps: large values are asked for before they are copied, and counted with the
+// rest after each part of a batch.
+type storeGate struct {
+	*evalState
+	acct *account
+}
+
+// Room implements vector.Gate.
+func (g *storeGate) Room(v *vector.Vector, n int) error {
+	if v == nil {
+		return g.evalState.Room(v, n)
+	}
+	size := len(v.Data) + n
+	if size <= cap(v.Data) {
+		return nil
+	}
+	if err := g.acct.ask(int64(size)); err != nil {
+		return g.refuse(err)
+	}
+	v.Data = append(make([]byte, 0, size), v.Data...)
+	return nil
+}
+
+// refuse notes what the gate said.
+func (s *evalState) refuse(err error) error {
+	s.gate = err
+	return err
 }

@@ -14,9 +14,12 @@
 //  3. An expression is evaluated only on the rows that passed what stands before it, and in CASE, AND, OR and COALESCE only on
 //     those that SQL reaches. When it fails on a row, the rows before that one are given out first.
 //  4. A value of another type than an operator wants is NULL there, and counted in Stats.OtherType; it is never an error.
-//  5. What operators keep (groups, sorted rows, build sides) is counted against Env.Budget after each batch, and ErrBudget is
-//     returned when it is more: the budget is exceeded by no more than what one batch makes the kept slices grow.
-//  6. A cancelled context ends Next between batches, within sorts and within the making of hash tables.
+//  5. Memory is counted before it is taken. What operators keep (groups, sorted rows, build sides) lies in pages that do not
+//     move, and is counted against Env.Budget after each batch of about partBytes; one larger value, kept or intermediate,
+//     is asked for before it is made. Results of expressions that are large together are made for fewer rows at a time.
+//     Beside its budget a query holds, for each operator, up to freeBytes of results and a batch of up to partBytes.
+//  6. A cancelled context ends Next between batches, between expressions, and after every stepBytes of work within sorts,
+//     hash tables and large values.
 //
 // The tables of functions (Functions, AggregateFunctions) hold name, arity, types, evaluation and a line of documentation of
 // each function; binder, messages and documentation read the same table.

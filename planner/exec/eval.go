@@ -81,26 +81,6 @@ type evaluator interface {
 	eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error)
 }
 
-// evalState is shared by the evaluators of one operator.
-type evalState struct {
-	vector.State
-	env  *Env
-	acct account // of large results of functions
-}
-
-func newEvalState(env *Env) *evalState {
-	s := &evalState{env: env, acct: newAccount(env, "expression")}
-	s.Zone = env.Zone
-	return s
-}
-
-// close gives back what large results took.
-func (s *evalState) close() {
-	if s != nil {
-		s.acct.release()
-	}
-}
-
 // compile makes the evaluator of an expression whose columns are positions in the batch.
 func (s *evalState) compile(e Expr) evaluator {
 	switch e := e.(type) {
@@ -109,15 +89,26 @@ func (s *evalState) compile(e Expr) evaluator {
 	case *Const:
 		return &constEval{v: constVector(e)}
 	case *Compare:
-		return &compareEval{s: s, op: e.Op, l: s.compile(e.L), r: s.compile(e.R)}
+		c := &compareEval{s: s, op: e.Op, l: s.compile(e.L), r: s.compile(e.R)}
+		s.output(&c.out, e.Type())
+		return c
 	case *Arith:
-		return &arithEval{s: s, e: e, l: s.compile(e.L), r: s.compile(e.R)}
+		c := &arithEval{s: s, e: e, l: s.compile(e.L), r: s.compile(e.R)}
+		s.output(&c.out, e.T)
+		return c
 	case *Logic:
-		return &logicEval{s: s, or: e.Or, args: s.compileAll(e.Args)}
+		c := &logicEval{s: s, or: e.Or, args: s.compileAll(e.Args)}
+		s.output(&c.acc[0], vector.Bool)
+		s.output(&c.acc[1], vector.Bool)
+		return c
 	case *Not:
-		return &notEval{s: s, x: s.compile(e.X)}
+		c := &notEval{s: s, x: s.compile(e.X)}
+		s.output(&c.out, vector.Bool)
+		return c
 	case *Is:
-		return &isEval{s: s, e: e, x: s.compile(e.X)}
+		c := &isEval{s: s, e: e, x: s.compile(e.X)}
+		s.output(&c.out, vector.Bool)
+		return c
 	case *In:
 		return s.compileIn(e)
 	case *Like:
@@ -127,15 +118,24 @@ func (s *evalState) compile(e Expr) evaluator {
 		if e.Else != nil {
 			c.other = s.compile(e.Else)
 		}
+		s.output(&c.out, e.T)
 		return c
 	case *Coalesce:
-		return &coalesceEval{t: e.T, args: s.compileAll(e.Args)}
+		c := &coalesceEval{s: s, t: e.T, args: s.compileAll(e.Args)}
+		s.output(&c.out, e.T)
+		return c
 	case *Cast:
-		return &castEval{s: s, e: e, x: s.compile(e.X)}
+		c := &castEval{s: s, e: e, x: s.compile(e.X)}
+		s.output(&c.out, e.To)
+		return c
 	case *Narrow:
-		return &narrowEval{s: s, t: e.T, x: s.compile(e.X)}
+		c := &narrowEval{s: s, t: e.T, x: s.compile(e.X)}
+		s.output(&c.out, e.T)
+		return c
 	case *Widen:
-		return &widenEval{t: e.T, x: s.compile(e.X)}
+		c := &widenEval{s: s, t: e.T, x: s.compile(e.X)}
+		s.output(&c.out, e.T)
+		return c
 	case *Call:
 		return s.compileCall(e)
 	}
@@ -256,7 +256,10 @@ func EvalConst(ctx context.Context, e Expr, env Env) (query.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return query.Value{}, err
 	}
+	env.BatchRows = 1
 	s := newEvalState(&env)
+	defer s.close()
+	s.begin(ctx)
 	v, err := s.compile(e).eval(&vector.Batch{N: 1}, nil)
 	if err != nil {
 		var re *rowError
@@ -288,7 +291,10 @@ func (e *compareEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, err
 		return nil, err
 	}
 	e.s.Compare(e.op, l, r, &e.out, sel, b.N)
-	return &e.out, nil
+	if err := e.s.Fault(); err != nil {
+		return nil, err
+	}
+	return &e.out, e.s.rows(sel, b.N)
 }
 
 type arithEval struct {
@@ -308,9 +314,9 @@ func (e *arithEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error
 		return nil, err
 	}
 	if err := e.s.Arith(e.e.Op, l, r, &e.out, sel, b.N); err != nil {
-		return nil, errorAt(e.e.Span, err)
+		return nil, e.s.errorAt(e.e.Span, err)
 	}
-	return &e.out, nil
+	return &e.out, e.s.rows(sel, b.N)
 }
 
 // logicEval evaluates each operand only on the rows that are still open: in AND those not yet false, in OR those not yet true.
@@ -414,9 +420,9 @@ func (e *castEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error)
 		return nil, err
 	}
 	if err := e.s.Cast(x, e.e.To, e.e.Try, &e.out, sel, b.N); err != nil {
-		return nil, errorAt(e.e.Span, err)
+		return nil, e.s.errorAt(e.e.Span, err)
 	}
-	return &e.out, nil
+	return &e.out, e.s.rows(sel, b.N)
 }
 
 // narrowEval takes dynamic values for values of one type.
@@ -433,11 +439,12 @@ func (e *narrowEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, erro
 		return nil, err
 	}
 	e.out.Resize(e.t, b.N)
+	e.out.ShareData(x)
 	want := e.t.Class()
 	sel.All(b.N, func(i int) {
 		switch c := x.Class(i); {
 		case c == want:
-			e.out.SetFrom(i, x, i)
+			e.out.Take(i, x, i)
 		case c == vector.ClassNull:
 			e.out.SetNull(i)
 		case c == vector.ClassInt && e.t == vector.Float:
@@ -455,7 +462,9 @@ func (e *narrowEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, erro
 // isWhole reports whether a DOUBLE is an integer of int64.
 func isWhole(f float64) bool { return f == math.Trunc(f) && f >= -1<<63 && f < 1<<63 }
 
+// widenEval makes typed values dynamic.
 type widenEval struct {
+	s   *evalState
 	t   vector.Type
 	x   evaluator
 	out vector.Vector
@@ -467,6 +476,24 @@ func (e *widenEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error
 		return nil, err
 	}
 	e.out.Resize(e.t, b.N)
-	sel.All(b.N, func(i int) { e.out.SetFrom(i, x, i) })
-	return &e.out, nil
+	if x.Dict == nil {
+		e.out.ShareData(x)
+		sel.All(b.N, func(i int) { e.out.Take(i, x, i) })
+		return &e.out, nil
+	}
+	return &e.out, e.s.setRows(&e.out, x, sel, b.N)
+}
+
+// setRows copies the rows of sel.
+func (s *evalState) setRows(out, v *vector.Vector, sel vector.Sel, n int) error {
+	for k := range sel.Count(n) {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		if err := s.SetFrom(out, i, v, i); err != nil {
+			return err
+		}
+	}
+	return s.rows(sel, n)
 }

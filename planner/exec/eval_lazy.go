@@ -49,12 +49,12 @@ func (e *caseEval) fill(b *vector.Batch, x evaluator, sel vector.Sel) error {
 	if err != nil {
 		return err
 	}
-	sel.All(b.N, func(i int) { e.out.SetFrom(i, v, i) })
-	return nil
+	return e.s.setRows(&e.out, v, sel, b.N)
 }
 
 // coalesceEval evaluates each operand on the rows on which all before it are NULL.
 type coalesceEval struct {
+	s    *evalState
 	t    vector.Type
 	args []evaluator
 	bufs [2]vector.Sel
@@ -69,7 +69,9 @@ func (e *coalesceEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, er
 		if err != nil {
 			return nil, err
 		}
-		open.All(b.N, func(r int) { e.out.SetFrom(r, v, r) })
+		if err := e.s.setRows(&e.out, v, open, b.N); err != nil {
+			return nil, err
+		}
 		if i == len(e.args)-1 {
 			break
 		}
@@ -97,7 +99,10 @@ func (e *inEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error) {
 		return nil, err
 	}
 	e.s.In(x, e.set, e.not, &e.out, sel, b.N)
-	return &e.out, nil
+	if err := e.s.Fault(); err != nil {
+		return nil, err
+	}
+	return &e.out, e.s.rows(sel, b.N)
 }
 
 // compileIn looks constants up in a set; a list with other expressions is a chain of OR.
@@ -111,7 +116,9 @@ func (s *evalState) compileIn(e *In) evaluator {
 		values = append(values, constVector(c))
 	}
 	if len(values) == len(e.List) && !(len(e.List) > 0 && temporalMix(e.X, e.List)) {
-		return &inEval{s: s, not: e.Negate, x: s.compile(e.X), set: vector.NewSet(values...)}
+		in := &inEval{s: s, not: e.Negate, x: s.compile(e.X), set: vector.NewSet(values...)}
+		s.output(&in.out, vector.Bool)
+		return in
 	}
 	or := &Logic{Span: e.Span, Or: true}
 	for _, x := range e.List {
@@ -152,9 +159,14 @@ func (e *likeEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error)
 	if err != nil {
 		return nil, err
 	}
-	e.s.Like(x, e.pat, e.not, &e.out, sel, b.N)
-	return &e.out, nil
+	if err := e.s.Like(x, e.pat, e.not, &e.out, sel, b.N); err != nil {
+		return nil, err
+	}
+	return &e.out, e.s.rows(sel, b.N)
 }
+
+// likePatternFactor bounds what a compiled pattern takes for each byte of its text.
+const likePatternFactor = 64
 
 // likeRowsEval is LIKE with a pattern for each row. The last pattern is kept compiled.
 type likeRowsEval struct {
@@ -163,7 +175,6 @@ type likeRowsEval struct {
 	x, p evaluator
 	last []byte
 	pat  *vector.Like
-	buf  []byte
 	out  vector.Vector
 }
 
@@ -187,24 +198,35 @@ func (e *likeRowsEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, er
 			continue
 		}
 		if text := p.Bytes(i); e.pat == nil || string(text) != string(e.last) {
+			if len(text) > vector.LargeBytes {
+				if err := e.s.Room(nil, likePatternFactor*len(text)); err != nil {
+					return nil, err
+				}
+			}
 			pat, err := vector.CompileLike(text, e.e.Escape, e.e.Fold)
 			if err != nil {
-				return nil, errorAt(e.e.Pattern.At(), &vector.RowError{Row: i, Err: err})
+				return nil, e.s.errorAt(e.e.Pattern.At(), &vector.RowError{Row: i, Err: err})
 			}
 			e.pat, e.last = pat, append(e.last[:0], text...)
 		}
-		var ok bool
-		ok, e.buf = e.pat.Match(x.Bytes(i), e.buf)
+		ok, err := e.s.MatchLike(e.pat, x.Bytes(i))
+		if err != nil {
+			return nil, err
+		}
 		e.out.Bools[i] = ok != e.e.Negate
 	}
-	return &e.out, nil
+	return &e.out, e.s.rows(sel, b.N)
 }
 
 func (s *evalState) compileLike(e *Like) evaluator {
 	if c, ok := e.Pattern.(*Const); ok && !c.Value.IsNull() {
 		if pat, err := vector.CompileLike([]byte(c.Value.Text()), e.Escape, e.Fold); err == nil {
-			return &likeEval{s: s, not: e.Negate, x: s.compile(e.X), pat: pat}
+			l := &likeEval{s: s, not: e.Negate, x: s.compile(e.X), pat: pat}
+			s.output(&l.out, vector.Bool)
+			return l
 		}
 	}
-	return &likeRowsEval{s: s, e: e, x: s.compile(e.X), p: s.compile(e.Pattern)}
+	l := &likeRowsEval{s: s, e: e, x: s.compile(e.X), p: s.compile(e.Pattern)}
+	s.output(&l.out, vector.Bool)
+	return l
 }

@@ -18,8 +18,9 @@ func jsonFunctions() []*Function {
 					c.other(i)
 					return nil
 				}
-				c.out.Ints[i] = int64(payload.Length(payload.Top(payload.JSON, c.args[0].Bytes(i))))
-				return nil
+				top := payload.TopPaced(payload.JSON, c.args[0].Bytes(i), c.pace)
+				c.out.Ints[i] = int64(payload.LengthPaced(top, c.pace))
+				return c.Step(0)
 			},
 			Doc: "json_array_length(x): the number of elements of an array",
 		},
@@ -43,8 +44,16 @@ func jsonFunctions() []*Function {
 		{
 			Name: "to_json", Params: []Param{AnyParam}, nulls: true, result: gives(vector.Text),
 			row: func(c *call, i int) error {
-				c.buf = appendJSONText(c.buf[:0], c.args[0], i)
-				return c.setText(i, c.buf)
+				n, err := c.jsonTextBytes(c.args[0], i)
+				if err != nil {
+					return err
+				}
+				return c.write(i, n, func(dst []byte) ([]byte, error) {
+					if v := c.args[0]; v.Class(i) == vector.ClassText && v.DataLen(i) > stepBytes {
+						return c.appendQuoted(dst, v.Bytes(i))
+					}
+					return appendJSONText(dst, c.args[0], i), nil
+				})
 			},
 			Doc: "to_json(x): the value as JSON text",
 		},
@@ -56,29 +65,25 @@ func jsonGet(c *call, i int) error {
 	var found payload.Value
 	switch k := v.Class(i); k {
 	case vector.ClassObject, vector.ClassArray:
-		top := payload.Top(payload.JSON, v.Bytes(i))
+		top := payload.TopPaced(payload.JSON, v.Bytes(i), c.pace)
 		switch kc := key.Class(i); {
 		case k == vector.ClassObject && kc == vector.ClassText:
-			found = payload.Lookup(top, key.Bytes(i))
+			found = payload.LookupPaced(top, key.Bytes(i), c.pace)
 		case k == vector.ClassArray && kc == vector.ClassInt:
 			if x := key.Int(i); x >= math.MinInt32 && x <= math.MaxInt32 {
-				found = payload.Element(top, int(x))
+				found = payload.ElementPaced(top, int(x), c.pace)
 			}
 		}
 	default:
 		c.OtherType++
 	}
-	setPayload(&c.out, i, &found)
-	return nil
+	return c.setPayload(i, &found)
 }
 
-// setPayload writes a value found in JSON to row i of a dynamic vector.
-func setPayload(out *vector.Vector, i int, x *payload.Value) {
-	at := len(out.Data)
-	bytes := func(c vector.Class) {
-		out.Data = x.AppendBytes(out.Data)
-		out.SetRef(i, c, vector.MakeRef(at, len(out.Data)-at))
-	}
+// setPayload writes a value found in JSON to row i.
+func (c *call) setPayload(i int, x *payload.Value) error {
+	out := &c.out
+	var class vector.Class
 	switch x.Class {
 	case payload.Null:
 		out.SetBits(i, vector.ClassNull, 1)
@@ -87,22 +92,72 @@ func setPayload(out *vector.Vector, i int, x *payload.Value) {
 	case payload.Int:
 		out.SetBits(i, vector.ClassInt, x.Bits)
 	case payload.Big:
-		bytes(vector.ClassBig)
+		class = vector.ClassBig
 	case payload.Float:
 		out.SetBits(i, vector.ClassFloat, x.Bits)
 	case payload.Text:
-		bytes(vector.ClassText)
+		class = vector.ClassText
 	case payload.Blob:
-		bytes(vector.ClassBlob)
+		class = vector.ClassBlob
 	case payload.Time:
 		out.SetBits(i, vector.ClassTime, x.Bits)
 	case payload.Array:
-		bytes(vector.ClassArray)
+		class = vector.ClassArray
 	case payload.Object:
-		bytes(vector.ClassObject)
+		class = vector.ClassObject
 	default:
 		out.SetBits(i, vector.ClassNull, 0)
 	}
+	if class == vector.ClassNull {
+		return c.Step(0)
+	}
+	if !x.Escaped {
+		r, err := c.AddData(out, x.Raw)
+		out.SetRef(i, class, r)
+		return err
+	}
+	if err := c.Room(out, len(x.Raw)); err != nil {
+		return err
+	}
+	at := len(out.Data)
+	out.Data = x.AppendBytesPaced(out.Data, c.pace)
+	out.SetRef(i, class, vector.MakeRef(at, len(out.Data)-at))
+	return c.Step(0)
+}
+
+// appendQuoted appends a large text as a JSON string.
+func (c *call) appendQuoted(dst, s []byte) ([]byte, error) {
+	dst = append(dst, '"')
+	err := c.pieces(s, func(part []byte) {
+		at := len(dst)
+		dst = payload.AppendQuoted(dst, part)
+		n := copy(dst[at:], dst[at+1:len(dst)-1]) // without the quotes of the part
+		dst = dst[:at+n]
+	})
+	return append(dst, '"'), err
+}
+
+// jsonTextBytes bounds the length of a value as JSON text: that of a text is counted, for some characters need six bytes.
+func (c *call) jsonTextBytes(v *vector.Vector, i int) (int, error) {
+	n := v.DataLen(i)
+	switch v.Class(i) {
+	case vector.ClassText:
+		size := n + 2
+		err := c.pieces(v.Bytes(i), func(part []byte) {
+			for _, b := range part {
+				switch {
+				case b < ' ':
+					size += 5
+				case b == '"' || b == '\\':
+					size++
+				}
+			}
+		})
+		return size, err
+	case vector.ClassBlob:
+		return 2*n + 5, nil
+	}
+	return n + smallText, nil
 }
 
 // appendJSONText appends a value as JSON text. Infinities and NaN, which JSON has not, are null.

@@ -3,7 +3,6 @@ package exec
 import (
 	"bytes"
 	"errors"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/seed69692123/netdb/planner/vector"
@@ -15,24 +14,43 @@ var errNegativeLength = errors.New("negative length")
 func textFunctions() []*Function {
 	trim := func(left, right bool) func(c *call, i int) error {
 		return func(c *call, i int) error {
-			s := string(c.args[0].Bytes(i))
-			cut := " "
+			s, cut := c.args[0].Bytes(i), " "
 			if len(c.args) > 1 {
 				cut = string(c.args[1].Bytes(i))
 			}
-			if left {
-				s = strings.TrimLeft(s, cut)
+			var err error
+			if left && err == nil {
+				s, err = c.trimLeft(s, cut)
 			}
-			if right {
-				s = strings.TrimRight(s, cut)
+			if right && err == nil {
+				s, err = c.trimRight(s, cut)
 			}
-			return c.setText(i, []byte(s))
+			if err != nil {
+				return err
+			}
+			return c.setText(i, s)
 		}
 	}
-	test := func(f func(s, part []byte) bool) func(c *call, i int) error {
+	test := func(f func(c *call, s, part []byte) bool) func(c *call, i int) error {
 		return func(c *call, i int) error {
-			c.out.Bools[i] = f(c.args[0].Bytes(i), c.args[1].Bytes(i))
-			return nil
+			c.out.Bools[i] = f(c, c.args[0].Bytes(i), c.args[1].Bytes(i))
+			return c.Step(0)
+		}
+	}
+	contains := func(c *call, s, part []byte) bool { return vector.IndexPaced(s, part, c.pace) >= 0 }
+	prefix := func(_ *call, s, part []byte) bool { return bytes.HasPrefix(s, part) }
+	suffix := func(_ *call, s, part []byte) bool { return bytes.HasSuffix(s, part) }
+	// inCase maps a text by parts: one letter may become longer than it was.
+	inCase := func(f func([]byte) []byte) func(c *call, i int) error {
+		return func(c *call, i int) error {
+			s := c.args[0].Bytes(i)
+			if err := c.Room(&c.out, len(s)*3/2); err != nil {
+				return err
+			}
+			return c.write(i, len(s), func(dst []byte) ([]byte, error) {
+				err := c.pieces(s, func(part []byte) { dst = append(dst, f(part)...) })
+				return dst, err
+			})
 		}
 	}
 	text, text2 := []Param{TextParam}, []Param{TextParam, TextParam}
@@ -43,21 +61,15 @@ func textFunctions() []*Function {
 		},
 		{
 			Name: "concat", Params: []Param{AnyParam}, Rest: true, nulls: true, result: gives(vector.Text), CanFail: true,
-			row: func(c *call, i int) error {
-				c.buf = c.buf[:0]
-				for _, v := range c.args {
-					c.buf = c.AppendText(c.buf, v, i)
-				}
-				return c.setText(i, c.buf)
-			},
+			row: func(c *call, i int) error { return c.join(i) },
 			Doc: "concat(a, b, …): the values as text, joined; NULLs are left out",
 		},
 		{
-			Name: "contains", Params: text2, result: gives(vector.Bool), row: test(bytes.Contains),
+			Name: "contains", Params: text2, result: gives(vector.Bool), row: test(contains),
 			Doc: "contains(text, part): whether part occurs in text",
 		},
 		{
-			Name: "ends_with", Aliases: []string{"suffix"}, Params: text2, result: gives(vector.Bool), row: test(bytes.HasSuffix),
+			Name: "ends_with", Aliases: []string{"suffix"}, Params: text2, result: gives(vector.Bool), row: test(suffix),
 			Doc: "ends_with(text, end): whether text ends with end",
 		},
 		{
@@ -65,9 +77,13 @@ func textFunctions() []*Function {
 			row: func(c *call, i int) error {
 				s, n := c.args[0].Bytes(i), c.args[1].Int(i)
 				if n < 0 {
-					n = max(0, int64(utf8.RuneCount(s))+n)
+					count, err := c.count(s)
+					if err != nil {
+						return err
+					}
+					n = max(0, count+n)
 				}
-				return c.setText(i, substring(s, 1, n))
+				return c.setSubstring(i, s, 1, n)
 			},
 			Doc: "left(text, n): the first n characters; all but the last -n when n is negative",
 		},
@@ -77,7 +93,9 @@ func textFunctions() []*Function {
 				v := c.args[0]
 				switch v.Class(i) {
 				case vector.ClassText:
-					c.out.Ints[i] = int64(utf8.RuneCount(v.Bytes(i)))
+					n, err := c.count(v.Bytes(i))
+					c.out.Ints[i] = n
+					return err
 				case vector.ClassBlob:
 					c.out.Ints[i] = int64(len(v.Bytes(i)))
 				default:
@@ -90,7 +108,7 @@ func textFunctions() []*Function {
 		},
 		{
 			Name: "lower", Aliases: []string{"lcase"}, Params: text, result: gives(vector.Text),
-			row: func(c *call, i int) error { return c.setText(i, bytes.ToLower(c.args[0].Bytes(i))) },
+			row: inCase(bytes.ToLower),
 			Doc: "lower(text): in lower case",
 		},
 		{
@@ -121,7 +139,26 @@ func textFunctions() []*Function {
 				if len(s) == 0 {
 					n = 0
 				}
-				return c.setText(i, bytes.Repeat(s, int(n)))
+				return c.write(i, len(s)*int(n), func(dst []byte) ([]byte, error) {
+					at, end := len(dst), len(dst)+len(s)*int(n)
+					for len(dst) < end {
+						if len(s) > stepBytes {
+							if err := c.pieces(s, func(part []byte) { dst = append(dst, part...) }); err != nil {
+								return dst, err
+							}
+							continue
+						}
+						part := s
+						if done := dst[at:]; len(done) > 0 { // twice as much each time, up to a step
+							part = done[:max(len(s), min(len(done), stepBytes)/len(s)*len(s))]
+						}
+						dst = append(dst, part[:min(len(part), end-len(dst))]...)
+						if err := c.Step(len(part)); err != nil {
+							return dst, err
+						}
+					}
+					return dst, nil
+				})
 			},
 			Doc: "repeat(text, n): text n times",
 		},
@@ -132,10 +169,7 @@ func textFunctions() []*Function {
 				if len(from) == 0 {
 					return c.setText(i, s)
 				}
-				if grow := int64(len(to) - len(from)); grow > 0 && int64(bytes.Count(s, from))*grow > vector.MaxValueBytes {
-					return vector.ErrValueTooLarge
-				}
-				return c.setText(i, bytes.ReplaceAll(s, from, to))
+				return c.replace(i, s, from, to)
 			},
 			Doc: "replace(text, from, to): with every from replaced by to",
 		},
@@ -143,13 +177,17 @@ func textFunctions() []*Function {
 			Name: "reverse", Params: text, result: gives(vector.Text),
 			row: func(c *call, i int) error {
 				s := c.args[0].Bytes(i)
-				c.buf = c.buf[:0]
-				for len(s) > 0 {
-					_, n := utf8.DecodeLastRune(s)
-					c.buf = append(c.buf, s[len(s)-n:]...)
-					s = s[:len(s)-n]
-				}
-				return c.setText(i, c.buf)
+				return c.write(i, len(s), func(dst []byte) ([]byte, error) {
+					for len(s) > 0 {
+						_, n := utf8.DecodeLastRune(s)
+						dst = append(dst, s[len(s)-n:]...)
+						s = s[:len(s)-n]
+						if err := c.Step(n); err != nil {
+							return dst, err
+						}
+					}
+					return dst, nil
+				})
 			},
 			Doc: "reverse(text): its characters backwards",
 		},
@@ -157,11 +195,14 @@ func textFunctions() []*Function {
 			Name: "right", Params: []Param{TextParam, IntParam}, result: gives(vector.Text),
 			row: func(c *call, i int) error {
 				s, n := c.args[0].Bytes(i), c.args[1].Int(i)
-				count := int64(utf8.RuneCount(s))
+				count, err := c.count(s)
+				if err != nil {
+					return err
+				}
 				if n < 0 {
 					n = max(0, count+n)
 				}
-				return c.setText(i, substring(s, max(1, count-min(n, count)+1), n))
+				return c.setSubstring(i, s, max(1, count-min(n, count)+1), n)
 			},
 			Doc: "right(text, n): the last n characters; all but the first -n when n is negative",
 		},
@@ -172,35 +213,30 @@ func textFunctions() []*Function {
 		{
 			Name: "split_part", Params: []Param{TextParam, TextParam, IntParam}, result: gives(vector.Text),
 			row: func(c *call, i int) error {
-				s, sep, n := string(c.args[0].Bytes(i)), string(c.args[1].Bytes(i)), c.args[2].Int(i)
-				parts := []string{s}
-				if sep != "" {
-					parts = strings.Split(s, sep)
+				part, err := c.splitPart(c.args[0].Bytes(i), c.args[1].Bytes(i), c.args[2].Int(i))
+				if err != nil {
+					return err
 				}
-				if n < 0 {
-					n += int64(len(parts)) + 1
-				}
-				if n < 1 || n > int64(len(parts)) {
-					return c.setText(i, nil)
-				}
-				return c.setText(i, []byte(parts[n-1]))
+				return c.setText(i, part)
 			},
 			Doc: "split_part(text, separator, n): the n-th of the parts between separators, from 1; from the end when n is negative",
 		},
 		{
-			Name: "starts_with", Aliases: []string{"prefix"}, Params: text2, result: gives(vector.Bool), row: test(bytes.HasPrefix),
+			Name: "starts_with", Aliases: []string{"prefix"}, Params: text2, result: gives(vector.Bool), row: test(prefix),
 			Doc: "starts_with(text, start): whether text begins with start",
 		},
 		{
 			Name: "strpos", Aliases: []string{"instr"}, Params: text2, result: gives(vector.Int),
 			row: func(c *call, i int) error {
 				s := c.args[0].Bytes(i)
-				at := bytes.Index(s, c.args[1].Bytes(i))
+				at := vector.IndexPaced(s, c.args[1].Bytes(i), c.pace)
 				c.out.Ints[i] = 0
-				if at >= 0 {
-					c.out.Ints[i] = int64(utf8.RuneCount(s[:at])) + 1
+				if at < 0 {
+					return c.Step(0)
 				}
-				return nil
+				n, err := c.count(s[:at])
+				c.out.Ints[i] = n + 1
+				return err
 			},
 			Doc: "strpos(text, part): the character at which part first occurs, 0 when it does not",
 		},
@@ -215,11 +251,15 @@ func textFunctions() []*Function {
 					}
 				}
 				if start < 0 {
-					start = max(start+int64(utf8.RuneCount(s))+1, 1)
+					count, err := c.count(s)
+					if err != nil {
+						return err
+					}
+					start = max(start+count+1, 1)
 				} else if start < 1 && len(c.args) > 2 {
 					n, start = max(0, n+start-1), 1
 				}
-				return c.setText(i, substring(s, max(start, 1), n))
+				return c.setSubstring(i, s, max(start, 1), n)
 			},
 			Doc: "substr(text, start [, length]): characters from start on, counted from 1, from the end when negative",
 		},
@@ -229,7 +269,7 @@ func textFunctions() []*Function {
 		},
 		{
 			Name: "upper", Aliases: []string{"ucase"}, Params: text, result: gives(vector.Text),
-			row: func(c *call, i int) error { return c.setText(i, bytes.ToUpper(c.args[0].Bytes(i))) },
+			row: inCase(bytes.ToUpper),
 			Doc: "upper(text): in upper case",
 		},
 	}
@@ -246,41 +286,4 @@ func concatType(args []vector.Type) (vector.Type, bool) {
 		return vector.Blob, true
 	}
 	return vector.Text, true
-}
-
-func concatRow(c *call, i int) error {
-	c.buf = c.buf[:0]
-	for _, v := range c.args {
-		if v.Null(i) {
-			c.out.SetNull(i)
-			return nil
-		}
-		if c.out.Type == vector.Blob {
-			c.buf = append(c.buf, v.Bytes(i)...)
-		} else {
-			c.buf = c.AppendText(c.buf, v, i)
-		}
-	}
-	if len(c.buf) > vector.MaxValueBytes {
-		return vector.ErrValueTooLarge
-	}
-	c.out.SetBytes(i, c.out.Type.Class(), c.buf)
-	return nil
-}
-
-// substring returns n characters of s from character start on, start at least 1, n at least 0.
-func substring(s []byte, start, n int64) []byte {
-	for ; start > 1 && len(s) > 0; start-- {
-		_, size := utf8.DecodeRune(s)
-		s = s[size:]
-	}
-	if start > 1 {
-		return nil
-	}
-	end := 0
-	for ; n > 0 && end < len(s); n-- {
-		_, size := utf8.DecodeRune(s[end:])
-		end += size
-	}
-	return s[:end]
 }

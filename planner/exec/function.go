@@ -3,6 +3,7 @@ package exec
 import (
 	"slices"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/seed69692123/netdb/planner/vector"
 )
@@ -91,31 +92,67 @@ type call struct {
 	*evalState
 	args []*vector.Vector
 	out  vector.Vector
-	buf  []byte
 }
 
-// setText writes text of at most vector.MaxValueBytes.
+// setText writes a copy of text.
 func (c *call) setText(i int, s []byte) error {
-	if len(s) > vector.MaxValueBytes {
+	r, err := c.AddData(&c.out, s)
+	if err == nil {
+		c.out.SetRef(i, vector.ClassText, r)
+	}
+	return err
+}
+
+// write has f append at most n bytes to Data and makes them the text of row i.
+func (c *call) write(i, n int, f func(dst []byte) ([]byte, error)) error {
+	if n > vector.MaxValueBytes {
 		return vector.ErrValueTooLarge
 	}
-	c.out.SetBytes(i, vector.ClassText, s)
+	if err := c.Room(&c.out, n); err != nil {
+		return err
+	}
+	at := len(c.out.Data)
+	dst, err := f(c.out.Data)
+	if err != nil {
+		return err
+	}
+	c.out.Data = dst
+	if len(dst)-at > vector.MaxValueBytes {
+		return vector.ErrValueTooLarge
+	}
+	c.out.SetRef(i, c.out.Type.Class(), vector.MakeRef(at, len(dst)-at))
 	return nil
+}
+
+// pieces calls f with the parts of a text, each of whole characters, looking at the context between.
+func (c *call) pieces(s []byte, f func(part []byte)) error {
+	for len(s) > stepBytes {
+		n := stepBytes
+		for n > stepBytes-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		f(s[:n])
+		if s = s[n:]; len(s) > 0 {
+			if err := c.Step(n); err != nil {
+				return err
+			}
+		}
+	}
+	f(s)
+	return c.Step(len(s))
 }
 
 // callEval evaluates a function row by row.
 type callEval struct {
 	call
-	e       *Call
-	args    []evaluator
-	counted int // bytes of out that the operator's account has
+	e    *Call
+	args []evaluator
 }
 
-// largeResult is how many bytes the results of a function for one batch may grow before they are counted.
-const largeResult = 1 << 20
-
 func (s *evalState) compileCall(e *Call) evaluator {
-	return &callEval{call: call{evalState: s, args: make([]*vector.Vector, len(e.Args))}, e: e, args: s.compileAll(e.Args)}
+	c := &callEval{call: call{evalState: s, args: make([]*vector.Vector, len(e.Args))}, e: e, args: s.compileAll(e.Args)}
+	s.output(&c.out, e.T)
+	return c
 }
 
 func (e *callEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error) {
@@ -143,16 +180,13 @@ rows:
 			}
 		}
 		if err := fn.row(&e.call, i); err != nil {
-			return nil, errorAt(e.e.Span, &vector.RowError{Row: i, Err: err})
-		}
-		if len(e.out.Data) > e.counted+largeResult {
-			if err := e.acct.set(e.acct.held + int64(cap(e.out.Data)-e.counted)); err != nil {
-				return nil, err
-			}
-			e.counted = cap(e.out.Data)
+			return nil, e.errorAt(e.e.Span, &vector.RowError{Row: i, Err: err})
 		}
 	}
-	return &e.out, nil
+	if err := e.Fault(); err != nil {
+		return nil, err
+	}
+	return &e.out, e.evalState.rows(sel, b.N)
 }
 
 // functionsByName is made once from the table and never changes.

@@ -1,77 +1,113 @@
 package exec
 
 import (
+	"math"
+
 	"github.com/seed69692123/netdb/planner/vector"
 )
 
-// groupTable numbers distinct rows in the order of their first appearance: an open hash table over stored key columns.
+// groupTable numbers distinct rows in the order of their first appearance: open hash tables over stored key columns.
 // Numbers do not depend on hashes, so the order of groups is that of the input.
 type groupTable struct {
-	st     *vector.State
-	keys   []*vector.Vector // one row for each group
-	hashes []uint64         // of each group
-	slots  []int32          // group + 1, 0 for free; a power of two
-	n      int
-	buf    []uint64
+	s    *evalState
+	rows *vector.Rows // one for each group
+	refs paged[groupRef]
+	// parts are tables of their own, chosen by the upper bits of the hash: one that is full grows without the others, so
+	// that no step is long and little is held twice.
+	parts [groupParts]groupPart
+	slots int // of all parts
+	buf   []uint64
 }
 
-func newGroupTable(st *vector.State, types []vector.Type) *groupTable {
-	t := &groupTable{st: st, slots: make([]int32, 64)}
-	for _, typ := range types {
-		t.keys = append(t.keys, vector.New(typ, 0))
-	}
-	return t
+// groupRef is the hash of a group's key and where it is.
+type groupRef struct {
+	hash uint64
+	loc  vector.Loc
+}
+
+// groupPart is a table of group numbers + 1, 0 for free; its length is a power of two.
+type groupPart struct {
+	slots []int32
+	n     int
+}
+
+const (
+	groupParts    = 1 << groupPartBits
+	groupPartBits = 6
+)
+
+func newGroupTable(s *evalState, g *storeGate, types []vector.Type) *groupTable {
+	return &groupTable{s: s, rows: vector.NewRows(g, types)}
 }
 
 // hash computes the hashes of the rows sel of cols.
-func (t *groupTable) hash(cols []*vector.Vector, sel vector.Sel, n int) []uint64 {
+func (t *groupTable) hash(cols []*vector.Vector, sel vector.Sel, n int) ([]uint64, error) {
 	if cap(t.buf) < n {
 		t.buf = make([]uint64, n)
 	}
 	t.buf = t.buf[:n]
-	t.st.Hash(cols, sel, n, t.buf)
-	return t.buf
+	t.s.Hash(cols, sel, n, t.buf)
+	return t.buf, t.s.Fault()
 }
+
+// len returns the number of groups.
+func (t *groupTable) len() int { return t.refs.n }
 
 // add returns the number of row i of cols, whose hash is h, and whether it is new.
-func (t *groupTable) add(cols []*vector.Vector, i int, h uint64) (group int32, fresh bool) {
-	mask := uint64(len(t.slots) - 1)
-	at := h & mask
-	for ; t.slots[at] != 0; at = (at + 1) & mask {
-		g := t.slots[at] - 1
-		if t.hashes[g] == h && t.st.EqualRows(cols, i, t.keys, int(g)) {
-			return g, false
+func (t *groupTable) add(cols []*vector.Vector, i int, h uint64) (group int32, fresh bool, err error) {
+	p := &t.parts[h>>(64-groupPartBits)]
+	if p.n*2 >= len(p.slots) {
+		if err := t.grow(p); err != nil {
+			return 0, false, err
 		}
 	}
-	g := int32(t.n)
-	t.n++
-	t.slots[at] = g + 1
-	t.hashes = append(t.hashes, h)
-	for k, c := range cols {
-		t.keys[k].AppendFrom(c, i)
+	mask := uint64(len(p.slots) - 1)
+	at := h & mask
+	for ; p.slots[at] != 0; at = (at + 1) & mask {
+		g := p.slots[at] - 1
+		if r := t.refs.at(int(g)); r.hash == h {
+			keys, row := t.rows.Row(r.loc)
+			if t.s.EqualRows(cols, i, keys, row) {
+				return g, false, t.s.Fault()
+			}
+		}
 	}
-	if t.n*2 > len(t.slots) {
-		t.grow()
+	if err := t.s.Fault(); err != nil {
+		return 0, false, err
 	}
-	return g, true
+	g := t.refs.n
+	if g == math.MaxInt32 {
+		return 0, false, errTooManyRows
+	}
+	loc, err := t.rows.Append(cols, i)
+	if err != nil {
+		return 0, false, err
+	}
+	t.refs.grow(g + 1)
+	*t.refs.at(g) = groupRef{hash: h, loc: loc}
+	p.slots[at] = int32(g) + 1
+	p.n++
+	return int32(g), true, nil
 }
 
-func (t *groupTable) grow() {
-	t.slots = make([]int32, len(t.slots)*2)
-	mask := uint64(len(t.slots) - 1)
-	for g, h := range t.hashes {
-		at := h & mask
-		for t.slots[at] != 0 {
+func (t *groupTable) grow(p *groupPart) error {
+	old := p.slots
+	p.slots = make([]int32, max(8, len(old)*2))
+	t.slots += len(p.slots) - len(old)
+	mask := uint64(len(p.slots) - 1)
+	for _, g := range old {
+		if g == 0 {
+			continue
+		}
+		at := t.refs.at(int(g)-1).hash & mask
+		for p.slots[at] != 0 {
 			at = (at + 1) & mask
 		}
-		t.slots[at] = int32(g) + 1
+		p.slots[at] = g
 	}
+	return t.s.Step(len(old) * rowStep)
 }
 
 func (t *groupTable) bytes() int64 {
-	n := int64(cap(t.hashes)*8 + cap(t.slots)*4 + cap(t.buf)*8)
-	for _, k := range t.keys {
-		n += k.MemoryBytes()
-	}
-	return n
+	return t.rows.MemoryBytes() + t.refs.bytes() + int64(t.slots*4+cap(t.buf)*8)
 }

@@ -3,7 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
-	"math"
+	"slices"
 
 	"github.com/seed69692123/netdb/planner/vector"
 )
@@ -38,10 +38,12 @@ type Join struct {
 
 	s     *evalState
 	build buildSide
+	read  bool // the build side was
 	acct  account
+	gate  *storeGate
 
 	probe   []evaluator
-	in      *vector.Batch // of the probe side
+	in      *vector.Batch // part of a batch of the probe side
 	keys    []*vector.Vector
 	hashes  []uint64
 	k       int   // next row of in, counted in its selection
@@ -49,8 +51,10 @@ type Join struct {
 	begun   bool  // chain is set
 	matched bool  // row k has had a partner that passed the residual
 
-	p, b    []int32 // pairs: rows of in and of the build side
-	last    []bool  // the pair is the last of its probe row
+	p       []int32      // pairs: rows of in
+	b       []vector.Loc // and of the build side
+	last    []bool       // the pair is the last of its probe row
+	at      int          // pairs that were given out
 	res     predicates
 	out     vector.Batch
 	probeC  []*vector.Vector // columns of out that come from the probe side
@@ -60,23 +64,12 @@ type Join struct {
 	stats   Stats
 }
 
-// buildSide is the rows kept.
-type buildSide struct {
-	cols  []*vector.Vector
-	keys  []*vector.Vector
-	n     int
-	next  []int32 // chain of rows in one bucket, in order; -1 ends it
-	hash  []uint64
-	heads []int32 // by hash; -1 is none
-	err   error   // a key failed; it counts once there is a probe row
-}
-
 // Open opens both inputs.
 func (j *Join) Open(ctx context.Context) error {
 	j.s = newEvalState(j.Env)
 	j.acct = newAccount(j.Env, "join")
+	j.gate = &storeGate{j.s, &j.acct}
 	j.res = newPredicates(j.Residual, j.Env)
-	j.p, j.b = nil, nil
 	for _, t := range append(append([]vector.Type(nil), j.LeftTypes...), j.RightTypes...) {
 		j.out.Cols = append(j.out.Cols, vector.New(t, 0))
 	}
@@ -90,9 +83,18 @@ func (j *Join) Open(ctx context.Context) error {
 	} else {
 		j.probe = j.s.compileAll(j.LeftKeys)
 	}
-	for _, t := range types {
-		j.build.cols = append(j.build.cols, vector.New(t, 0))
+	j.keys = make([]*vector.Vector, len(j.probe))
+	_, _, keys := j.sides()
+	types = slices.Clone(types)
+	for _, k := range keys {
+		if c, ok := k.(*Col); ok {
+			j.build.keys = append(j.build.keys, c.Index)
+			continue
+		}
+		j.build.keys = append(j.build.keys, len(types))
+		types = append(types, k.Type())
 	}
+	j.build.rows = vector.NewRows(j.gate, types)
 	if err := j.Left.Open(ctx); err != nil {
 		return err
 	}
@@ -106,132 +108,47 @@ func (j *Join) sides() (build, probe Operator, keys []Expr) {
 	return j.Right, j.Left, j.RightKeys
 }
 
-// read takes in the build side.
-func (j *Join) read(ctx context.Context) error {
-	in, _, keys := j.sides()
-	evals := j.s.compileAll(keys)
-	for _, k := range keys {
-		j.build.keys = append(j.build.keys, vector.New(k.Type(), 0))
-	}
-	bs := &j.build
-	for {
-		b, err := in.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			break
-		}
-		if int64(bs.n)+int64(b.Rows()) > math.MaxInt32 {
-			return errTooManyRows
-		}
-		vecs := make([]*vector.Vector, len(evals))
-		sel, err := evalAll(evals, b, vecs)
-		if err != nil {
-			if bs.err == nil {
-				bs.err = err
-			}
-			break
-		}
-		if len(evals) > 0 {
-			if cap(j.hashes) < b.N {
-				j.hashes = make([]uint64, b.N)
-			}
-			j.s.Hash(vecs, sel, b.N, j.hashes[:b.N])
-			for k := range b.Rows() {
-				bs.hash = append(bs.hash, j.hashes[b.Row(k)])
-			}
-			for k, v := range vecs {
-				bs.keys[k].AppendRows(v, sel, b.N)
-			}
-		}
-		for k, c := range b.Cols {
-			bs.cols[k].AppendRows(c, sel, b.N)
-		}
-		bs.n += b.Rows()
-		if err := j.acct.set(bs.bytes()); err != nil {
-			return err
-		}
-		j.stats.PeakBytes = j.acct.peak
-	}
-	if len(evals) == 0 {
-		return nil
-	}
-	size := 64
-	for size < 2*bs.n {
-		size *= 2
-	}
-	if err := j.acct.set(bs.bytes() + int64(size*4+bs.n*4)); err != nil {
-		return err
-	}
-	j.stats.PeakBytes = j.acct.peak
-	bs.heads, bs.next = make([]int32, size), make([]int32, bs.n)
-	for i := range bs.heads {
-		bs.heads[i] = -1
-	}
-	// Backwards, so that each chain is in order.
-	for i := bs.n - 1; i >= 0; i-- {
-		if i&(mergeStep-1) == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		null := false
-		for _, k := range bs.keys {
-			null = null || k.Null(i)
-		}
-		if null {
-			continue
-		}
-		at := bs.hash[i] & uint64(size-1)
-		bs.next[i], bs.heads[at] = bs.heads[at], int32(i)
-	}
-	return nil
-}
-
-func (s *buildSide) bytes() int64 {
-	n := int64(cap(s.next)*4 + cap(s.hash)*8 + cap(s.heads)*4)
-	for _, c := range s.cols {
-		n += c.MemoryBytes()
-	}
-	for _, c := range s.keys {
-		n += c.MemoryBytes()
-	}
-	return n
-}
-
 // Next returns the next pairs.
 func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 	if j.err != nil {
 		return nil, j.err
 	}
-	if j.keys == nil {
-		if j.err = j.read(ctx); j.err != nil {
+	j.s.begin(ctx)
+	j.res.s.begin(ctx)
+	if !j.read {
+		if j.err = j.readBuild(ctx); j.err != nil {
 			return nil, j.err
 		}
-		j.keys = make([]*vector.Vector, len(j.probe))
+		j.read = true
 	}
 	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		if j.err = ctx.Err(); j.err != nil {
+			return nil, j.err
+		}
+		if j.at == len(j.p) && j.in != nil && j.k >= j.in.Rows() {
+			j.in = nil
 		}
 		if j.in == nil {
 			if j.pending != nil {
 				j.err = j.pending
 				return nil, j.err
 			}
-			if j.Kind == JoinInner && j.build.n == 0 && j.build.err == nil {
+			if j.Kind == JoinInner && j.build.rows.Len() == 0 && j.build.err == nil {
 				return nil, nil
 			}
 			if j.err = j.nextProbe(ctx); j.err != nil || j.in == nil {
 				return nil, j.err
 			}
 		}
-		j.pairs()
+		if j.at == len(j.p) {
+			if j.err = j.pairs(); j.err != nil {
+				return nil, j.err
+			}
+		}
 		n, err := j.emit()
 		if err != nil {
 			// The rows before the failure first.
-			j.pending, j.in = err, nil
+			j.pending, j.in, j.at = err, nil, len(j.p)
 		}
 		if n > 0 {
 			j.stats.Rows += int64(n)
@@ -240,51 +157,62 @@ func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 	}
 }
 
-// nextProbe takes the next batch of the probe side and evaluates its keys.
+// nextProbe takes the next rows of the probe side and evaluates their keys.
 func (j *Join) nextProbe(ctx context.Context) error {
-	_, probe, _ := j.sides()
-	b, err := probe.Next(ctx)
-	if err != nil || b == nil {
-		return err
-	}
-	if j.build.err != nil {
-		return j.build.err
-	}
-	b.Sel, j.pending = evalAll(j.probe, b, j.keys)
-	if b.Rows() == 0 {
-		return j.pending
-	}
-	if len(j.probe) > 0 {
-		if cap(j.hashes) < b.N {
-			j.hashes = make([]uint64, b.N)
+	if !j.s.more() {
+		_, probe, _ := j.sides()
+		b, err := probe.Next(ctx)
+		if err != nil || b == nil {
+			return err
 		}
-		j.hashes = j.hashes[:b.N]
-		j.s.Hash(j.keys, b.Sel, b.N, j.hashes)
+		if j.build.err != nil {
+			return j.build.err
+		}
+		j.s.take(b)
 	}
-	j.in, j.k, j.begun, j.matched = b, 0, false, false
-	return nil
+	return j.s.part(func(b *vector.Batch) error {
+		sel, err := evalAll(j.probe, b, b.Sel, j.keys)
+		var ve *ValueError
+		if err != nil && !errors.As(err, &ve) {
+			return err
+		}
+		if b.Sel = sel; b.Rows() == 0 {
+			return err
+		}
+		j.pending = err
+		if len(j.probe) > 0 {
+			if cap(j.hashes) < b.N {
+				j.hashes = make([]uint64, b.N)
+			}
+			j.hashes = j.hashes[:b.N]
+			j.s.Hash(j.keys, b.Sel, b.N, j.hashes)
+		}
+		in := *b
+		j.in, j.k, j.begun, j.matched = &in, 0, false, false
+		return j.s.Fault()
+	})
 }
 
-// pairs collects pairs with equal keys until there are as many as a batch has rows, or the probe batch is at its end. A left
-// row without any is paired with -1.
-func (j *Join) pairs() {
-	j.p, j.b, j.last = j.p[:0], j.b[:0], j.last[:0]
+// pairs collects pairs with equal keys until there are as many as a batch has rows, or the probe rows are at their end. A left
+// row without any is paired with NoRow.
+func (j *Join) pairs() error {
+	j.p, j.b, j.last, j.at = j.p[:0], j.b[:0], j.last[:0], 0
 	limit := j.Env.batchRows()
 	for ; j.k < j.in.Rows(); j.k++ {
 		i := j.in.Row(j.k)
 		if !j.begun {
 			j.chain, j.begun = j.first(i), true
 			if j.chain < 0 && j.Kind == JoinLeft {
-				j.p, j.b, j.last = append(j.p, int32(i)), append(j.b, -1), append(j.last, true)
+				j.p, j.b, j.last = append(j.p, int32(i)), append(j.b, vector.NoRow), append(j.last, true)
 			}
 		}
 		for j.chain >= 0 {
 			if len(j.p) >= limit {
-				return
+				return j.s.Fault()
 			}
 			at := j.chain
 			j.chain = j.after(i, at)
-			j.p, j.b, j.last = append(j.p, int32(i)), append(j.b, at), append(j.last, j.chain < 0)
+			j.p, j.b, j.last = append(j.p, int32(i)), append(j.b, j.build.refs.at(int(at)).loc), append(j.last, j.chain < 0)
 		}
 		j.begun = false
 		if len(j.p) >= limit {
@@ -292,15 +220,13 @@ func (j *Join) pairs() {
 			break
 		}
 	}
-	if j.k >= j.in.Rows() {
-		j.k = math.MaxInt
-	}
+	return j.s.Fault()
 }
 
 // first returns the first build row for probe row i, -1 for none.
 func (j *Join) first(i int) int32 {
 	if len(j.probe) == 0 {
-		if j.build.n == 0 {
+		if j.build.rows.Len() == 0 {
 			return -1
 		}
 		return 0
@@ -310,91 +236,109 @@ func (j *Join) first(i int) int32 {
 			return -1
 		}
 	}
-	return j.match(i, j.build.heads[j.hashes[i]&uint64(len(j.build.heads)-1)])
+	return j.match(i, *j.build.heads.at(int(j.hashes[i] & j.build.mask))-1)
 }
 
 // after returns the build row for probe row i that follows at.
 func (j *Join) after(i int, at int32) int32 {
 	if len(j.probe) == 0 {
-		if int(at)+1 >= j.build.n {
+		if int(at)+1 >= j.build.rows.Len() {
 			return -1
 		}
 		return at + 1
 	}
-	return j.match(i, j.build.next[at])
+	return j.match(i, j.build.refs.at(int(at)).next-1)
 }
 
 // match returns the first row of the chain from at on whose keys equal those of probe row i.
 func (j *Join) match(i int, at int32) int32 {
-	for at >= 0 && !(j.build.hash[at] == j.hashes[i] && j.s.EqualRows(j.keys, i, j.build.keys, int(at))) {
-		at = j.build.next[at]
+	for at >= 0 {
+		ref := j.build.refs.at(int(at))
+		if ref.hash == j.hashes[i] && j.equal(i, ref.loc) {
+			break
+		}
+		at = ref.next - 1
 	}
 	return at
 }
 
-// emit makes the output of the pairs that pass the residual. Left rows whose pairs all failed are put in where they belong.
-func (j *Join) emit() (int, error) {
-	j.gather(j.p, j.b)
-	var err error
-	if len(j.Residual) > 0 && len(j.p) > 0 {
-		j.out.Sel, err = j.residual()
+// equal reports whether the keys of a probe row and of a build row are.
+func (j *Join) equal(i int, l vector.Loc) bool {
+	cols, row := j.build.rows.Row(l)
+	for k, at := range j.build.keys {
+		if !j.s.EqualValues(j.keys[k], i, cols[at], row) {
+			return false
+		}
 	}
-	if j.k == math.MaxInt && err == nil {
-		j.in = nil
+	return true
+}
+
+// emit makes the output of the next pairs that pass the residual, no more than their bytes allow. Left rows whose pairs all
+// failed are put in where they belong.
+func (j *Join) emit() (int, error) {
+	n := j.build.rows.Fit(j.b[j.at:], partBytes)
+	p, b, last := j.p[j.at:j.at+n], j.b[j.at:j.at+n], j.last[j.at:j.at+n]
+	j.at += n
+	j.gather(p, b)
+	var err error
+	if len(j.Residual) > 0 && n > 0 {
+		j.out.Sel, err = j.residual(p, b, last)
 	}
 	return j.out.Rows(), err
 }
 
-func (j *Join) gather(p, b []int32) {
-	if len(p) > 0 {
-		for k, c := range j.probeC {
-			c.Gather(j.in.Cols[k], p)
-		}
-	}
-	for k, c := range j.buildC {
-		c.Gather(j.build.cols[k], b)
-	}
+func (j *Join) gather(p []int32, b []vector.Loc) {
 	j.out.N, j.out.Sel = len(p), nil
+	if len(p) == 0 {
+		return
+	}
+	for k, c := range j.probeC {
+		c.Gather(j.in.Cols[k], p)
+	}
+	j.build.rows.Gather(j.buildC, b)
 }
 
 // residual filters the pairs in out.
-func (j *Join) residual() (vector.Sel, error) {
+func (j *Join) residual(p []int32, b []vector.Loc, last []bool) (vector.Sel, error) {
 	if j.Kind == JoinInner {
 		return j.res.apply(&j.out)
 	}
-	// Pairs with -1 pass as they are; the others are tested.
+	// Pairs with NoRow pass as they are; the others are tested.
 	test := vector.Sel{}
-	for k, b := range j.b {
-		if b >= 0 {
+	for k, loc := range b {
+		if loc != vector.NoRow {
 			test = append(test, int32(k))
 		}
 	}
-	j.out.Sel = test
-	passed, err := j.res.apply(&j.out)
-	end := len(j.p)
+	var passed vector.Sel
+	var err error
+	if j.out.Sel = test; len(test) > 0 {
+		passed, err = j.res.apply(&j.out)
+	}
+	end := len(p)
 	if err != nil {
 		end = j.res.failedAt // what comes before the pair that failed is given out
 	}
-	p, b := make([]int32, 0, len(j.p)), make([]int32, 0, len(j.b))
+	outP, outB := make([]int32, 0, len(p)), make([]vector.Loc, 0, len(b))
 	at := 0
 	for k := range end {
-		if j.b[k] < 0 {
-			p, b = append(p, j.p[k]), append(b, -1)
+		if b[k] == vector.NoRow {
+			outP, outB = append(outP, p[k]), append(outB, vector.NoRow)
 			continue
 		}
 		if at < len(passed) && int(passed[at]) == k {
-			p, b = append(p, j.p[k]), append(b, j.b[k])
+			outP, outB = append(outP, p[k]), append(outB, b[k])
 			j.matched = true
 			at++
 		}
-		if j.last[k] {
+		if last[k] {
 			if !j.matched {
-				p, b = append(p, j.p[k]), append(b, -1)
+				outP, outB = append(outP, p[k]), append(outB, vector.NoRow)
 			}
 			j.matched = false
 		}
 	}
-	j.gather(p, b)
+	j.gather(outP, outB)
 	return nil, err
 }
 

@@ -109,6 +109,7 @@ func (f *Filter) Open(ctx context.Context) error {
 
 // Next returns the next batch of which a row passes.
 func (f *Filter) Next(ctx context.Context) (*vector.Batch, error) {
+	f.p.s.begin(ctx)
 	for f.err == nil {
 		b, err := f.In.Next(ctx)
 		if err != nil || b == nil {
@@ -159,27 +160,43 @@ func (p *predicates) otherType() int64 {
 // apply returns the rows of the batch that pass. An error comes with the rows before the one that failed: they are given out
 // first, so that which rows a query returns before it fails does not depend on the size of batches.
 func (p *predicates) apply(b *vector.Batch) (vector.Sel, error) {
-	sel := b.Sel
+	rest := *b
 	var failed error
 	for _, e := range p.evals {
-		v, err := e.eval(b, sel)
-		for err != nil {
+		out := p.buf[:0] // behind the rows that are still to be read, when they are in it too
+		if err := p.s.each(&rest, func(part *vector.Batch) error {
+			sel := part.Sel
+			v, err := e.eval(part, sel)
 			var re *rowError
-			if !errors.As(err, &re) {
-				return vector.Sel{}, err
+			for errors.As(err, &re) {
+				failed, p.failedAt = re.err, re.row
+				sel = before(sel, re.row)
+				v, err = e.eval(part, sel)
 			}
-			failed, p.failedAt = re.err, re.row
-			sel = before(sel, re.row)
-			v, err = e.eval(b, sel)
+			if err != nil {
+				return err
+			}
+			out = p.s.SelectTrue(v, sel, b.N, out)
+			if re != nil {
+				return errStop
+			}
+			return nil
+		}); err != nil && !errors.Is(err, errStop) {
+			return vector.Sel{}, err
 		}
-		p.buf = p.s.SelectTrue(v, sel, b.N, p.buf[:0])
-		sel = p.buf
-		if len(sel) == 0 {
+		p.buf, rest.Sel = out, out
+		if len(out) == 0 {
 			break
 		}
 	}
-	return sel, failed
+	if rest.Sel == nil {
+		return b.Sel, failed
+	}
+	return rest.Sel, failed
 }
+
+// errStop ends the going through a batch without an error.
+var errStop = errors.New("exec: no more rows")
 
 // before returns the rows of sel before row, as a new selection.
 func before(sel vector.Sel, row int) vector.Sel {
@@ -198,9 +215,9 @@ func before(sel vector.Sel, row int) vector.Sel {
 	return out
 }
 
-// evalAll evaluates expressions on the batch. On an error the result is for the rows before the one that failed, as in apply.
-func evalAll(evals []evaluator, b *vector.Batch, out []*vector.Vector) (vector.Sel, error) {
-	sel := b.Sel
+// evalAll evaluates expressions on rows of the batch. On an error the result is for the rows before the one that failed, as in
+// apply.
+func evalAll(evals []evaluator, b *vector.Batch, sel vector.Sel, out []*vector.Vector) (vector.Sel, error) {
 	var failed error
 	for again := true; again; {
 		again = false
@@ -243,17 +260,25 @@ func (p *Project) Open(ctx context.Context) error {
 	return p.In.Open(ctx)
 }
 
-// Next returns the expressions of the next batch.
+// Next returns the expressions of the next batch, or of a part of it.
 func (p *Project) Next(ctx context.Context) (*vector.Batch, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	b, err := p.In.Next(ctx)
-	if err != nil || b == nil {
-		return nil, err
+	p.s.begin(ctx)
+	if !p.s.more() {
+		b, err := p.In.Next(ctx)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		p.s.take(b)
 	}
-	p.out.N = b.N
-	p.out.Sel, p.err = evalAll(p.evals, b, p.out.Cols)
+	p.err = p.s.part(func(b *vector.Batch) error {
+		var err error
+		p.out.N = b.N
+		p.out.Sel, err = evalAll(p.evals, b, b.Sel, p.out.Cols)
+		return err
+	})
 	n := p.out.Rows()
 	if n == 0 {
 		return nil, p.err
@@ -325,70 +350,6 @@ func (l *Limit) Close() error { return l.In.Close() }
 
 // Stats returns what the operator counted.
 func (l *Limit) Stats() Stats { return l.stats }
-
-// Values gives constant rows.
-type Values struct {
-	Rows  [][]Expr
-	Types []vector.Type
-	Env   *Env
-
-	evals [][]evaluator
-	at    int
-	out   vector.Batch
-	s     *evalState
-	stats Stats
-}
-
-// Open prepares the rows.
-func (v *Values) Open(context.Context) error {
-	v.s = newEvalState(v.Env)
-	for _, r := range v.Rows {
-		v.evals = append(v.evals, v.s.compileAll(r))
-	}
-	for _, t := range v.Types {
-		v.out.Cols = append(v.out.Cols, vector.New(t, 1))
-	}
-	return nil
-}
-
-// Next returns the next rows.
-func (v *Values) Next(ctx context.Context) (*vector.Batch, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for i, t := range v.Types {
-		v.out.Cols[i].Reset(t)
-	}
-	one := &vector.Batch{N: 1}
-	v.out.N, v.out.Sel = 0, nil
-	for ; v.at < len(v.Rows) && v.out.N < v.Env.batchRows(); v.at++ {
-		row := make([]*vector.Vector, len(v.evals[v.at]))
-		if _, err := evalAll(v.evals[v.at], one, row); err != nil {
-			if v.out.N > 0 {
-				break // the rows before it first
-			}
-			return nil, err
-		}
-		for i, x := range row {
-			v.out.Cols[i].AppendFrom(x, 0)
-		}
-		v.out.N++
-	}
-	if v.out.N == 0 {
-		return nil, nil
-	}
-	v.stats.Rows += int64(v.out.N)
-	return &v.out, nil
-}
-
-// Close frees what expressions hold.
-func (v *Values) Close() error {
-	v.s.close()
-	return nil
-}
-
-// Stats returns what the operator counted.
-func (v *Values) Stats() Stats { return v.stats }
 
 // Union gives the rows of its inputs one after the other. Maps[i] are the positions of the output columns in input i.
 type Union struct {

@@ -1,10 +1,7 @@
 package exec
 
 import (
-	"bytes"
-	"container/heap"
 	"context"
-	"encoding/binary"
 	"errors"
 	"math"
 	"slices"
@@ -20,9 +17,8 @@ type SortKey struct {
 }
 
 const (
-	topRows   = 1 << 16 // greatest LIMIT for which a heap is kept instead of all rows
-	sortRun   = 1 << 13 // rows sorted between two looks at the context
-	mergeStep = 1 << 15 // rows merged between two
+	topRows = 1 << 16 // greatest LIMIT for which a heap is kept instead of all rows
+	sortRun = 1 << 13 // rows that are sorted at once, before they are merged
 )
 
 // Sort orders rows by keys. It is stable: rows with equal keys keep the order of the input. With a Limit it keeps a heap of
@@ -36,87 +32,31 @@ type Sort struct {
 	s     *evalState
 	evals []evaluator
 	vecs  []*vector.Vector
-	rows  *sortRows
 	acct  account
-	order []int32
-	at    int
+	gate  *storeGate
+
+	rows *vector.Rows
+	keys arena
+	refs []keyRef   // of the run that is being filled, or the heap
+	runs [][]keyRef // sorted
+	held int64      // bytes of the runs
+	key  []byte
+	over error // what a comparison saw: the query was cancelled
+
+	merge merge
+	next  []vector.Loc // rows to give out
+	given int64
 	done  bool
 	out   vector.Batch
 	err   error
 	stats Stats
 }
 
-// sortRows is the rows kept by a sort, with the bytes of their keys.
-type sortRows struct {
-	cols []*vector.Vector
-	keys []byte
-	refs []keyRef
-	rows int // in cols
-}
-
-// keyRef is where the key of a row is, with its first bytes for quick comparison. No key is the beginning of another, so two
-// keys with the same first bytes are equal if they have no more.
-type keyRef struct {
-	p0, p1 uint64
-	off    int64
-	n      int32
-	row    int32 // in cols
-	seq    int64 // in the input: ties keep this order
-}
-
-const keyRefBytes = 40
-
-// prefixBytes is the length of p0 and p1.
-const prefixBytes = 16
-
-func (r *sortRows) key(k *keyRef) []byte { return r.keys[k.off : k.off+int64(k.n)] }
-
-func (r *sortRows) compare(a, b *keyRef) int {
-	if c := r.compareKeys(a, b); c != 0 {
-		return c
-	}
-	if a.seq < b.seq {
-		return -1
-	}
-	return 1
-}
-
-func (r *sortRows) compareKeys(a, b *keyRef) int {
-	switch {
-	case a.p0 != b.p0:
-		if a.p0 < b.p0 {
-			return -1
-		}
-		return 1
-	case a.p1 != b.p1:
-		if a.p1 < b.p1 {
-			return -1
-		}
-		return 1
-	case a.n <= prefixBytes && b.n <= prefixBytes:
-		return 0
-	}
-	return bytes.Compare(r.key(a), r.key(b))
-}
-
-func (k *keyRef) setPrefix(key []byte) {
-	var b [prefixBytes]byte
-	copy(b[:], key)
-	k.p0, k.p1, k.n = binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), int32(len(key))
-}
-
-func (r *sortRows) bytes() int64 {
-	n := int64(cap(r.keys) + cap(r.refs)*keyRefBytes)
-	for _, c := range r.cols {
-		n += c.MemoryBytes()
-	}
-	return n
-}
-
 // Open prepares the keys.
 func (s *Sort) Open(ctx context.Context) error {
 	s.s = newEvalState(s.Env)
 	s.acct = newAccount(s.Env, "sort")
+	s.gate = &storeGate{s.s, &s.acct}
 	for _, k := range s.Keys {
 		s.evals = append(s.evals, s.s.compile(k.Expr))
 	}
@@ -129,66 +69,78 @@ func (s *Sort) Next(ctx context.Context) (*vector.Batch, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
+	s.s.begin(ctx)
 	if !s.done {
-		if s.Limit > 0 && s.Limit <= topRows {
-			s.err = s.top(ctx)
-		} else {
-			s.err = s.all(ctx)
-		}
-		if s.err != nil {
+		if s.err = s.read(ctx); s.err != nil {
 			return nil, s.err
 		}
 		s.done = true
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if s.err = ctx.Err(); s.err != nil {
+		return nil, s.err
 	}
-	n := min(s.Env.batchRows(), len(s.order)-s.at)
-	if n <= 0 {
-		return nil, nil
+	n := s.Env.batchRows()
+	if s.Limit > 0 {
+		n = int(min(int64(n), s.Limit-s.given))
 	}
-	for k, c := range s.rows.cols {
-		s.out.Cols[k].Gather(c, s.order[s.at:s.at+n])
+	for len(s.next) < n {
+		ref := s.merge.next()
+		if ref == nil {
+			break
+		}
+		s.next = append(s.next, ref.loc)
 	}
-	s.at += n
-	s.out.N, s.out.Sel = n, nil
-	s.stats.Rows += int64(n)
+	if s.err = s.over; s.err != nil || len(s.next) == 0 || n <= 0 {
+		return nil, s.err
+	}
+	k := s.rows.Fit(s.next[:min(n, len(s.next))], partBytes)
+	s.rows.Gather(s.out.Cols, s.next[:k])
+	s.next = s.next[:copy(s.next, s.next[k:])]
+	s.given += int64(k)
+	s.out.N, s.out.Sel = k, nil
+	s.stats.Rows += int64(k)
 	return &s.out, nil
 }
 
-// keysOf evaluates the keys of a batch.
-func (s *Sort) keysOf(b *vector.Batch) error {
-	_, err := evalAll(s.evals, b, s.vecs)
-	return err
-}
-
-// appendKey appends the key of row i.
-func (s *Sort) appendKey(dst []byte, i int) []byte {
+// appendKey writes the key of row i.
+func (s *Sort) appendKey(i int) error {
+	dst := s.key[:0]
 	for k, v := range s.vecs {
 		if s.Keys[k].NullsFirst && v.Null(i) {
 			dst = append(dst, 0) // below every value's first byte, also of an inverted key
 			continue
 		}
-		dst = vector.AppendSortKey(dst, v, i, s.Keys[k].Desc)
+		var err error
+		if dst, err = s.s.AppendSortKey(dst, v, i, s.Keys[k].Desc); err != nil {
+			return err
+		}
 	}
-	return dst
+	if s.key = dst; len(dst) > math.MaxInt32 {
+		return vector.ErrValueTooLarge
+	}
+	return nil
 }
 
 func (s *Sort) start(b *vector.Batch) {
 	if s.rows != nil {
 		return
 	}
-	s.rows = &sortRows{}
-	for _, c := range b.Cols {
-		s.rows.cols = append(s.rows.cols, vector.New(c.Type, 0))
+	types := make([]vector.Type, len(b.Cols))
+	for i, c := range b.Cols {
+		types[i] = c.Type
 		s.out.Cols = append(s.out.Cols, &vector.Vector{})
 	}
+	s.rows = vector.NewRows(s.gate, types)
 }
 
-var errTooManyRows = errors.New("query: more than 2^31 rows to sort or join")
+var errTooManyRows = errors.New("query: more than 2^31 rows to sort, group or join")
 
-// all keeps every row.
-func (s *Sort) all(ctx context.Context) error {
+// read takes in all rows.
+func (s *Sort) read(ctx context.Context) error {
+	add := s.add
+	if TopK(s.Limit) {
+		add = s.addTop
+	}
 	for {
 		b, err := s.In.Next(ctx)
 		if err != nil {
@@ -198,193 +150,102 @@ func (s *Sort) all(ctx context.Context) error {
 			break
 		}
 		s.start(b)
-		if err := s.keysOf(b); err != nil {
+		if err := s.s.each(b, func(part *vector.Batch) error {
+			if _, err := evalAll(s.evals, part, part.Sel, s.vecs); err != nil {
+				return err
+			}
+			return add(part)
+		}); err != nil {
 			return err
 		}
-		r := s.rows
-		if int64(len(r.refs))+int64(b.Rows()) > math.MaxInt32 {
-			return errTooManyRows
-		}
-		for k := range b.Rows() {
-			off := len(r.keys)
-			r.keys = s.appendKey(r.keys, b.Row(k))
-			n := len(r.refs)
-			ref := keyRef{off: int64(off), row: int32(n), seq: int64(n)}
-			ref.setPrefix(r.keys[off:])
-			r.refs = append(r.refs, ref)
-		}
-		for k, c := range b.Cols {
-			r.cols[k].AppendRows(c, b.Sel, b.N)
-		}
-		if err := s.acct.set(r.bytes()); err != nil {
-			return err
-		}
-		s.stats.PeakBytes = s.acct.peak
 	}
-	if s.rows == nil {
-		return nil
-	}
-	sorted, err := s.mergeSort(ctx)
-	if err != nil {
+	if err := s.sortRun(); err != nil {
 		return err
 	}
-	if s.Limit > 0 && int64(len(sorted)) > s.Limit {
-		sorted = sorted[:s.Limit]
-	}
-	s.order = make([]int32, len(sorted))
-	for i := range sorted {
-		s.order[i] = sorted[i].row
-	}
-	s.rows.refs, s.rows.keys = nil, nil
-	return nil
+	s.merge.start(s)
+	return s.over
 }
 
-// mergeSort sorts runs, then merges them pair by pair, looking at the context between.
-func (s *Sort) mergeSort(ctx context.Context) ([]keyRef, error) {
-	r := s.rows
-	refs := r.refs
-	for at := 0; at < len(refs); at += sortRun {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		slices.SortFunc(refs[at:min(at+sortRun, len(refs))], func(a, b keyRef) int { return r.compare(&a, &b) })
-	}
-	if len(refs) <= sortRun {
-		return refs, nil
-	}
-	if err := s.acct.set(r.bytes() + int64(len(refs)*keyRefBytes)); err != nil {
-		return nil, err
-	}
+// count sets the account to what is held.
+func (s *Sort) count() error {
+	err := s.acct.set(s.rows.MemoryBytes() + s.keys.held + s.held + int64(cap(s.refs)*keyRefBytes+cap(s.key)))
 	s.stats.PeakBytes = s.acct.peak
-	buf := make([]keyRef, len(refs))
-	for width := sortRun; width < len(refs); width *= 2 {
-		for lo := 0; lo < len(refs); lo += 2 * width {
-			mid, hi := min(lo+width, len(refs)), min(lo+2*width, len(refs))
-			i, j := lo, mid
-			for k := lo; k < hi; k++ {
-				if k&(mergeStep-1) == 0 {
-					if err := ctx.Err(); err != nil {
-						return nil, err
-					}
-				}
-				if j >= hi || i < mid && r.compare(&refs[i], &refs[j]) <= 0 {
-					buf[k] = refs[i]
-					i++
-				} else {
-					buf[k] = refs[j]
-					j++
-				}
-			}
-		}
-		refs, buf = buf, refs
-	}
-	return refs, nil
+	return err
 }
 
-// topHeap is the kept rows with the last in order on top.
-type topHeap struct{ r *sortRows }
-
-func (h topHeap) Len() int           { return len(h.r.refs) }
-func (h topHeap) Less(i, j int) bool { return h.r.compare(&h.r.refs[i], &h.r.refs[j]) > 0 }
-func (h topHeap) Swap(i, j int)      { h.r.refs[i], h.r.refs[j] = h.r.refs[j], h.r.refs[i] }
-func (h topHeap) Push(x any)         { h.r.refs = append(h.r.refs, x.(keyRef)) }
-func (h topHeap) Pop() any {
-	n := len(h.r.refs) - 1
-	x := h.r.refs[n]
-	h.r.refs = h.r.refs[:n]
-	return x
+// add keeps the rows of a batch.
+func (s *Sort) add(b *vector.Batch) error {
+	if int64(s.rows.Len())+int64(b.Rows()) > math.MaxInt32 {
+		return errTooManyRows
+	}
+	at := len(s.next)
+	var err error
+	if s.next, err = s.rows.AppendBatch(s.next, b); err != nil {
+		return err
+	}
+	for k, loc := range s.next[at:] {
+		if err := s.appendKey(b.Row(k)); err != nil {
+			return err
+		}
+		ref := keyRef{loc: loc}
+		ref.setPrefix(s.key)
+		if ref.at, err = s.keys.add(s.key, s.gate); err != nil {
+			return err
+		}
+		if s.refs == nil && len(s.runs) > 0 {
+			s.refs = make([]keyRef, 0, sortRun)
+		}
+		if s.refs = append(s.refs, ref); len(s.refs) == sortRun {
+			if err := s.sortRun(); err != nil {
+				return err
+			}
+		}
+	}
+	s.next = s.next[:at]
+	return s.count()
 }
 
-// top keeps the first Limit rows. Rows that were pushed out stay in the columns until there are more of them than kept ones.
-func (s *Sort) top(ctx context.Context) error {
-	var key []byte
-	seq := int64(0)
-	for {
-		b, err := s.In.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			break
-		}
-		s.start(b)
-		if err := s.keysOf(b); err != nil {
-			return err
-		}
-		r := s.rows
-		h := topHeap{r}
-		for k := range b.Rows() {
-			i := b.Row(k)
-			key = s.appendKey(key[:0], i)
-			ref := keyRef{off: int64(len(r.keys)), row: int32(r.rows), seq: seq}
-			ref.setPrefix(key)
-			seq++
-			full := int64(len(r.refs)) >= s.Limit
-			if full && ref.p0 > r.refs[0].p0 {
-				continue
-			}
-			r.keys = append(r.keys, key...)
-			if full && r.compareKeys(&ref, &r.refs[0]) >= 0 {
-				r.keys = r.keys[:ref.off]
-				continue
-			}
-			for c, col := range b.Cols {
-				r.cols[c].AppendFrom(col, i)
-			}
-			r.rows++
-			if full {
-				r.refs[0] = ref
-				heap.Fix(h, 0)
-			} else {
-				heap.Push(h, ref)
-			}
-		}
-		if r.rows > 2*int(s.Limit)+vector.MaxRows {
-			r.compact()
-		}
-		if err := s.acct.set(r.bytes()); err != nil {
-			return err
-		}
-		s.stats.PeakBytes = s.acct.peak
+// sortRun sorts the run that was filled.
+func (s *Sort) sortRun() error {
+	if len(s.refs) == 0 {
+		return s.over
 	}
-	if s.rows == nil {
-		return nil
-	}
-	sorted := slices.Clone(s.rows.refs)
-	slices.SortFunc(sorted, func(a, b keyRef) int { return s.rows.compare(&a, &b) })
-	for i := range sorted {
-		s.order = append(s.order, sorted[i].row)
-	}
-	return nil
+	slices.SortFunc(s.refs, func(a, b keyRef) int { return s.compare(&a, &b) })
+	s.runs = append(s.runs, s.refs)
+	s.held += int64(cap(s.refs) * keyRefBytes)
+	s.refs = nil
+	return s.over
 }
 
-// compact drops the rows that are no longer in the heap.
-func (r *sortRows) compact() {
-	idx := make([]int32, len(r.refs))
-	keys := make([]byte, 0, len(r.keys)/2)
-	for i := range r.refs {
-		ref := &r.refs[i]
-		idx[i] = ref.row
-		off := int64(len(keys))
-		keys = append(keys, r.key(ref)...)
-		ref.off, ref.row = off, int32(i)
+// compare orders rows, those with equal keys as they came. Once the query is cancelled all are equal, so that what sorts comes
+// to its end.
+func (s *Sort) compare(a, b *keyRef) int {
+	c := s.compareKeys(a, b)
+	switch {
+	case c != 0 || s.over != nil:
+		return c
+	case a.loc < b.loc:
+		return -1
 	}
-	r.keys = keys
-	for c, col := range r.cols {
-		kept := vector.New(col.Type, len(idx))
-		for _, i := range idx {
-			kept.AppendFrom(col, int(i))
-		}
-		r.cols[c] = kept
+	return 1
+}
+
+func (s *Sort) compareKeys(a, b *keyRef) int {
+	if s.over != nil {
+		return 0
 	}
-	r.rows = len(idx)
+	c, work := s.keys.compareKeys(a, b)
+	if s.s.done += work; s.s.done >= stepBytes {
+		s.over = s.s.Step(0)
+	}
+	return c
 }
 
 // Close frees the rows and closes the input.
 func (s *Sort) Close() error {
 	s.acct.release()
 	s.s.close()
-	s.rows, s.order, s.done = nil, nil, true
+	s.rows, s.keys, s.refs, s.runs, s.next, s.merge, s.done = nil, arena{}, nil, nil, nil, merge{}, true
 	return s.In.Close()
 }
 
@@ -398,3 +259,59 @@ func (s *Sort) Stats() Stats {
 
 // TopK reports whether a sort with this limit keeps a heap.
 func TopK(limit int64) bool { return limit > 0 && limit <= topRows }
+
+// merge gives the rows of sorted runs in order. It is a tree of losers (Knuth, The Art of Computer Programming, 5.4.1): each
+// inner node keeps the run that lost there, so that the next row costs one comparison for each level.
+type merge struct {
+	s     *Sort
+	heads []int   // of each run, the next row
+	tree  []int32 // tree[0] is the winner; -1 until the first round is over
+}
+
+func (m *merge) start(s *Sort) {
+	m.s, m.heads, m.tree = s, make([]int, len(s.runs)), make([]int32, len(s.runs))
+	for i := range m.tree {
+		m.tree[i] = -1
+	}
+	for i := range m.tree {
+		m.replay(int32(i))
+	}
+}
+
+// next returns the next row, nil at the end.
+func (m *merge) next() *keyRef {
+	if len(m.tree) == 0 {
+		return nil
+	}
+	w := m.tree[0]
+	run, at := m.s.runs[w], m.heads[w]
+	if at == len(run) {
+		return nil
+	}
+	m.heads[w]++
+	m.replay(w)
+	return &run[at]
+}
+
+// replay lets a run whose head is new play its way up.
+func (m *merge) replay(w int32) {
+	for node := (int(w) + len(m.tree)) / 2; node > 0; node /= 2 {
+		if m.before(m.tree[node], w) {
+			w, m.tree[node] = m.tree[node], w
+		}
+	}
+	m.tree[0] = w
+}
+
+// before reports whether run a's head comes before that of run b. No run (-1) comes before all, one at its end after all.
+func (m *merge) before(a, b int32) bool {
+	switch {
+	case a < 0 || b < 0:
+		return a < 0
+	case m.heads[a] == len(m.s.runs[a]):
+		return false
+	case m.heads[b] == len(m.s.runs[b]):
+		return true
+	}
+	return m.s.compare(&m.s.runs[a][m.heads[a]], &m.s.runs[b][m.heads[b]]) < 0
+}

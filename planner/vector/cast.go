@@ -3,6 +3,7 @@ package vector
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"math"
 	"unicode/utf8"
 
@@ -46,9 +47,12 @@ func (s *State) Cast(a *Vector, to Type, try bool, out *Vector, sel Sel, n int) 
 			out.SetNull(i)
 			return true
 		}
-		ok := s.castAt(c, a, i, to, out)
+		ok, err := s.castAt(c, a, i, to, out)
 		switch {
-		case ok:
+		case err != nil && (!try || !errors.Is(err, ErrValueTooLarge)):
+			failed = &RowError{i, err}
+			return false
+		case ok && err == nil:
 			return true
 		case try:
 			out.SetNull(i)
@@ -61,7 +65,14 @@ func (s *State) Cast(a *Vector, to Type, try bool, out *Vector, sel Sel, n int) 
 }
 
 func (s *State) castError(c Class, a *Vector, i int, to Type) error {
-	text := string(s.AppendText(nil, a, i))
+	var text string
+	if n := a.DataLen(i); n > 128 && c != ClassBlob {
+		text = string(a.Bytes(i)[:128]) // no more is shown
+	} else if n > 128 {
+		text = `\x` + hex.EncodeToString(a.Bytes(i)[:64])
+	} else {
+		text = string(s.AppendText(nil, a, i))
+	}
 	if len(text) > 64 {
 		cut := 60
 		for cut > 0 && !utf8.RuneStart(text[cut]) {
@@ -72,31 +83,63 @@ func (s *State) castError(c Class, a *Vector, i int, to Type) error {
 	return &CastError{Value: text, From: c.String(), To: to}
 }
 
-// castAt writes one value, and reports whether it has a form in the type.
-func (s *State) castAt(c Class, a *Vector, i int, to Type, out *Vector) bool {
+// castAt writes one value, and reports whether it has a form in the type. An error is the gate's, or ErrValueTooLarge.
+func (s *State) castAt(c Class, a *Vector, i int, to Type, out *Vector) (bool, error) {
 	switch to {
 	case Any:
-		out.SetFrom(i, a, i)
-		return true
+		return true, s.SetFrom(out, i, a, i)
 	case JSON:
 		return s.castJSON(c, a, i, out)
 	case Text:
-		s.scratch = s.AppendText(s.scratch[:0], a, i)
-		if len(s.scratch) > MaxValueBytes {
-			return false
-		}
-		out.SetBytes(i, ClassText, s.scratch)
-		return true
+		return true, s.setText(c, a, i, out)
 	case Bool:
-		return castBool(c, a, i, out)
+		return castBool(c, a, i, out), nil
 	case Int:
-		return castInt(c, a, i, out)
+		return castInt(c, a, i, out), nil
 	case Float:
-		return castFloat(c, a, i, out)
+		return castFloat(c, a, i, out), nil
 	case Blob:
 		return s.castBlob(c, a, i, out)
 	}
-	return s.castTime(c, a, i, to, out)
+	return s.castTime(c, a, i, to, out), nil
+}
+
+// setText writes a value as text.
+func (s *State) setText(c Class, a *Vector, i int, out *Vector) error {
+	switch c {
+	case ClassBig, ClassText, ClassArray, ClassObject:
+		r, err := s.AddData(out, a.Bytes(i))
+		out.SetRef(i, ClassText, r)
+		return err
+	case ClassBlob:
+		return s.setHex(a.Bytes(i), i, out)
+	}
+	at := len(out.Data)
+	out.Data = s.AppendText(out.Data, a, i)
+	out.SetRef(i, ClassText, MakeRef(at, len(out.Data)-at))
+	return nil
+}
+
+// setHex writes bytes as \x and hexadecimal digits.
+func (s *State) setHex(b []byte, i int, out *Vector) error {
+	n := 2 + 2*len(b)
+	if n > MaxValueBytes {
+		return ErrValueTooLarge
+	}
+	if err := s.room(out, n); err != nil {
+		return err
+	}
+	at := len(out.Data)
+	out.Data = append(out.Data, `\x`...)
+	for ; len(b) > num.PaceBytes && s.Gate != nil; b = b[num.PaceBytes:] {
+		out.Data = hex.AppendEncode(out.Data, b[:num.PaceBytes])
+		if err := s.Gate.Step(num.PaceBytes); err != nil {
+			return err
+		}
+	}
+	out.Data = hex.AppendEncode(out.Data, b)
+	out.SetRef(i, ClassText, MakeRef(at, n))
+	return nil
 }
 
 func castBool(c Class, a *Vector, i int, out *Vector) bool {
@@ -202,22 +245,37 @@ func castFloat(c Class, a *Vector, i int, out *Vector) bool {
 	return false
 }
 
-func (s *State) castBlob(c Class, a *Vector, i int, out *Vector) bool {
+func (s *State) castBlob(c Class, a *Vector, i int, out *Vector) (bool, error) {
 	if c != ClassBlob && c != ClassText {
-		return false
+		return false, nil
 	}
 	b := a.Bytes(i)
-	switch {
-	case c == ClassBlob:
-	case len(b) >= 2 && b[0] == '\\' && b[1] == 'x':
-		var err error
-		if s.scratch, err = hex.AppendDecode(s.scratch[:0], b[2:]); err != nil {
-			return false
-		}
-		b = s.scratch
+	if c == ClassBlob || len(b) < 2 || b[0] != '\\' || b[1] != 'x' {
+		r, err := s.AddData(out, b)
+		out.SetRef(i, ClassBlob, r)
+		return true, err
 	}
-	out.SetBytes(i, ClassBlob, b)
-	return true
+	if b = b[2:]; len(b)%2 != 0 {
+		return false, nil
+	}
+	if err := s.room(out, len(b)/2); err != nil {
+		return false, err
+	}
+	at := len(out.Data)
+	for len(b) > 0 {
+		part := b[:min(len(b), num.PaceBytes)]
+		var err error
+		if out.Data, err = hex.AppendDecode(out.Data, part); err != nil {
+			return false, nil //nolint:nilerr // no hexadecimal digits: no form
+		}
+		if b = b[len(part):]; s.Gate != nil {
+			if err := s.Gate.Step(len(part)); err != nil {
+				return false, err
+			}
+		}
+	}
+	out.SetRef(i, ClassBlob, MakeRef(at, len(out.Data)-at))
+	return true, nil
 }
 
 func (s *State) castTime(c Class, a *Vector, i int, to Type, out *Vector) bool {
@@ -263,54 +321,71 @@ func (s *State) castTime(c Class, a *Vector, i int, to Type, out *Vector) bool {
 
 // castJSON writes a value as JSON. A TEXT must be JSON text, but text in a dynamic column is a JSON string already; times, dates,
 // intervals and bytes become strings.
-func (s *State) castJSON(c Class, a *Vector, i int, out *Vector) bool {
+func (s *State) castJSON(c Class, a *Vector, i int, out *Vector) (bool, error) {
 	switch c {
 	case ClassText:
 		if a.Type == Text {
-			return setJSON(out, i, a.Bytes(i))
+			return s.setJSON(out, i, a.Bytes(i))
 		}
 	case ClassBlob, ClassTime, ClassDate, ClassInterval:
-		s.scratch = s.AppendText(s.scratch[:0], a, i)
-		if len(s.scratch) > MaxValueBytes {
-			return false
-		}
-		out.SetBytes(i, ClassText, s.scratch)
-		return true
+		return true, s.setText(c, a, i, out)
 	}
-	out.SetFrom(i, a, i)
-	return true
+	return true, s.SetFrom(out, i, a, i)
 }
 
-// setJSON writes well-formed JSON text as the value it stands for, and reports whether it is well-formed.
-func setJSON(out *Vector, i int, text []byte) bool {
+// setJSON writes JSON text as the value it stands for, and reports whether it is JSON.
+func (s *State) setJSON(out *Vector, i int, text []byte) (bool, error) {
 	text = trimSpace(text)
-	if !json.Valid(text) {
-		return false
+	valid := s.ValidJSON
+	if valid == nil {
+		valid = json.Valid
 	}
+	if !valid(text) {
+		return false, nil
+	}
+	c := ClassBig
 	switch text[0] {
 	case '{':
-		out.SetBytes(i, ClassObject, text)
+		c = ClassObject
 	case '[':
-		out.SetBytes(i, ClassArray, text)
+		c = ClassArray
 	case '"':
-		out.SetBytes(i, ClassText, num.Unquote(nil, text[1:len(text)-1]))
+		c, text = ClassText, text[1:len(text)-1]
 	case 't':
 		out.SetBits(i, ClassBool, 1)
+		return true, nil
 	case 'f':
 		out.SetBits(i, ClassBool, 0)
+		return true, nil
 	case 'n':
 		out.SetBits(i, ClassNull, 1)
+		return true, nil
 	default:
 		switch k, n, f := num.Parse(text); k {
 		case num.IsInt:
 			out.SetBits(i, ClassInt, uint64(n))
-		case num.IsBig:
-			out.SetBytes(i, ClassBig, text)
-		default:
+			return true, nil
+		case num.IsFloat, num.NotNumber:
 			out.SetBits(i, ClassFloat, math.Float64bits(f))
+			return true, nil
 		}
 	}
-	return true
+	if c != ClassText {
+		r, err := s.AddData(out, text)
+		out.SetRef(i, c, r)
+		return true, err
+	}
+	if err := s.room(out, len(text)); err != nil {
+		return false, err
+	}
+	var pace *num.Pace
+	if s.Gate != nil && len(text) > LargeBytes {
+		pace = s.Gate.Pace()
+	}
+	at := len(out.Data)
+	out.Data = num.UnquotePaced(out.Data, text, pace)
+	out.SetRef(i, c, MakeRef(at, len(out.Data)-at))
+	return true, nil
 }
 
 func trimSpace(s []byte) []byte {

@@ -1,11 +1,14 @@
 package vector
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed69692123/netdb/internal/num"
 )
 
 func TestCast(t *testing.T) {
@@ -191,12 +194,12 @@ func TestLike(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := l.Match([]byte(c.s), nil); got != c.want {
+		if got, _ := l.Match([]byte(c.s), nil, nil); got != c.want {
 			t.Errorf("%q LIKE %q is %v", c.s, c.pattern, got)
 		}
 	}
 	l, _ := CompileLike([]byte("ÄB%"), 0, true)
-	if ok, _ := l.Match([]byte("äbc"), nil); !ok {
+	if ok, _ := l.Match([]byte("äbc"), nil, nil); !ok {
 		t.Error("ILIKE does not fold")
 	}
 	if _, err := CompileLike([]byte("a!"), '!', false); !errors.Is(err, ErrPattern) {
@@ -223,7 +226,7 @@ func FuzzLike(f *testing.F) {
 		if err != nil {
 			return
 		}
-		got, _ := l.Match([]byte(s), nil)
+		got, _ := l.Match([]byte(s), nil, nil)
 		if want := slowLike([]rune(s), []rune(pattern)); got != want {
 			t.Fatalf("%q LIKE %q is %v, want %v", s, pattern, got, want)
 		}
@@ -262,4 +265,23 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestIndexPaced looks for a part that lies around the end of a window.
+func TestIndexPaced(t *testing.T) {
+	for _, n := range []int{1, 2, 9, num.PaceBytes + 5} {
+		part := append(bytes.Repeat([]byte("a"), n-1), 'b')
+		for _, at := range []int{0, 1, num.PaceBytes - n, num.PaceBytes - n + 1, num.PaceBytes - 1, num.PaceBytes, num.PaceBytes + 1, 2*num.PaceBytes - 1, 3 * num.PaceBytes} {
+			if at < 0 {
+				continue
+			}
+			s := append(append(bytes.Repeat([]byte("c"), at), part...), bytes.Repeat([]byte("c"), num.PaceBytes/2)...)
+			if got := IndexPaced(s, part, nil); got != at {
+				t.Errorf("%d bytes at %d: found at %d", n, at, got)
+			}
+			if got := IndexPaced(s[:at+n-1], part, nil); got != -1 {
+				t.Errorf("%d bytes, the last one missing: found at %d", n, got)
+			}
+		}
+	}
 }

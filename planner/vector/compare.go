@@ -421,8 +421,8 @@ func (s *State) compareSame(ca Class, a *Vector, i int, cb Class, b *Vector, j i
 	if bytes.Equal(x, y) {
 		return 0
 	}
-	s.scratch = num.KeyJSON(s.scratch[:0], x)
-	s.scratch2 = num.KeyJSON(s.scratch2[:0], y)
+	s.scratch = s.scratchKey(s.scratch, a, i)
+	s.scratch2 = s.scratchKey(s.scratch2, b, j)
 	return bytes.Compare(s.scratch, s.scratch2)
 }
 

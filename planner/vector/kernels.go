@@ -50,7 +50,13 @@ type State struct {
 	// Zone is the session's time zone, in which times are printed and read; nil is UTC.
 	Zone *time.Location
 
+	// Gate is asked before results take much memory and while large values are worked on; nil allows everything.
+	Gate Gate
+	// ValidJSON reports whether text is JSON; nil stands for json.Valid.
+	ValidJSON func(text []byte) bool
+
 	scratch, scratch2 []byte
+	fault             error
 }
 
 // CompareOp is a comparison.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/seed69692123/netdb/internal/num"
 )
 
 // Like is a compiled LIKE pattern. It is immutable and safe for concurrent use.
@@ -133,10 +135,19 @@ func (l *Like) Prefix() (prefix []byte, exact bool) {
 	return nil, false
 }
 
-// Match reports whether text matches. A folding pattern uses scratch and returns it grown.
-func (l *Like) Match(s, scratch []byte) (ok bool, _ []byte) {
+// Match reports whether text matches. A folding pattern uses scratch and returns it grown. When the pace ends the work, the
+// answer is arbitrary.
+func (l *Like) Match(s, scratch []byte, pace *num.Pace) (ok bool, _ []byte) {
 	if l.fold {
-		scratch = l.foldTo(scratch[:0], s)
+		scratch = scratch[:0]
+		for len(s) > num.PaceBytes && !pace.Step(num.PaceBytes) {
+			n := num.PaceBytes
+			for !utf8.RuneStart(s[n]) {
+				n--
+			}
+			scratch, s = l.foldTo(scratch, s[:n]), s[n:]
+		}
+		scratch = l.foldTo(scratch, s)
 		s = scratch
 	}
 	switch l.kind {
@@ -147,14 +158,33 @@ func (l *Like) Match(s, scratch []byte) (ok bool, _ []byte) {
 	case likeSuffix:
 		return bytes.HasSuffix(s, l.lit), scratch
 	case likeContains:
-		return bytes.Contains(s, l.lit), scratch
+		return IndexPaced(s, l.lit, pace) >= 0, scratch
 	}
-	return l.general(s), scratch
+	return l.general(s, pace), scratch
+}
+
+// IndexPaced returns where part begins in s, -1 when it does not occur.
+func IndexPaced(s, part []byte, pace *num.Pace) int {
+	at := 0
+	for len(s)-at > num.PaceBytes+len(part) {
+		// The window holds every place at which part could begin within the next PaceBytes.
+		if i := bytes.Index(s[at:at+num.PaceBytes+len(part)-1], part); i >= 0 {
+			return at + i
+		}
+		at += num.PaceBytes
+		if pace.Step(num.PaceBytes + len(part)) {
+			return -1
+		}
+	}
+	if i := bytes.Index(s[at:], part); i >= 0 {
+		return at + i
+	}
+	return -1
 }
 
 // general matches the first part at the start, the last at the end, and each between at the first place it fits: a later
 // place could not match more.
-func (l *Like) general(s []byte) bool {
+func (l *Like) general(s []byte, pace *num.Pace) bool {
 	n := matchAt(l.parts[0], s)
 	if n < 0 {
 		return false
@@ -164,7 +194,7 @@ func (l *Like) general(s []byte) bool {
 	}
 	s = s[n:]
 	for _, p := range l.parts[1 : len(l.parts)-1] {
-		at, n := find(p, s)
+		at, n := find(p, s, pace)
 		if at < 0 {
 			return false
 		}
@@ -193,13 +223,20 @@ func matchAt(part []token, s []byte) int {
 	return at
 }
 
-func find(part []token, s []byte) (at, n int) {
+func find(part []token, s []byte, pace *num.Pace) (at, n int) {
 	if len(part) == 0 {
 		return 0, 0
 	}
+	most := 0 // bytes that trying the part at one place looks at
+	for _, t := range part {
+		most += len(t.lit) + utf8.UTFMax
+	}
 	for {
+		if pace.Step(most) {
+			return -1, 0
+		}
 		if !part[0].any {
-			i := bytes.Index(s[at:], part[0].lit)
+			i := IndexPaced(s[at:], part[0].lit, pace)
 			if i < 0 {
 				return -1, 0
 			}
@@ -237,20 +274,41 @@ func matchEnd(part []token, s []byte) bool {
 }
 
 // Like writes a LIKE pattern to out, as Bool, inverted when not is set. A value that is no text is NULL, and counted when it is
-// dynamic.
-func (s *State) Like(a *Vector, l *Like, not bool, out *Vector, sel Sel, n int) {
+// dynamic. Its error is the gate's.
+func (s *State) Like(a *Vector, l *Like, not bool, out *Vector, sel Sel, n int) error {
 	out.Resize(Bool, n)
-	sel.All(n, func(i int) {
+	var failed error
+	each(sel, n, func(i int) bool {
 		c := a.Class(i)
 		if c != ClassText {
 			if c != ClassNull {
 				s.OtherType++
 			}
 			out.SetNull(i)
-			return
+			return true
 		}
 		var ok bool
-		ok, s.scratch = l.Match(a.Bytes(i), s.scratch)
+		ok, failed = s.MatchLike(l, a.Bytes(i))
 		out.Bools[i] = ok != not
+		return failed == nil
 	})
+	return failed
+}
+
+// MatchLike reports whether text matches a pattern. Its error is the gate's.
+func (s *State) MatchLike(l *Like, text []byte) (ok bool, err error) {
+	var pace *num.Pace
+	if s.Gate != nil {
+		if l.fold && len(text) > LargeBytes {
+			if err := s.Gate.Room(nil, 2*len(text)); err != nil { // one letter may need more bytes in lower case
+				return false, err
+			}
+		}
+		pace = s.Gate.Pace()
+	}
+	ok, s.scratch = l.Match(text, s.scratch, pace)
+	if pace.Over() {
+		err = s.Gate.Step(0)
+	}
+	return ok, err
 }

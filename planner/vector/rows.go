@@ -44,7 +44,7 @@ func (s *State) HashValue(v *Vector, i int) uint64 {
 	case ClassTime, ClassDate:
 		return num.HashInt(v.Int(i)) + uint64(c)
 	default:
-		s.scratch = AppendKey(s.scratch[:0], v, i)
+		s.scratch = s.scratchKey(s.scratch, v, i)
 		return num.HashBytes(s.scratch)
 	}
 }
@@ -182,8 +182,8 @@ func (v *Vector) Gather(src *Vector, idx []int32) {
 			}
 		}
 	}
-	if v.Dict == nil && len(src.Data) > 0 {
-		v.Data, v.sharedData = src.Data[:len(src.Data):len(src.Data)], true
+	if v.Dict == nil {
+		v.ShareData(src)
 	}
 }
 
@@ -244,11 +244,19 @@ func (v *Vector) CopyFrom(src *Vector, n int) {
 	v.AppendRows(src, nil, n)
 }
 
-// Bytes of memory that the vector's own slices hold.
+// MemoryBytes returns the bytes that the vector's own slices hold.
 func (v *Vector) MemoryBytes() int64 {
 	if v.shared {
 		return 0
 	}
-	return int64(cap(v.Nulls)*8 + cap(v.Bools) + cap(v.Ints)*8 + cap(v.Floats)*8 + cap(v.Intervals)*16 + cap(v.Classes) +
-		cap(v.Bits)*8 + cap(v.Refs)*8 + cap(v.Data))
+	return v.DataBytes() + int64(cap(v.Nulls)*8+cap(v.Bools)+cap(v.Ints)*8+cap(v.Floats)*8+cap(v.Intervals)*16+cap(v.Classes)+
+		cap(v.Bits)*8+cap(v.Refs)*8)
+}
+
+// DataBytes returns the bytes that the vector's own Data holds.
+func (v *Vector) DataBytes() int64 {
+	if v.shared || v.sharedData {
+		return 0
+	}
+	return int64(cap(v.Data))
 }

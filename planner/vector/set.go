@@ -79,7 +79,7 @@ func (s *State) In(a *Vector, set *Set, not bool, out *Vector, sel Sel, n int) {
 }
 
 func (s *State) inOthers(a *Vector, i int, set *Set) bool {
-	s.scratch = AppendKey(s.scratch[:0], a, i)
+	s.scratch = s.scratchKey(s.scratch, a, i)
 	_, ok := set.others[string(s.scratch)]
 	return ok
 }

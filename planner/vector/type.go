@@ -96,6 +96,11 @@ func (c Class) rank() int {
 // Number reports whether c is one of the classes of numbers.
 func (c Class) Number() bool { return c == ClassInt || c == ClassBig || c == ClassFloat }
 
+// HasBytes reports whether values of the class are bytes in Data, when they are in a dynamic vector.
+func (c Class) HasBytes() bool {
+	return c == ClassBig || c == ClassText || c == ClassBlob || c >= ClassInterval
+}
+
 // Class returns the class of the non-NULL values of a typed column, ClassNull for the dynamic types.
 func (t Type) Class() Class {
 	return [...]Class{ClassNull, ClassBool, ClassInt, ClassFloat, ClassText, ClassBlob, ClassTime, ClassDate, ClassInterval, ClassNull}[t]

@@ -118,6 +118,46 @@ func (v *Vector) Alias(src *Vector) {
 	v.shared = true
 }
 
+// ShareData makes a vector without bytes refer to those of src, which has no Dict: it is valid as long as src is. It must not
+// get bytes of its own until it is reset.
+func (v *Vector) ShareData(src *Vector) { v.shareBytes(src.Data) }
+
+func (v *Vector) shareBytes(b []byte) {
+	if len(b) > 0 {
+		v.Data, v.sharedData = b[:len(b):len(b)], true
+	}
+}
+
+// Take is SetFrom of a row of a vector whose Data v shares: bytes are not copied.
+func (v *Vector) Take(i int, src *Vector, j int) {
+	c := src.Class(j)
+	if !c.HasBytes() || c == ClassInterval && !(src.Type.Dynamic() && v.Type.Dynamic()) {
+		v.SetFrom(i, src, j)
+		return
+	}
+	j &= src.mask()
+	var r Ref
+	if src.Type.Dynamic() {
+		r = Ref(src.Bits[j])
+	} else {
+		r = src.Refs[j]
+	}
+	if !v.Type.Dynamic() && i>>6 < len(v.Nulls) {
+		v.Nulls.Clear(i)
+	}
+	v.SetRef(i, c, r)
+}
+
+// AppendShared appends a value of bytes. To a vector without any it becomes a reference, valid as long as b does not change.
+func (v *Vector) AppendShared(c Class, b []byte) {
+	if len(v.Data) > 0 {
+		v.AppendBytes(c, b)
+		return
+	}
+	v.shareBytes(b)
+	v.AppendRef(c, MakeRef(0, len(b)))
+}
+
 // Owned reports whether the vector's slices are its own, so that it may be appended to and reused.
 func (v *Vector) Owned() bool { return !v.shared }
 

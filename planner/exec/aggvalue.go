@@ -1,0 +1,253 @@
+package exec
+
+import (
+	"cmp"
+
+	"github.com/seed69692123/netdb/planner/vector"
+)
+
+// takes says which of two values of a group stays.
+type takes uint8
+
+const (
+	takesFirst takes = iota
+	takesLast
+	takesLess
+	takesGreater
+)
+
+// valueAcc keeps one value of each group: the least, the greatest, the first or the last.
+type valueAcc struct {
+	g     *storeGate
+	takes takes
+	nulls bool // NULLs are values too
+
+	heads paged[valueHead]
+	texts paged[[]byte] // of values that are bytes; reused by those that replace them
+	held  int64         // bytes of texts
+	view  vector.Vector // the value being looked at
+}
+
+// valueHead is a value as in a dynamic vector, but for what Bits refers to.
+type valueHead struct {
+	bits  uint64
+	class vector.Class
+	have  bool
+}
+
+func (a *valueAcc) grow(n int) { a.heads.grow(n) }
+
+func (a *valueAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
+	v := args[0]
+	for k := range sel.Count(n) {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		if !a.nulls && v.Null(i) {
+			continue
+		}
+		g := int(groups[i])
+		if h := a.heads.at(g); h.have && !a.better(v, i, h, g) {
+			continue
+		}
+		if err := a.set(g, v, i); err != nil {
+			return &vector.RowError{Row: i, Err: err}
+		}
+	}
+	return a.g.Fault()
+}
+
+// better reports whether row i of v replaces the value of a group.
+func (a *valueAcc) better(v *vector.Vector, i int, h *valueHead, g int) bool {
+	var c int
+	switch {
+	case a.takes == takesFirst:
+		return false
+	case a.takes == takesLast:
+		return true
+	case h.class == vector.ClassInt && v.Class(i) == vector.ClassInt:
+		c = cmp.Compare(v.Int(i), int64(h.bits))
+	default:
+		c = a.g.CompareTotal(v, i, a.value(h, g), 0, false)
+	}
+	return c < 0 && a.takes == takesLess || c > 0 && a.takes == takesGreater
+}
+
+// value returns the value of a group as a vector of one row, valid until the next call.
+func (a *valueAcc) value(h *valueHead, g int) *vector.Vector {
+	a.view.Reset(vector.Any)
+	if h.class.HasBytes() {
+		a.view.AppendShared(h.class, *a.texts.at(g))
+	} else {
+		a.view.Grow(1)
+		a.view.SetBits(0, h.class, h.bits)
+	}
+	return &a.view
+}
+
+// set makes row i of v the value of a group.
+func (a *valueAcc) set(g int, v *vector.Vector, i int) error {
+	c := v.Class(i)
+	h := a.heads.at(g)
+	h.class, h.have = c, true
+	if !c.HasBytes() {
+		a.view.Reset(vector.Any)
+		a.view.AppendFrom(v, i)
+		h.bits = a.view.Bits[0]
+		return nil
+	}
+	b := a.bytesOf(v, i)
+	a.texts.grow(a.heads.n)
+	t := a.texts.at(g)
+	if cap(*t) < len(b) {
+		if err := a.g.acct.ask(int64(len(b))); err != nil && len(b) >= vector.LargeBytes {
+			return a.g.refuse(err)
+		}
+		a.held += int64(len(b) - cap(*t))
+		*t = make([]byte, 0, len(b))
+	}
+	*t = (*t)[:0]
+	for ; len(b) > stepBytes; b = b[stepBytes:] {
+		*t = append(*t, b[:stepBytes]...)
+		if err := a.g.Step(stepBytes); err != nil {
+			return err
+		}
+	}
+	*t = append(*t, b...)
+	return nil
+}
+
+// bytesOf returns the bytes of row i of v, also of an interval.
+func (a *valueAcc) bytesOf(v *vector.Vector, i int) []byte {
+	if v.Type != vector.IntervalType {
+		return v.Bytes(i)
+	}
+	a.view.Reset(vector.Any)
+	a.view.AppendFrom(v, i)
+	return a.view.Bytes(0)
+}
+
+func (a *valueAcc) size(g int) int {
+	if h := a.heads.at(g); h.have && h.class.HasBytes() {
+		return len(*a.texts.at(g))
+	}
+	return 0
+}
+
+func (a *valueAcc) result(out *vector.Vector, g int) error {
+	h := a.heads.at(g)
+	switch {
+	case !h.have:
+		out.AppendNull()
+	case h.class.HasBytes() && h.class != vector.ClassInterval && a.size(g) >= vector.LargeBytes:
+		out.AppendShared(h.class, *a.texts.at(g))
+	default:
+		out.AppendFrom(a.value(h, g), 0)
+	}
+	return nil
+}
+
+func (a *valueAcc) bytes() int64 { return a.heads.bytes() + a.texts.bytes() + a.held }
+
+// textAcc is string_agg. The text of a group is kept in pieces that are not moved when it grows.
+type textAcc struct {
+	g    *storeGate
+	sep  []byte
+	have paged[textParts]
+	held int64
+}
+
+type textParts struct {
+	parts [][]byte
+	n     int
+	have  bool
+}
+
+func (a *textAcc) grow(n int) { a.have.grow(n) }
+
+func (a *textAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
+	v := args[0]
+	for k := range sel.Count(n) {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		if v.Null(i) {
+			continue
+		}
+		t := a.have.at(int(groups[i]))
+		var err error
+		if t.have {
+			err = a.append(t, a.sep)
+		}
+		if t.have = true; err == nil {
+			err = a.append(t, v.Bytes(i))
+		}
+		if err != nil {
+			return &vector.RowError{Row: i, Err: err}
+		}
+	}
+	return nil
+}
+
+// append adds bytes to a text.
+func (a *textAcc) append(t *textParts, b []byte) error {
+	if t.n += len(b); t.n > vector.MaxValueBytes {
+		return vector.ErrValueTooLarge
+	}
+	for len(b) > 0 {
+		k := len(t.parts) - 1
+		if k < 0 || len(t.parts[k]) == cap(t.parts[k]) {
+			// Each piece is as long as all before it, up to a limit.
+			size := min(max(len(b), t.n-len(b), 16), chunkBytes)
+			if size >= vector.LargeBytes {
+				if err := a.g.acct.ask(int64(size)); err != nil {
+					return a.g.refuse(err)
+				}
+			}
+			t.parts = append(t.parts, make([]byte, 0, size))
+			a.held += int64(size) + 24
+			k++
+			if err := a.g.Step(size); err != nil {
+				return err
+			}
+		}
+		n := min(len(b), cap(t.parts[k])-len(t.parts[k]))
+		t.parts[k] = append(t.parts[k], b[:n]...)
+		b = b[n:]
+		if err := a.g.Step(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *textAcc) size(g int) int { return a.have.at(g).n }
+
+// result joins the pieces, and lets each go when it was copied.
+func (a *textAcc) result(out *vector.Vector, g int) error {
+	t := a.have.at(g)
+	if !t.have {
+		out.AppendNull()
+		return nil
+	}
+	if t.n >= vector.LargeBytes {
+		if err := a.g.Room(out, t.n); err != nil {
+			return err
+		}
+	}
+	at := len(out.Data)
+	for k, p := range t.parts {
+		out.Data = append(out.Data, p...)
+		t.parts[k] = nil
+		a.held -= int64(cap(p)) + 24
+		if err := a.g.Step(len(p)); err != nil {
+			return err
+		}
+	}
+	out.AppendRef(vector.ClassText, vector.MakeRef(at, t.n))
+	return nil
+}
+
+func (a *textAcc) bytes() int64 { return a.have.bytes() + a.held }
