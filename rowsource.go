@@ -7,6 +7,12 @@ import (
 	"github.com/seed69692123/netdb/planner/vector"
 )
 
+// A batch of a rowIterator has no more than so many values, and so many bytes of text and the like and one row.
+const (
+	maxBatchCells = 1 << 16
+	maxBatchBytes = 1 << 20
+)
+
 // rowIterator makes batches from rows that are got one at a time, for tables that are small or not columns to begin with.
 type rowIterator struct {
 	batch   vector.Batch
@@ -25,6 +31,7 @@ func newRowIterator(columns []planner.Column, r planner.Request, stop func(), fi
 	if it.rows <= 0 {
 		it.rows = maxBatchRows
 	}
+	it.rows = min(it.rows, max(1, maxBatchCells/max(1, len(r.Outputs))))
 	for _, o := range r.Outputs {
 		t := columns[o.Column].Type
 		it.types = append(it.types, t)
@@ -52,6 +59,13 @@ func (it *rowIterator) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 		it.batch.N++
 		it.left--
+		size := 0
+		for _, c := range it.batch.Cols {
+			size += len(c.Data)
+		}
+		if size >= maxBatchBytes {
+			break
+		}
 	}
 	if it.batch.N == 0 {
 		it.ended = true

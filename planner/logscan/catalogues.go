@@ -158,7 +158,10 @@ func (c *Catalogues) walkOn(ctx context.Context, f *fields, l *redex.Log, to red
 	cur := l.Cursor(max(f.position(), min(l.Bounds().Floor, to)), to)
 	defer func() { err = errors.Join(err, cur.Close()) }()
 	for n := 1; cur.Next(ctx); n++ {
-		f.take(cur.Event())
+		pace := paceOf(ctx, cur.Event())
+		if f.take(cur.Event(), pace); pace.Over() {
+			return ctx.Err()
+		}
 		if n%saveEvery == 0 {
 			c.saveSoon(ctx, f)
 		}

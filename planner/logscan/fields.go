@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/seed69692123/netdb/internal/num"
 	"github.com/seed69692123/netdb/internal/payload"
 	"github.com/seed69692123/netdb/planner"
 	"github.com/seed69692123/netdb/planner/vector"
@@ -122,12 +123,21 @@ func format(e redex.Encoding) payload.Format {
 }
 
 // take takes a row in: it is checked whole, and its paths are noted. It reports whether the payload is well-formed. Only who has
-// the walk may call it, with rows in order.
-func (f *fields) take(ev *redex.Event) (wellFormed bool) {
+// the walk may call it, with rows in order. A row that was given up is not taken in.
+func (f *fields) take(ev *redex.Event, pace *num.Pace) (wellFormed bool) {
 	p := format(ev.Encoding)
-	class, err := payload.Check(p, ev.Payload)
+	class, err := payload.CheckPaced(p, ev.Payload, pace)
+	if pace.Over() {
+		return false
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err == nil && class == payload.Object {
+		f.event++
+		if payload.WalkPaced(p, ev.Payload, pace, f.visit); pace.Over() {
+			return false // what it noted are paths that there are
+		}
+	}
 	f.walked = ev.Seq + 1
 	f.ordinal = max(f.ordinal, ev.Ordinal)
 	switch {
@@ -138,9 +148,6 @@ func (f *fields) take(ev *redex.Event) (wellFormed bool) {
 	case p == payload.Opaque:
 	case class != payload.Object:
 		f.noObject++
-	default:
-		f.event++
-		payload.Walk(p, ev.Payload, f.visit)
 	}
 	return true
 }

@@ -115,8 +115,8 @@ func TestCatalogueLimits(t *testing.T) {
 // FuzzCatalogue reads bytes as saved parts: no panic, and what is read is written the same.
 func FuzzCatalogue(f *testing.F) {
 	fl := newFields(1)
-	fl.take(&redex.Event{Encoding: redex.JSON, Payload: []byte(`{"a":{"b":1},"c":"x"}`)})
-	fl.take(&redex.Event{Seq: 1, Encoding: redex.JSON, Payload: []byte(`{`)})
+	fl.take(&redex.Event{Encoding: redex.JSON, Payload: []byte(`{"a":{"b":1},"c":"x"}`)}, nil)
+	fl.take(&redex.Event{Seq: 1, Encoding: redex.JSON, Payload: []byte(`{`)}, nil)
 	f.Add(fl.appendHead(nil), fl.nodes[1].append(nil), fl.bad[0].append(nil))
 	full := badRows{}
 	for i := range full.bits {

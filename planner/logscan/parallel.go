@@ -18,6 +18,9 @@ const stripeBatches = 4
 // minStripe is the least number of rows of a stripe, so that small batches do not make a thread decode a block for each.
 const minStripe = 512
 
+// maxAheadBytes bounds what all threads of a scan have read ahead, but for a batch with one large event each.
+const maxAheadBytes = 64 << 20
+
 // parallel is a scan by several goroutines that delivers rows in order. The range is cut into stripes; stripe k is read by
 // worker k modulo their number, and Next takes the stripes in turn. A worker is at most stripeBatches batches ahead, which bounds
 // memory; batches go back to their worker when the next one is asked for.
@@ -64,9 +67,10 @@ func newParallel(s *Source, p *projection, from, to redex.Seq, rows, threads int
 		threads = int(stripes)
 	}
 	it := &parallel{skipped: skipped, left: threads}
+	most := min(maxBatchBytes, maxAheadBytes/(stripeBatches+2)/max(threads, 1))
 	for k := range threads {
 		w := &worker{
-			r: newReader(s, p), out: make(chan delivery, stripeBatches), free: make(chan *vector.Batch, stripeBatches+2),
+			r: newReader(s, p, most), out: make(chan delivery, stripeBatches), free: make(chan *vector.Batch, stripeBatches+2),
 			first: from + redex.Seq(k)*width, step: redex.Seq(threads) * width, width: width, to: to, rows: rows,
 		}
 		for range cap(w.free) {
@@ -113,6 +117,11 @@ func (w *worker) stripe(ctx context.Context, from, to redex.Seq) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		for i, c := range b.Cols {
+			if cap(c.Data) > 2*w.r.most { // of a large event: there are several batches
+				b.Cols[i] = &vector.Vector{Type: w.r.p.types[i]}
+			}
+		}
 		if err := w.r.fill(ctx, b, w.rows); err != nil {
 			return err
 		}
@@ -123,10 +132,31 @@ func (w *worker) stripe(ctx context.Context, from, to redex.Seq) error {
 			w.free <- b
 			return nil
 		}
-		if !w.send(ctx, delivery{b: b}) {
+		large := 0
+		for _, c := range b.Cols {
+			large = max(large, cap(c.Data))
+		}
+		if !w.send(ctx, delivery{b: b}) || large > 2*w.r.most && !w.alone(ctx) {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// alone waits until all batches are back, so that no second large event is read ahead.
+func (w *worker) alone(ctx context.Context) bool {
+	var back []*vector.Batch
+	for range cap(w.free) {
+		select {
+		case b := <-w.free:
+			back = append(back, b)
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for _, b := range back {
+		w.free <- b
+	}
+	return true
 }
 
 func (w *worker) send(ctx context.Context, d delivery) bool {

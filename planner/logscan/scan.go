@@ -8,14 +8,23 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/seed69692123/netdb/internal/num"
 	"github.com/seed69692123/netdb/internal/payload"
 	"github.com/seed69692123/netdb/planner"
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/redex"
 )
 
-// maxBatchBytes is how many bytes of text and payloads end a batch.
-const maxBatchBytes = 4 << 20
+const (
+	// maxBatchBytes is how many bytes of text and the like end a batch, and what the fixed parts of its rows take at most.
+	maxBatchBytes = 1 << 20
+	// maxReadBytes is how many bytes of payloads end a batch, whatever is taken of them.
+	maxReadBytes = 4 << 20
+	// cellBytes is about what a value takes in a batch beside its bytes.
+	cellBytes = 16
+	// largePayload is the size from which on the context is looked at while a payload is read.
+	largePayload = 1 << 18
+)
 
 // projection says what a batch is made of. It is immutable.
 type projection struct {
@@ -52,12 +61,21 @@ type reader struct {
 	values   []payload.Value
 	cur      *redex.Cursor
 	at, to   redex.Seq
+	most     int // bytes that end a batch
 	bad      []redex.Seq
 	stats    planner.ScanStats
 }
 
-func newReader(s *Source, p *projection) *reader {
-	return &reader{s: s, p: p, selector: payload.NewSelector(p.paths), values: make([]payload.Value, len(p.paths))}
+func newReader(s *Source, p *projection, most int) *reader {
+	return &reader{s: s, p: p, most: most, selector: payload.NewSelector(p.paths), values: make([]payload.Value, len(p.paths))}
+}
+
+// paceOf returns how the reading of a payload sees that ctx was cancelled; nil when the payload is small.
+func paceOf(ctx context.Context, ev *redex.Event) *num.Pace {
+	if len(ev.Payload) < largePayload {
+		return nil
+	}
+	return num.NewPace(func() bool { return ctx.Err() != nil })
 }
 
 // seek starts the range [from, to).
@@ -119,8 +137,8 @@ func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
 			}
 		}
 	}
-	bytes := 0
-	for bad := r.bad; r.at < end && bytes < maxBatchBytes; r.at++ {
+	bytes, made := 0, 0
+	for bad := r.bad; r.at < end && bytes < maxReadBytes && made < r.most; r.at++ {
 		if !r.cur.Next(ctx) {
 			return r.failed(ctx)
 		}
@@ -128,7 +146,7 @@ func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
 		if ev.Seq != r.at {
 			return fmt.Errorf("scan of %q: sequence %d came, not %d", r.s.log.Name(), ev.Seq, r.at)
 		}
-		ok := true
+		ok, pace := true, paceOf(ctx, ev)
 		switch {
 		case !r.p.needsOK:
 		case r.at < walked:
@@ -136,15 +154,22 @@ func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
 				ok, bad = false, bad[1:]
 			}
 		case mine && r.at == walked:
-			ok = r.s.fields.take(ev)
+			ok = r.s.fields.take(ev, pace)
 			walked++
 		default:
-			_, err := payload.Check(format(ev.Encoding), ev.Payload)
+			_, err := payload.CheckPaced(format(ev.Encoding), ev.Payload, pace)
 			ok = err == nil
 		}
-		r.row(b, ev, ok)
+		r.row(b, ev, ok, pace)
+		if pace.Over() {
+			return ctx.Err()
+		}
 		b.N++
 		bytes += len(ev.Payload) + len(ev.Key)
+		made = 0
+		for _, c := range b.Cols {
+			made += len(c.Data)
+		}
 	}
 	r.stats.RowsRead += int64(b.N)
 	r.stats.BytesRead += int64(bytes)
@@ -164,9 +189,9 @@ func (r *reader) failed(ctx context.Context) error {
 }
 
 // row appends one event.
-func (r *reader) row(b *vector.Batch, ev *redex.Event, wellFormed bool) {
+func (r *reader) row(b *vector.Batch, ev *redex.Event, wellFormed bool, pace *num.Pace) {
 	for _, i := range r.p.static {
-		r.static(b.Cols[i], r.p.outputs[i].Column, ev, wellFormed)
+		r.static(b.Cols[i], r.p.outputs[i].Column, ev, wellFormed, pace)
 	}
 	if len(r.p.dynamic) == 0 {
 		return
@@ -177,14 +202,14 @@ func (r *reader) row(b *vector.Batch, ev *redex.Event, wellFormed bool) {
 		}
 		return
 	}
-	r.selector.Find(format(ev.Encoding), ev.Payload, r.values)
+	r.selector.FindPaced(format(ev.Encoding), ev.Payload, r.values, pace)
 	for k, i := range r.p.dynamic {
-		appendValue(b.Cols[i], &r.values[k])
+		appendValue(b.Cols[i], &r.values[k], pace)
 	}
 }
 
 // static appends one of the log's own columns.
-func (r *reader) static(v *vector.Vector, column int, ev *redex.Event, wellFormed bool) {
+func (r *reader) static(v *vector.Vector, column int, ev *redex.Event, wellFormed bool, pace *num.Pace) {
 	switch column {
 	case colSeq:
 		v.AppendInt(int64(ev.Seq))
@@ -218,15 +243,15 @@ func (r *reader) static(v *vector.Vector, column int, ev *redex.Event, wellForme
 			v.AppendNull()
 			return
 		}
-		top := payload.Top(format(ev.Encoding), ev.Payload)
-		appendValue(v, &top)
+		top := payload.TopPaced(format(ev.Encoding), ev.Payload, pace)
+		appendValue(v, &top, pace)
 	case colBytes:
 		v.AppendBlob(ev.Payload)
 	}
 }
 
 // appendValue appends a value found in a payload to a dynamic column.
-func appendValue(v *vector.Vector, x *payload.Value) {
+func appendValue(v *vector.Vector, x *payload.Value, pace *num.Pace) {
 	switch x.Class {
 	case payload.Missing:
 		v.AppendNull()
@@ -242,7 +267,7 @@ func appendValue(v *vector.Vector, x *payload.Value) {
 		v.AppendTime(x.Int())
 	default:
 		at := len(v.Data)
-		v.Data = x.AppendBytes(v.Data)
+		v.Data = x.AppendBytesPaced(v.Data, pace)
 		v.AppendRef(classOf(x.Class), vector.MakeRef(at, len(v.Data)-at))
 	}
 }
@@ -271,7 +296,7 @@ type forward struct {
 }
 
 func newForward(s *Source, p *projection, from, to redex.Seq, rows int, skipped int64) *forward {
-	f := &forward{r: newReader(s, p), rows: rows, skipped: skipped}
+	f := &forward{r: newReader(s, p, maxBatchBytes), rows: rows, skipped: skipped}
 	f.r.at, f.r.to = from, to
 	f.b = f.r.newBatch()
 	return f
@@ -320,7 +345,7 @@ type backward struct {
 }
 
 func newBackward(s *Source, p *projection, from, to redex.Seq, rows int, skipped int64) *backward {
-	b := &backward{r: newReader(s, p), from: from, to: to, rows: rows, size: rows, skipped: skipped}
+	b := &backward{r: newReader(s, p, maxBatchBytes), from: from, to: to, rows: rows, size: rows, skipped: skipped}
 	b.in, b.out = b.r.newBatch(), b.r.newBatch()
 	return b
 }

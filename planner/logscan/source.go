@@ -124,6 +124,7 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 	if rows <= 0 || rows > vector.MaxRows {
 		rows = vector.MaxRows
 	}
+	rows = min(rows, max(1, maxBatchBytes/cellBytes/max(1, len(r.Outputs))))
 	if r.Limit > 0 && redex.Seq(r.Limit) < to-from {
 		if r.Reverse {
 			from = to - redex.Seq(r.Limit)
