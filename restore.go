@@ -39,8 +39,8 @@ func Restore(ctx context.Context, dir string, r io.Reader, o RestoreOptions) (*D
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	dir = filepath.Clean(dir)
-	if err := vacant(dir); err != nil {
+	dir, err := vacant(dir)
+	if err != nil {
 		return nil, fmt.Errorf("netdb: restore: %w", err)
 	}
 	parent := filepath.Dir(dir)
@@ -60,18 +60,24 @@ func Restore(ctx context.Context, dir string, r io.Reader, o RestoreOptions) (*D
 	return Open(ctx, dir, o.Options)
 }
 
-// vacant returns nil when dir does not exist or is an empty directory.
-func vacant(dir string) error {
+// vacant returns dir without symbolic links, when it does not exist or is an empty directory: a link is followed, not replaced.
+func vacant(dir string) (string, error) {
+	if dir == "" {
+		return "", errors.New("the directory's name is empty")
+	}
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		if _, err := os.Lstat(dir); err == nil {
+			return "", fmt.Errorf("%s is a link to nothing", dir)
+		}
+		return filepath.Clean(dir), nil
 	case err != nil:
-		return err
+		return "", err
 	case len(entries) > 0:
-		return fmt.Errorf("%w: %s", ErrDirExists, dir)
+		return "", fmt.Errorf("%w: %s", ErrDirExists, dir)
 	}
-	return nil
+	return filepath.EvalSymlinks(dir)
 }
 
 // moveInto renames a finished directory to where it is wanted, durably.
@@ -79,8 +85,12 @@ func moveInto(tmp, dir string) error {
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return err
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch err := os.Remove(dir); {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrExist): // files have come meanwhile
 		return fmt.Errorf("%w: %w", ErrDirExists, err)
+	default: // a mount point, or the working directory as "."
+		return fmt.Errorf("the empty directory %s cannot be replaced (name one that does not exist): %w", dir, err)
 	}
 	if err := os.Rename(tmp, dir); err != nil {
 		return err
@@ -249,10 +259,20 @@ func (rs *restore) events(name string) error {
 			return fmt.Errorf("%w: log %q: %w", ErrSnapshot, name, err)
 		}
 		if err := log.Append(rs.ctx, &ev); err != nil {
-			return err
+			return fault(err)
 		}
 	}
-	return log.Close(rs.ctx)
+	return fault(log.Close(rs.ctx))
+}
+
+// fault makes a bad snapshot of an error that says that events do not fit their log.
+func fault(err error) error {
+	for _, cause := range []error{redex.ErrConflict, redex.ErrOptions, redex.ErrTooLarge} {
+		if errors.Is(err, cause) {
+			return fmt.Errorf("%w: %w", ErrSnapshot, err)
+		}
+	}
+	return err
 }
 
 func (rs *restore) fold(name string) error {

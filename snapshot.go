@@ -150,8 +150,11 @@ func (s *snapshot) write(ctx context.Context, out io.Writer, states []fold.Froze
 	if err != nil {
 		return err
 	}
-	err = s.sections(ctx, w, states)
-	return errors.Join(err, w.Close())
+	if err := s.sections(ctx, w, states); err != nil {
+		w.Abort() // what was written must not pass for a snapshot
+		return err
+	}
+	return w.Close()
 }
 
 func (s *snapshot) sections(ctx context.Context, w *snapfile.Writer, states []fold.Frozen) error {

@@ -2,11 +2,14 @@ package netdb_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -343,6 +346,20 @@ func TestSnapshotErrors(t *testing.T) {
 	if _, err := db.Snapshot(ctx, failingWriter{broken}, netdb.SnapshotOptions{}); !errors.Is(err, broken) {
 		t.Error(err)
 	}
+	// Where there is room for a part only, more writes fail after the first; the error is told once.
+	log, err := db.OpenLog(ctx, "large", redex.LogOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := make([]byte, 10<<20)
+	rand.NewChaCha8([32]byte{}).Read(large)
+	if _, err := log.Append(ctx, redex.Entry{Payload: large}, redex.AppendOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Snapshot(ctx, &limitedWriter{1 << 10, broken}, netdb.SnapshotOptions{Logs: []string{"**"}})
+	if !errors.Is(err, broken) || strings.Count(err.Error(), broken.Error()) != 1 {
+		t.Errorf("%v", err)
+	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -350,6 +367,42 @@ func TestSnapshotErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSnapshotGivenUp cancels a snapshot while it is written: what was written is no snapshot.
+func TestSnapshotGivenUp(t *testing.T) {
+	db := snapshotSource(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var file bytes.Buffer
+	if _, err := db.Snapshot(ctx, writerFunc(func(p []byte) (int, error) {
+		cancel()
+		return file.Write(p)
+	}), netdb.SnapshotOptions{Logs: []string{"**"}}); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	again, err := netdb.Restore(t.Context(), filepath.Join(t.TempDir(), "r"), &file, netdb.RestoreOptions{})
+	if err == nil {
+		again.Close()
+	}
+	if !errors.Is(err, netdb.ErrSnapshot) || !strings.Contains(err.Error(), "ends early") {
+		t.Errorf("restore: %v", err)
+	}
+}
+
+type limitedWriter struct {
+	room int
+	err  error
+}
+
+func (l *limitedWriter) Write(p []byte) (int, error) {
+	if l.room -= len(p); l.room < 0 {
+		return 0, l.err
+	}
+	return len(p), nil
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 type failingWriter struct{ err error }
 

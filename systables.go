@@ -2,6 +2,7 @@ package netdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -34,7 +35,7 @@ func (db *DB) logsTable(cut redex.Cut) planner.Source {
 		star("name", vector.Text), star("id", vector.Int), star("floor", vector.Int), star("next", vector.Int),
 		star("events", vector.Int), star("created", vector.Time), star("malformed", vector.Int),
 	}
-	const malformed = 6 // costs a walk over events not yet looked at
+	const floor, next, events, malformed = 2, 3, 4, 6 // malformed costs a walk over events not yet looked at
 	return &rowSource{name: "logs", columns: columns, rows: func(ctx context.Context, want []bool, yield func([]cell, error) bool) {
 		row := make([]cell, len(columns))
 		for info, err := range db.store.Logs("") {
@@ -45,16 +46,22 @@ func (db *DB) logsTable(cut redex.Cut) planner.Source {
 			if info.Created > cut.Time {
 				continue
 			}
-			if want[malformed] {
-				bad, err := db.malformed(ctx, info)
+			var b redex.Bounds
+			var bad int64
+			if want[floor] || want[next] || want[events] || want[malformed] { // a list of names opens no logs
+				var err error
+				b, bad, err = db.logAt(ctx, info, cut, want[malformed])
+				if errors.Is(err, redex.ErrNoLog) || errors.Is(err, redex.ErrLogDeleted) { // deleted since the listing
+					continue
+				}
 				if err != nil {
 					yield(nil, err)
 					return
 				}
-				row[malformed] = intCell(bad)
 			}
-			row[0], row[1], row[2] = textCell(info.Name), intCell(int64(info.ID)), intCell(int64(info.Bounds.Floor))
-			row[3], row[4], row[5] = intCell(int64(info.Bounds.Next)), intCell(info.Bounds.Len()), intCell(info.Created)
+			row[0], row[1], row[5] = textCell(info.Name), intCell(int64(info.ID)), intCell(info.Created)
+			row[floor], row[next], row[events] = intCell(int64(b.Floor)), intCell(int64(b.Next)), intCell(b.Len())
+			row[malformed] = intCell(bad)
 			if !yield(row, nil) {
 				return
 			}
@@ -149,12 +156,17 @@ func (s *rowSource) Scan(ctx context.Context, r planner.Request) (planner.Iterat
 	}), nil
 }
 
-// malformed returns how many events of a log have no fields although their encoding could have them.
-func (db *DB) malformed(ctx context.Context, info redex.LogInfo) (int64, error) {
+// logAt returns a log's bounds at a cut and, when asked, how many of its events have no fields although their encoding could
+// have them.
+func (db *DB) logAt(ctx context.Context, info redex.LogInfo, cut redex.Cut, malformed bool) (redex.Bounds, int64, error) {
 	log, err := db.store.LogByID(info.ID)
 	if err != nil {
-		return 0, err
+		return redex.Bounds{}, 0, err
+	}
+	b, err := log.BoundsAt(ctx, cut)
+	if err != nil || !malformed {
+		return b, 0, err
 	}
 	f, err := db.fields.Faults(ctx, log, true)
-	return f.Malformed + f.NoObject, err
+	return b, f.Malformed + f.NoObject, err
 }

@@ -133,6 +133,35 @@ func TestEveryByte(t *testing.T) {
 	}
 }
 
+// TestAbort checks that a file that was given up is not accepted, whatever was written to it.
+func TestAbort(t *testing.T) {
+	for _, in := range [][]section{nil, samples()} {
+		var file bytes.Buffer
+		w, err := NewWriter(&file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range in {
+			if err := w.Section(s.kind, s.name); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(s.data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.Abort()
+		if out, err := decode(file.Bytes()); err == nil {
+			t.Errorf("%d sections of an aborted file are accepted", len(out))
+		}
+		if err := w.Close(); err == nil {
+			t.Error("an aborted file is closed as if it were whole")
+		}
+		if out, err := decode(file.Bytes()); err == nil {
+			t.Errorf("%d sections are accepted after Close", len(out))
+		}
+	}
+}
+
 func TestNotASnapshot(t *testing.T) {
 	for _, s := range []string{"", "short", "SQLite format 3\x00 and more bytes than a preamble"} {
 		if _, err := NewReader(bytes.NewReader([]byte(s))); !errors.Is(err, ErrFormat) {

@@ -1,6 +1,7 @@
 package snapfile
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -22,7 +23,7 @@ type Writer struct {
 	sections uint64
 }
 
-// NewWriter writes the preamble to w. Close must be called; it does not close w.
+// NewWriter writes the preamble to w. Close or Abort must be called; they do not close w.
 func NewWriter(w io.Writer) (*Writer, error) {
 	if _, err := w.Write(preamble()); err != nil {
 		return nil, err
@@ -90,6 +91,14 @@ func (w *Writer) finish() {
 	if w.err == nil {
 		_, w.err = w.z.Write(append([]byte{0}, sum...))
 	}
+}
+
+// Abort ends, instead of Close, a file that must not pass for a whole one: it gets no end section.
+func (w *Writer) Abort() {
+	if w.err == nil {
+		w.err = errors.New("snapfile: aborted")
+	}
+	w.z.Close()
 }
 
 // Close ends the file with a section that vouches for all others.
