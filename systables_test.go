@@ -1,6 +1,7 @@
 package netdb_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/seed69692123/netdb"
@@ -40,10 +41,10 @@ func TestLogsTableAtCut(t *testing.T) {
 	if err := db.DeleteLog(ctx, "b"); err != nil {
 		t.Fatal(err)
 	}
-	var names string
+	var names strings.Builder
 	for rows.Next() {
 		v := rows.Values()
-		names += v[0].Text()
+		names.WriteString(v[0].Text())
 		if v[1].Int() != 1 || v[2].Int() != 1 {
 			t.Errorf("log %s has %d events to %d, when the query began it had 1", v[0].Text(), v[2].Int(), v[1].Int())
 		}
@@ -51,7 +52,7 @@ func TestLogsTableAtCut(t *testing.T) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if names != "ac" {
-		t.Errorf("logs %q", names)
+	if names.String() != "ac" {
+		t.Errorf("logs %q", names.String())
 	}
 }
