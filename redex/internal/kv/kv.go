@@ -47,7 +47,7 @@ type DB struct {
 	state *state
 	o     Options
 
-	compactions compactionGate
+	compactions *scheduler
 
 	applied atomic.Uint64 // batches
 	flushed atomic.Uint64 // batches known to survive a crash
@@ -76,6 +76,7 @@ func Open(fs vfs.FS, dir string, o Options) (db *DB, err error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	db = &DB{state: newState(o), o: o, iters: map[*Iter]struct{}{}}
+	db.compactions = newScheduler(db.state)
 	db.fs = newGuardFS(fs, dir, o.ReadOnly, db.state)
 	opts := db.pebbleOptions()
 	// Pebble frees what it holds and panics on when it finds something impossible in its files.
@@ -92,31 +93,11 @@ func Open(fs vfs.FS, dir string, o Options) (db *DB, err error) {
 	if err := db.state.failure(); err != nil {
 		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", dir, err), db.Close())
 	}
-	db.compactions.open.Store(true)
 	if !o.ReadOnly {
 		db.fs.makeBallast()
+		db.compactions.start()
 	}
 	return db, nil
-}
-
-// compactionGate keeps compactions from starting before Open is done: when Open fails, Pebble frees what a compaction that has
-// begun still uses, and the process would end with its panic. The first flush afterwards looks for compactions anyway.
-type compactionGate struct {
-	pebble.CompactionScheduler
-	open atomic.Bool
-}
-
-func (g *compactionGate) TrySchedule() (bool, pebble.CompactionGrantHandle) {
-	if !g.open.Load() {
-		return false, nil
-	}
-	return g.CompactionScheduler.TrySchedule()
-}
-
-func (g *compactionGate) UpdateGetAllowedWithoutPermission() {
-	if g.open.Load() {
-		g.CompactionScheduler.UpdateGetAllowedWithoutPermission()
-	}
 }
 
 func (db *DB) openError(dir string, err error) error {
@@ -162,13 +143,13 @@ func (db *DB) pebbleOptions() *pebble.Options {
 			BackgroundError: db.state.backgroundError,
 			DataCorruption:  db.state.dataCorruption,
 			FlushEnd:        func(i pebble.FlushInfo) { db.state.flushEnd(i.Err) },
-			CompactionEnd:   func(pebble.CompactionInfo) { db.state.changed() },
+			CompactionEnd: func(i pebble.CompactionInfo) {
+				db.compactions.compactionEnd(i.Err)
+				db.state.changed()
+			},
 		},
 	}
-	// The default scheduler keeps a goroutine that looks ten times a second whether more compactions are allowed, and leaves it
-	// behind when Open fails. With a constant limit, one, there is never more to find than what the end of a compaction grants.
-	db.compactions.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
-	o.Experimental.CompactionScheduler = &db.compactions
+	o.Experimental.CompactionScheduler = db.compactions
 	o.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,9 +33,10 @@ type state struct {
 	flushErr error  // what the last flush reported
 	damage   []*CorruptError
 	damages  int64
-	tableErr int           // table writes that failed in a row
-	kick     chan struct{} // closed and replaced to end the waits of throttle
-	kicked   bool          // since the last wait
+	tableErr int             // table writes that failed in a row
+	kick     chan struct{}   // closed and replaced to end the waits of throttle
+	kicked   bool            // since the last wait
+	unread   map[string]bool // errors of tables that the scan for statistics could not read, since it last began
 }
 
 func newState(o Options) *state {
@@ -199,6 +202,45 @@ func (s *state) backgroundError(err error) {
 	s.mu.Unlock()
 	if !quiet {
 		s.log.Error("key-value map: background work failed", "err", err)
+	}
+	if inStatsScan() {
+		s.statsFailed(err)
+	}
+}
+
+// inStatsScan reports whether the caller was called by Pebble's scan of the tables for their statistics. Pebble holds no lock
+// there.
+func inStatsScan() bool {
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if strings.Contains(f.Function, ".scanReadStateTableStats") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}
+
+// statsFailed notes that the scan could not read a table. Pebble begins the scan again at once, for as long as one table cannot be
+// read: when a table fails for the second time, a scan has begun again, and waits here.
+func (s *state) statsFailed(err error) {
+	s.mu.Lock()
+	again := s.unread[err.Error()]
+	if again || s.unread == nil {
+		s.unread = map[string]bool{}
+	}
+	s.unread[err.Error()] = true
+	s.mu.Unlock()
+	if again {
+		t := time.NewTimer(time.Minute)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-s.closing:
+		}
 	}
 }
 
