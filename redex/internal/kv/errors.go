@@ -11,7 +11,7 @@ import (
 var (
 	ErrClosed   = errors.New("kv: closed")
 	ErrFailed   = errors.New("kv: failed")                 // after the first failed sync or manifest write; wraps the cause
-	ErrDiskFull = errors.New("kv: disk full")              // until room returns
+	ErrDiskFull = errors.New("kv: disk full")              // Apply, Flush, Checkpoint, Open: until room returns
 	ErrTooLarge = errors.New("kv: key or value too large") // Batch; nothing was added
 	ErrReadOnly = errors.New("kv: opened read-only")
 	ErrCorrupt  = errors.New("kv: corrupt") // damaged bytes in a file of the map; see CorruptError

@@ -5,23 +5,32 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
 )
 
+const scriptBatches = 60
+
 // script is a workload that flushes, compacts, rotates manifests and deletes ranges. step is called after each batch with its
 // number, from 1 on, and flushed after each Flush that returned nil with the number of the last batch before it. The first
 // error ends it.
 func script(t testing.TB, db *DB, step, flushed func(n int)) error {
-	rng := rand.New(rand.NewPCG(1, 2))
+	return scriptPart(t, db, 1, scriptBatches, step, flushed)
+}
+
+// scriptPart is the batches from one to another of the script.
+func scriptPart(t testing.TB, db *DB, from, to int, step, flushed func(n int)) (err error) {
 	b := db.NewBatch()
-	for n := 1; n <= 60; n++ {
-		if err := scriptBatch(b, rng, n); err != nil {
+	defer func() { err = errors.Join(err, b.Close()) }()
+	for n := from; n <= to; n++ {
+		if err := scriptBatch(b, n); err != nil {
 			return err
 		}
 		if err := db.Apply(t.Context(), b); err != nil {
@@ -35,10 +44,11 @@ func script(t testing.TB, db *DB, step, flushed func(n int)) error {
 			flushed(n)
 		}
 	}
-	return b.Close()
+	return nil
 }
 
-func scriptBatch(b *Batch, rng *rand.Rand, n int) error {
+func scriptBatch(b *Batch, n int) error {
+	rng := rand.New(rand.NewPCG(1, uint64(n)))
 	errs := []error{b.Set([]byte("n"), fmt.Append(nil, n))}
 	for range 8 {
 		errs = append(errs, b.Set(fmt.Appendf(nil, "k/%03d", rng.IntN(200)), fmt.Appendf(nil, "%d %0200d", n, rng.Uint32())))
@@ -135,7 +145,7 @@ func TestCrash(t *testing.T) {
 		}
 		return nil
 	})
-	db := open(t, fs, Options{BallastBytes: -1, MemtableBytes: 256 << 10})
+	db := open(t, fs, Options{BallastBytes: -1, MemtableBytes: 256 << 10, manifestBytes: 600})
 	err := script(t, db, func(n int) { applied.Store(int64(n)) }, func(n int) { flushed.Store(int64(n)); take("flushed") })
 	if err != nil {
 		t.Fatal(err)
@@ -154,115 +164,122 @@ func TestCrash(t *testing.T) {
 var errDevice = errors.New("device gone")
 
 // TestFailedSync fails one sync after the other, and every manifest write and step of the marker: the DB says so, writes nothing
-// more, reads go on, Close returns, and what is on disk is the state after some batch no older than the last Flush.
+// more, reads go on, Close returns, and what is on disk is the state after some batch no older than the last Flush. With overlap,
+// compactions run while the script goes on; without, nobody but the one that failed has a change under way, and none may follow.
 func TestFailedSync(t *testing.T) {
 	states := scriptStates(t)
-	fails := func(op, path string) bool {
-		name := filepath.Base(path)
-		return op == "sync" || (op == "write" || op == "create") && roleOf(name) == manifest
-	}
-	total := 0
-	for at := 1; ; at++ {
-		mem := vfs.NewCrashableMem()
-		count, hit, after := 0, "", ""
-		var mu sync.Mutex
-		fs := newFaultFS(mem, func(op, path string) error {
-			mu.Lock()
-			defer mu.Unlock()
-			if hit != "" {
-				// A table of another goroutine may be on its way.
-				if after == "" && roleOf(path) != table {
-					after = op + " " + path
+	for _, overlap := range []bool{false, true} {
+		t.Run(fmt.Sprintf("overlap=%v", overlap), func(t *testing.T) {
+			at := 1
+			for ended := false; !ended; at++ {
+				synctest.Test(t, func(t *testing.T) { ended = failAt(t, at, overlap, states) })
+				if t.Failed() {
+					break
 				}
-				return nil
 			}
-			if fails(op, path) {
-				if count++; count == at {
-					hit = op + " " + path
-					return errDevice
-				}
+			if at < 50 {
+				t.Errorf("only %d places to fail", at)
+			}
+			t.Logf("%d places", at)
+		})
+	}
+	noGoroutines(t)
+}
+
+// failAt fails at one place, and reports whether the script ended before it.
+func failAt(t *testing.T, at int, overlap bool, states []map[string]string) (ended bool) {
+	mem := vfs.NewCrashableMem()
+	count, hit, after, cleaned := 0, "", "", false
+	var mu sync.Mutex
+	fs := newFaultFS(mem, func(op, path string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if hit != "" {
+			if op == "remove" && !cleaned && strings.Contains(string(debug.Stack()), ".(*cleanupManager)") {
+				cleaned = true // one removal of what is obsolete may be under way
+			} else if after == "" && !overlap {
+				after = op + " " + path
 			}
 			return nil
-		})
-		seen := func() (string, string) {
-			mu.Lock()
-			defer mu.Unlock()
-			return hit, after
 		}
-		reported := make(chan error, 2)
-		db, err := Open(fs, "catalog", Options{BallastBytes: -1, MemtableBytes: 256 << 10, OnFailure: func(err error) { reported <- err }})
-		if err != nil {
-			if hit, _ := seen(); hit == "" || !errors.Is(err, errDevice) {
-				t.Fatalf("failure %d (%s): open: %v", at, hit, err)
+		if op == "sync" || (op == "write" || op == "create") && isManifest(path) {
+			if count++; count == at {
+				hit = op + " " + path
+				return errDevice
 			}
-			continue // nothing was there
 		}
-		applied, flushed := 0, 0
-		err = script(t, db, func(n int) { applied = n }, func(n int) { flushed = n })
-		where, _ := seen()
-		if where == "" {
-			if err != nil {
-				t.Fatal(err)
-			}
-			err := db.Close()
-			if hit, _ := seen(); hit != "" {
-				continue // the last file of all is synced by Close
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			total = at - 1
-			break
+		return nil
+	})
+	seen := func() (string, string) {
+		mu.Lock()
+		defer mu.Unlock()
+		return hit, after
+	}
+	settle := func() {
+		if !overlap {
+			synctest.Wait()
 		}
-		what := fmt.Sprintf("failure %d: %s", at, where)
-		if err == nil {
-			// The last syncs may fail in a compaction after the script.
-			b := db.NewBatch()
-			if e := b.Set([]byte("n"), []byte("x")); e != nil {
-				t.Fatal(e)
-			}
-			err = db.Apply(t.Context(), b)
+	}
+	reported := make(chan error, 2)
+	db, err := Open(fs, "catalog", Options{BallastBytes: -1, MemtableBytes: 256 << 10, manifestBytes: 500, OnFailure: func(err error) { reported <- err }})
+	if err != nil {
+		if hit, _ := seen(); hit == "" || !errors.Is(err, errDevice) {
+			t.Fatalf("failure %d (%s): open: %v", at, hit, err)
 		}
-		if !errors.Is(err, ErrFailed) || !errors.Is(err, errDevice) {
-			t.Errorf("%s: script ended with %v", what, err)
-		}
-		if err := <-reported; !errors.Is(err, errDevice) {
-			t.Errorf("%s: reported %v", what, err)
-		}
-		b := db.NewBatch()
-		if err := b.Set([]byte("n"), []byte("x")); err != nil {
+		return false // nothing was there
+	}
+	settle()
+	applied, flushed := 0, 0
+	err = script(t, db, func(n int) { applied = n; settle() }, func(n int) { flushed = n; settle() })
+	synctest.Wait() // a compaction may be under way
+	where, _ := seen()
+	if where == "" {
+		if err := errors.Join(err, db.Close()); err != nil {
 			t.Fatal(err)
 		}
-		_, _, e := db.GetFlushed([]byte("n"), nil)
-		for i, err := range []error{db.Apply(t.Context(), b), db.Flush(t.Context()), db.Checkpoint(t.Context(), "copy"), db.Err(), e} {
-			if !errors.Is(err, ErrFailed) || !errors.Is(err, errDevice) {
-				t.Errorf("%s: then %d: %v", what, i, err)
-			}
-		}
-		m, err := dump(db, nil, nil)
-		if err != nil || len(m) == 0 && applied > 0 {
-			t.Errorf("%s: reads: %d keys, %v", what, len(m), err)
-		}
-		// Pebble complains of what it leaves; that Close returns is what counts.
-		_ = db.Close()
-		if _, after := seen(); after != "" {
-			t.Errorf("%s: changed after it: %s", what, after)
-		}
-		isPrefix(t, what, mem.CrashClone(vfs.CrashCloneCfg{}), states, flushed, applied+1)
-		isPrefix(t, what+", all on disk", mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}), states, flushed, applied+1)
+		hit, _ := seen()
+		return hit == "" // the last file of all is synced by Close
 	}
-	if total < 50 {
-		t.Errorf("only %d places to fail", total)
+	what := fmt.Sprintf("failure %d: %s", at, where)
+	b := db.NewBatch()
+	if err := b.Set([]byte("n"), []byte("x")); err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("%d places", total)
-	noGoroutines(t)
+	if err == nil {
+		// The last syncs may fail in a compaction after the script.
+		err = db.Apply(t.Context(), b)
+	}
+	if !errors.Is(err, ErrFailed) || !errors.Is(err, errDevice) {
+		t.Errorf("%s: script ended with %v", what, err)
+	}
+	if err := <-reported; !errors.Is(err, errDevice) {
+		t.Errorf("%s: reported %v", what, err)
+	}
+	_, _, e := db.GetFlushed([]byte("n"), nil)
+	for i, err := range []error{db.Apply(t.Context(), b), db.Flush(t.Context()), db.Checkpoint(t.Context(), "copy"), db.Err(), e} {
+		if !errors.Is(err, ErrFailed) || !errors.Is(err, errDevice) {
+			t.Errorf("%s: then %d: %v", what, i, err)
+		}
+	}
+	m, err := dump(db, nil, nil)
+	if err != nil || len(m) == 0 && applied > 0 {
+		t.Errorf("%s: reads: %d keys, %v", what, len(m), err)
+	}
+	// Pebble complains of what it leaves; that Close returns is what counts.
+	_ = db.Close()
+	if _, after := seen(); after != "" {
+		t.Errorf("%s: changed after it: %s", what, after)
+	}
+	isPrefix(t, what, mem.CrashClone(vfs.CrashCloneCfg{}), states, flushed, applied+1)
+	isPrefix(t, what+", all on disk", mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))}), states, flushed, applied+1)
+	return false
 }
 
 // TestTableWriteFails fails table writes for a time: Flush says so, nothing is poisoned, and the next Flush succeeds.
 func TestTableWriteFails(t *testing.T) {
 	var failing atomic.Bool
 	fs := newFaultFS(vfs.NewMem(), func(op, path string) error {
-		if failing.Load() && roleOf(path) == table && op == "write" {
+		if failing.Load() && roleOf(path, "") == compacted && op == "write" {
 			return errDevice
 		}
 		return nil
@@ -277,7 +294,7 @@ func TestTableWriteFails(t *testing.T) {
 	}
 	failing.Store(false)
 	set(t, db, "b", "2")
-	if err := errors.Join(flushUntil(t, db), db.Err()); err != nil {
+	if err := errors.Join(db.Flush(t.Context()), db.Err()); err != nil {
 		t.Fatal(err)
 	}
 	if v, ok, err := db.GetFlushed([]byte("b"), nil); string(v) != "2" || !ok || err != nil {
@@ -285,135 +302,24 @@ func TestTableWriteFails(t *testing.T) {
 	}
 }
 
-// flushUntil flushes until an attempt that began before the fault ended is over.
-func flushUntil(t *testing.T, db *DB) error {
-	var err error
-	for range 5 {
-		if err = db.Flush(t.Context()); err == nil {
-			return nil
-		}
-	}
-	return err
-}
-
-// fillDisk opens a DB and fills its disk until only the ballast made room for the manifest and writes are refused; it returns the
-// batch that was. It returns nil when a compaction in the background needed the manifest just when the ballast was used up and
-// the test took the rest of the room away: then there is none.
-func fillDisk(t *testing.T, fs *faultFS, ballast int64) (*DB, *Batch) {
-	t.Helper()
-	db := open(t, fs, Options{BallastBytes: ballast, MemtableBytes: 256 << 10})
-	if i, err := fs.Stat("catalog/ballast"); err != nil || i.Size() != ballast {
-		t.Fatal(err)
-	}
-	set(t, db, "a", "1")
-	if err := db.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	for i := 0; err == nil && i < 10; i++ {
-		fs.setRoom(0)
-		set(t, db, "b", "2")
-		err = db.Flush(t.Context())
-	}
-	if errors.Is(err, ErrFailed) && db.Metrics().BallastReleased {
-		return nil, nil
-	}
-	if !errors.Is(err, ErrDiskFull) || !errors.Is(db.Err(), ErrDiskFull) {
-		t.Fatalf("flush %v, state %v", err, db.Err())
-	}
-	// Room for the table but not for the manifest's record.
-	for i := 0; !db.Metrics().BallastReleased && i < 400; i++ {
-		fs.setRoom(int64(10 * i))
-		if err := db.Flush(t.Context()); errors.Is(err, ErrFailed) {
-			if db.Metrics().BallastReleased {
-				return nil, nil
+// TestApplyWhileFlushesFail applies until memory is used up and flushes fail: Apply says why, and does not wait for ever.
+func TestApplyWhileFlushesFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failing atomic.Bool
+		fs := newFaultFS(vfs.NewMem(), func(op, path string) error {
+			if failing.Load() && op == "create" && filepath.Ext(path) == ".sst" {
+				return errDevice
 			}
-			t.Fatal(err)
+			return nil
+		})
+		db := open(t, fs, Options{BallastBytes: -1, MemtableBytes: 256 << 10})
+		failing.Store(true)
+		b := overfill(t, db, errDevice)
+		failing.Store(false)
+		if err := errors.Join(db.Flush(t.Context()), db.Apply(t.Context(), b), db.Err()); err != nil {
+			t.Error(err)
 		}
-		set(t, db, "b", fmt.Sprint(i))
-	}
-	if !db.Metrics().BallastReleased {
-		t.Fatal("the ballast was not needed")
-	}
-	fs.setRoom(0)
-	b := db.NewBatch()
-	rng := rand.New(rand.NewPCG(1, 2))
-	for i := 0; ; i++ {
-		v := make([]byte, 30_000)
-		for j := range v {
-			v[j] = byte(rng.Uint32())
-		}
-		if err := b.Set(fmt.Appendf(nil, "big/%d", i), v); err != nil {
-			t.Fatal(err)
-		}
-		if err = db.Apply(t.Context(), b); err != nil {
-			break
-		}
-		if i > 1000 {
-			t.Fatal("no back pressure")
-		}
-	}
-	if errors.Is(err, ErrFailed) {
-		return nil, nil
-	}
-	if !errors.Is(err, ErrDiskFull) {
-		t.Fatal(err)
-	}
-	return db, b
-}
-
-// TestDiskFull fills the disk: flushes say so, the map is not poisoned because the manifest gets the ballast's room, writes are
-// taken until memory for them is used up, and all goes on when room returns, with a new ballast.
-func TestDiskFull(t *testing.T) {
-	const ballast = 100_000
-	var mem *vfs.MemFS
-	var fs *faultFS
-	var db *DB
-	var b *Batch
-	for i := 0; db == nil; i++ {
-		if i == 500 { // under the race detector about 1 attempt in 20 gets through, without it most do: why is not yet known
-			t.Fatal("the ballast never made room for the manifest")
-		}
-		mem = vfs.NewCrashableMem()
-		fs = newFaultFS(mem, func(string, string) error { return nil })
-		fs.setRoom(64 << 20)
-		db, b = fillDisk(t, fs, ballast)
-	}
-	if got := get(t, db, "a"); got != "1" {
-		t.Error(got)
-	}
-	fs.setRoom(64 << 20)
-	if err := flushUntil(t, db); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(db.Err(), db.Apply(t.Context(), b), db.Flush(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-	if i, err := fs.Stat("catalog/ballast"); err != nil || i.Size() != ballast || db.Metrics().BallastReleased {
-		t.Errorf("ballast: %v", err)
-	}
-	again := open(t, mem.CrashClone(vfs.CrashCloneCfg{}), Options{BallastBytes: -1})
-	if got := get(t, again, "a"); got != "1" {
-		t.Error(got)
-	}
-}
-
-// TestCloseWhileFull closes while Pebble waits for room.
-func TestCloseWhileFull(t *testing.T) {
-	fs := newFaultFS(vfs.NewMem(), func(string, string) error { return nil })
-	db, err := Open(fs, "catalog", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	set(t, db, "a", "1")
-	fs.setRoom(0)
-	if err := db.Flush(t.Context()); !errors.Is(err, ErrDiskFull) {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Error(err)
-	}
-	noGoroutines(t)
+	})
 }
 
 // TestCheckpointFails fails every change that a checkpoint makes in turn: an error, nothing left, and the map goes on.

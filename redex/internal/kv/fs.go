@@ -2,18 +2,16 @@ package kv
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
-
-const ballastName = "ballast"
 
 // guardFS is the file system Pebble works on. In the map's directory
 //
@@ -29,7 +27,8 @@ const ballastName = "ballast"
 //     has no name yet; and again before the marker of the old one is removed, so that none can leave the directory without a
 //     marker: Pebble would take it for a new map. (Pebble syncs it once, at the end.);
 //   - what is written to a log is dropped: Pebble makes the file but, without a log of its own, has nothing to say in it;
-//   - when the disk is full, a manifest write gives up the ballast file and is repeated;
+//   - when the disk is full, what is not a table takes the room of the ballast, and a step of writing the manifest waits for room
+//     when that was not enough. No table is made or written while the ballast is not there: what room there is, is for the manifest;
 //   - with readOnly nothing is changed, and the lock is not taken.
 //
 // Paths outside of the directory (checkpoints) are passed on.
@@ -39,18 +38,18 @@ type guardFS struct {
 	readOnly bool
 	s        *state
 
-	lockFailed atomic.Bool
+	ballast *ballast
 
-	ballastMu sync.Mutex
-	ballast   int64 // its size; 0 when there is none
-	released  bool
+	locked atomic.Bool // by another
 }
 
-func newGuardFS(fs vfs.FS, dir string, readOnly bool, s *state) *guardFS {
-	g := &guardFS{FS: fs, dir: filepath.Clean(dir), readOnly: readOnly, s: s}
-	if !readOnly {
-		g.ballast = max(s.ballastBytes, 0)
+func newGuardFS(fs vfs.FS, dir string, o Options, s *state) *guardFS {
+	g := &guardFS{FS: fs, dir: filepath.Clean(dir), readOnly: o.ReadOnly, s: s}
+	size := o.BallastBytes
+	if o.ReadOnly {
+		size = 0
 	}
+	g.ballast = newBallast(fs, g.dir, size, s)
 	return g
 }
 
@@ -68,19 +67,26 @@ func (g *guardFS) inside(path string) bool {
 type role uint8
 
 const (
-	other    role = iota
-	table         // may be lost, and is written again
-	manifest      // or the marker that names it
-	wal           // not used
+	other     role = iota
+	flushed        // a table of a flush: may be lost, and is written again
+	compacted      // a table of a compaction: likewise
+	manifest       // or the marker that names it
+	wal            // not used
 )
 
-func roleOf(path string) role {
+// flushCategory is Pebble's name for what a flush writes.
+const flushCategory = "pebble-memtable-flush"
+
+func roleOf(path string, c vfs.DiskWriteCategory) role {
 	name := filepath.Base(path)
 	switch {
 	case strings.HasPrefix(name, "MANIFEST-"), isMarker(name):
 		return manifest
 	case strings.HasSuffix(name, ".sst"), strings.HasSuffix(name, ".blob"):
-		return table
+		if c == flushCategory {
+			return flushed
+		}
+		return compacted
 	case strings.HasSuffix(name, ".log"):
 		return wal
 	}
@@ -90,7 +96,7 @@ func roleOf(path string) role {
 func isMarker(path string) bool { return strings.HasPrefix(filepath.Base(path), "marker.") }
 
 func noRoom(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return vfs.IsNoSpaceError(err) || errors.Is(err, syscall.EDQUOT)
 }
 
 // ours reports whether err came from the file system beneath.
@@ -123,50 +129,64 @@ func (g *guardFS) after(op, path string, r role, err error) error {
 	if err == nil || !g.inside(path) {
 		return err
 	}
-	if noRoom(err) {
-		g.s.setFull(true)
-	}
-	switch r {
-	case manifest:
+	switch {
+	case r == manifest:
 		return g.s.poison(op+" "+path, err)
-	case table:
-		g.s.tableWrite(err)
+	case r == flushed && noRoom(err): // a compaction may need more room than there is: that hinders no writes
+		g.s.setFull(true)
 	}
 	return err
 }
 
-func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	r := roleOf(name)
-	if r == table && g.inside(name) {
-		if err := g.s.throttle(); err != nil {
-			return nil, err
+func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (f vfs.File, err error) {
+	if !g.inside(name) {
+		return g.FS.Create(name, c)
+	}
+	if g.readOnly {
+		return nil, ErrReadOnly
+	}
+	create := func() (err error) {
+		f, err = g.FS.Create(name, c)
+		return err
+	}
+	r := roleOf(name, c)
+	switch r {
+	case manifest:
+		return g.createManifest(name, create, &f), nil
+	case flushed, compacted:
+		if r == flushed {
+			err = g.s.beforeFlush()
+		}
+		if err == nil {
+			err = g.before(name)
+		}
+		if err == nil {
+			g.ballast.make()
+			err = g.reserved(name)
+		}
+		if err == nil {
+			err = create()
+		}
+		err = g.after("create", name, r, err)
+	default:
+		if err = g.before(name); err == nil {
+			err = g.withBallast(create)
 		}
 	}
-	if r == manifest && g.inside(name) && !g.readOnly {
-		return g.createManifest(name, c), nil
-	}
-	if err := g.before(name); err != nil {
-		return nil, err
-	}
-	f, err := g.FS.Create(name, c)
-	if err = g.after("create", name, r, err); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return g.wrap(f, name, r), nil
 }
 
-// createManifest creates a manifest or marker, or something that takes all that is written to it once the DB is poisoned.
-func (g *guardFS) createManifest(name string, c vfs.DiskWriteCategory) vfs.File {
+// createManifest creates a manifest or marker in f, or something that takes all that is written to it once the DB is poisoned.
+func (g *guardFS) createManifest(name string, create func() error, f *vfs.File) vfs.File {
 	if strings.HasPrefix(filepath.Base(name), "marker.manifest.") {
 		g.syncDir()
 	}
 	if g.s.failure() == nil {
-		f, err := g.FS.Create(name, c)
-		if err != nil && noRoom(err) && g.releaseBallast() {
-			f, err = g.FS.Create(name, c)
-		}
-		if err = g.after("create", name, manifest, err); err == nil {
-			return g.wrap(f, name, manifest)
+		if err := g.after("create", name, manifest, g.manifestStep(create)); err == nil {
+			return g.wrap(*f, name, manifest)
 		}
 	}
 	return &guardFile{File: vfs.NewMemFile(nil), g: g, name: name, role: manifest}
@@ -177,10 +197,11 @@ func (g *guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.O
 		return nil, err
 	}
 	f, err := g.FS.OpenReadWrite(name, c, o...)
-	if err = g.after("open", name, roleOf(name), err); err != nil {
+	r := roleOf(name, c)
+	if err = g.after("open", name, r, err); err != nil {
 		return nil, err
 	}
-	return g.wrap(f, name, roleOf(name)), nil
+	return g.wrap(f, name, r), nil
 }
 
 func (g *guardFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
@@ -188,10 +209,11 @@ func (g *guardFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory
 		return nil, err
 	}
 	f, err := g.FS.ReuseForWrite(oldname, newname, c)
-	if err = g.after("reuse", newname, roleOf(newname), err); err != nil {
+	r := roleOf(newname, c)
+	if err = g.after("reuse", newname, r, err); err != nil {
 		return nil, err
 	}
-	return g.wrap(f, newname, roleOf(newname)), nil
+	return g.wrap(f, newname, r), nil
 }
 
 func (g *guardFS) OpenDir(name string) (vfs.File, error) {
@@ -206,7 +228,7 @@ func (g *guardFS) Link(oldname, newname string) error {
 	if err := g.before(newname); err != nil {
 		return err
 	}
-	return g.after("link", newname, roleOf(newname), g.FS.Link(oldname, newname))
+	return g.after("link", newname, roleOf(newname, ""), g.FS.Link(oldname, newname))
 }
 
 func (g *guardFS) Remove(name string) error {
@@ -233,23 +255,36 @@ func (g *guardFS) Rename(oldname, newname string) error {
 	if err := errors.Join(g.before(oldname), g.before(newname)); err != nil {
 		return err
 	}
-	return g.after("rename", newname, roleOf(newname), g.FS.Rename(oldname, newname))
+	rename := func() error { return g.FS.Rename(oldname, newname) }
+	if g.inside(newname) {
+		return g.after("rename", newname, roleOf(newname, ""), g.withBallast(rename))
+	}
+	return rename()
 }
 
 func (g *guardFS) MkdirAll(dir string, perm os.FileMode) error {
 	if err := g.before(dir); err != nil {
 		return err
 	}
-	return g.FS.MkdirAll(dir, perm)
+	mkdir := func() error { return g.FS.MkdirAll(dir, perm) }
+	if g.inside(dir) {
+		return g.withBallast(mkdir)
+	}
+	return mkdir()
 }
 
 func (g *guardFS) Lock(name string) (io.Closer, error) {
 	if g.readOnly && g.inside(name) {
 		return noLock{}, nil
 	}
-	c, err := g.FS.Lock(name)
-	if err != nil {
-		g.lockFailed.Store(true)
+	var c io.Closer
+	err := g.withBallast(func() (err error) {
+		c, err = g.FS.Lock(name)
+		return err
+	})
+	// That the file cannot be made has a path; that another holds it has none.
+	if _, cannot := errors.AsType[*os.PathError](err); err != nil && !cannot && !noRoom(err) {
+		g.locked.Store(true)
 	}
 	return c, err
 }
@@ -263,6 +298,8 @@ func (g *guardFS) syncDir() {
 	if g.s.failure() != nil {
 		return
 	}
+	g.s.manifestBusy(1)
+	defer g.s.manifestBusy(-1)
 	d, err := g.FS.OpenDir(g.dir)
 	if err == nil {
 		err = errors.Join(d.Sync(), d.Close())
@@ -272,84 +309,50 @@ func (g *guardFS) syncDir() {
 	}
 }
 
-func (g *guardFS) ballastPath() string { return g.FS.PathJoin(g.dir, ballastName) }
-
-// makeBallast makes the ballast file unless it is there, and reports whether it is there afterwards, or not wanted.
-func (g *guardFS) makeBallast() bool {
-	g.ballastMu.Lock()
-	defer g.ballastMu.Unlock()
-	if g.ballast == 0 || g.s.failure() != nil {
-		return true
-	}
-	if i, err := g.FS.Stat(g.ballastPath()); err == nil && i.Size() == g.ballast {
-		g.released = false
-		return true
-	}
-	err := g.writeBallast()
-	if err == nil {
-		g.released = false
-		return true
-	}
-	if noRoom(err) {
-		g.s.setFull(true)
-	}
-	g.s.log.Warn("key-value map: no ballast", "err", err)
-	_ = g.FS.Remove(g.ballastPath()) // a part of it is of no use and takes room
-	g.released = true
-	return false
-}
-
-func (g *guardFS) writeBallast() error {
-	f, err := g.FS.Create(g.ballastPath(), vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	// Bytes that neither compress nor repeat, so that the file takes the room it claims.
-	block := make([]byte, 64<<10)
-	x := uint64(0x9e3779b97f4a7c15)
-	for at := int64(0); at < g.ballast && err == nil; at += int64(len(block)) {
-		block = block[:min(int64(len(block)), g.ballast-at)]
-		for i := range block {
-			x ^= x << 13
-			x ^= x >> 7
-			x ^= x << 17
-			block[i] = byte(x)
-		}
-		_, err = f.Write(block)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// releaseBallast removes the ballast and reports whether that made room.
-func (g *guardFS) releaseBallast() bool {
-	g.ballastMu.Lock()
-	defer g.ballastMu.Unlock()
-	if g.ballast == 0 || g.released {
-		return false
-	}
-	g.released = true
-	if err := g.FS.Remove(g.ballastPath()); err != nil {
-		return false
-	}
-	g.s.log.Warn("key-value map: disk full, ballast given up")
-	return true
-}
-
-func (g *guardFS) ballastReleased() bool {
-	g.ballastMu.Lock()
-	defer g.ballastMu.Unlock()
-	return g.released
-}
-
-// tableDone is called when a table was written and synced.
+// tableDone is called when a flush has written and synced a table.
 func (g *guardFS) tableDone() {
-	g.s.tableWrite(nil)
-	if g.s.diskFull() && g.makeBallast() {
+	if g.s.diskFull() && g.ballast.whole() {
 		g.s.setFull(false)
 	}
+}
+
+// withBallast does what needs room, for something small that is not a table: if there is none, that of the ballast.
+func (g *guardFS) withBallast(do func() error) error {
+	for {
+		err := do()
+		if !noRoom(err) {
+			return err
+		}
+		g.s.setFull(true)
+		if !g.ballast.give() {
+			return err
+		}
+	}
+}
+
+// manifestStep does a step of writing a manifest or marker. When there is no room for it, it waits, so that it is not lost and the
+// DB not with it: until there is, or the DB is closed or fails.
+func (g *guardFS) manifestStep(do func() error) error {
+	g.s.manifestBusy(1)
+	defer g.s.manifestBusy(-1)
+	for n := 1; ; n++ {
+		a := g.s.begin()
+		err := g.withBallast(do)
+		if err == nil && n > 1 && !g.ballast.wanted() {
+			g.s.setFull(false) // with a ballast, when that is there again
+		}
+		if !noRoom(err) || !g.s.waitForRoom(n, a, err) {
+			return err
+		}
+	}
+}
+
+// reserved returns an error while the room there is, is kept for the manifest.
+func (g *guardFS) reserved(name string) error {
+	if g.ballast.whole() {
+		return nil
+	}
+	return fmt.Errorf("write %s: what room there is, is for the manifest: %w", name, syscall.ENOSPC)
 }
 
 func (g *guardFS) wrap(f vfs.File, name string, r role) vfs.File {
@@ -357,121 +360,4 @@ func (g *guardFS) wrap(f vfs.File, name string, r role) vfs.File {
 		return f
 	}
 	return &guardFile{File: f, g: g, name: name, role: r}
-}
-
-// guardFile is a file in the map's directory that is open for writing.
-type guardFile struct {
-	vfs.File
-	g      *guardFS
-	name   string
-	role   role
-	failed atomic.Bool // a write did
-}
-
-func (f *guardFile) Write(b []byte) (int, error) {
-	switch f.role {
-	case wal:
-		return len(b), nil
-	case manifest:
-		f.writeManifest(b)
-		return len(b), nil
-	}
-	if err := f.g.before(f.name); err != nil {
-		return 0, err
-	}
-	n, err := f.File.Write(b)
-	if err != nil {
-		f.failed.Store(true)
-	}
-	return n, f.g.after("write", f.name, f.role, err)
-}
-
-// writeManifest writes, or poisons the DB.
-func (f *guardFile) writeManifest(b []byte) {
-	if f.g.s.failure() != nil {
-		return
-	}
-	n, err := f.File.Write(b)
-	if err != nil && noRoom(err) && f.g.releaseBallast() {
-		f.g.s.setFull(true)
-		_, err = f.File.Write(b[n:])
-	}
-	_ = f.g.after("write", f.name, manifest, err) // kept in the state
-}
-
-func (f *guardFile) WriteAt(b []byte, off int64) (int, error) {
-	if err := f.g.before(f.name); err != nil {
-		return 0, err
-	}
-	n, err := f.File.WriteAt(b, off)
-	return n, f.g.after("write", f.name, f.role, err)
-}
-
-func (f *guardFile) Preallocate(off, n int64) error {
-	if f.role == wal || f.role == manifest {
-		return nil
-	}
-	if err := f.g.before(f.name); err != nil {
-		return err
-	}
-	return f.File.Preallocate(off, n)
-}
-
-// sync runs one of the three kinds of sync.
-func (f *guardFile) sync(do func() error) error {
-	if f.role == wal {
-		return nil
-	}
-	err := f.g.before(f.name)
-	if err == nil {
-		if err = do(); err != nil {
-			err = f.g.s.poison("sync "+f.name, err)
-		}
-	}
-	if f.role == manifest {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if f.role == table && !f.failed.Load() {
-		f.g.tableDone()
-	}
-	return nil
-}
-
-func (f *guardFile) Sync() error     { return f.sync(f.File.Sync) }
-func (f *guardFile) SyncData() error { return f.sync(f.File.SyncData) }
-
-func (f *guardFile) SyncTo(n int64) (full bool, err error) {
-	err = f.sync(func() (err error) {
-		full, err = f.File.SyncTo(n)
-		return err
-	})
-	return full && err == nil, err
-}
-
-// guardDir is an open directory.
-type guardDir struct {
-	vfs.File
-	g      *guardFS
-	name   string
-	inside bool
-}
-
-// Sync syncs the directory. When that fails in the map's directory the DB is poisoned and nil is returned; see guardFS.
-func (d *guardDir) Sync() error {
-	if !d.inside {
-		if err := d.File.Sync(); err != nil {
-			return &syncError{err}
-		}
-		return nil
-	}
-	if d.g.readOnly || d.g.s.failure() != nil {
-		return nil
-	}
-	if err := d.File.Sync(); err != nil {
-		_ = d.g.s.poison("sync "+d.name, err) // kept in the state
-	}
-	return nil
 }

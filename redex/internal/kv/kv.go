@@ -30,15 +30,10 @@ type Options struct {
 	BallastBytes  int64               // of the file that is given up for the manifest when the disk is full; 0 means 2 MiB, negative none
 	Logger        *slog.Logger        // nil discards
 	OnCorruption  func(*CorruptError) // called once per damaged place found, from any goroutine; must not call the DB
-	OnFailure     func(error)         // called once, when the DB is poisoned, from any goroutine; must not call the DB
-}
+	OnFailure     func(error)         // called once, when the DB is poisoned, from any goroutine; must not call the DB; Close may be the cause, see there
 
-// maxUnflushed is the number of memtables' worth of bytes that may be unflushed, and maxSublevels the number of overlapping
-// files that flushes may pile up while a compaction is under way.
-const (
-	maxUnflushed = 4
-	maxSublevels = 24
-)
+	manifestBytes int64 // at which a manifest is replaced by a new one; 0 means 1 MiB
+}
 
 // DB is an open map.
 type DB struct {
@@ -52,6 +47,12 @@ type DB struct {
 	applied atomic.Uint64 // batches
 	flushed atomic.Uint64 // batches known to survive a crash
 	unseen  atomic.Int64  // bytes applied since Apply last looked at the memtables
+
+	lastFigures atomic.Pointer[pebble.Metrics]
+
+	flushMu sync.Mutex
+	asked   uint64          // batches that the last flush that was asked for covers
+	done    <-chan struct{} // closed when that is done
 
 	mu     sync.RWMutex // held for reading by every operation, for writing by Close
 	closed bool
@@ -72,12 +73,16 @@ func Open(fs vfs.FS, dir string, o Options) (db *DB, err error) {
 	if o.BallastBytes == 0 {
 		o.BallastBytes = 2 << 20
 	}
+	if o.manifestBytes == 0 {
+		o.manifestBytes = 1 << 20
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	db = &DB{state: newState(o), o: o, iters: map[*Iter]struct{}{}}
 	db.compactions = newScheduler(db.state)
-	db.fs = newGuardFS(fs, dir, o.ReadOnly, db.state)
+	db.lastFigures.Store(&pebble.Metrics{})
+	db.fs = newGuardFS(fs, dir, o, db.state)
 	opts := db.pebbleOptions()
 	// Pebble frees what it holds and panics on when it finds something impossible in its files.
 	defer func() {
@@ -90,11 +95,15 @@ func Open(fs vfs.FS, dir string, o Options) (db *DB, err error) {
 		db.state.close()
 		return nil, db.openError(dir, err)
 	}
+	db.state.open()
 	if err := db.state.failure(); err != nil {
-		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", dir, err), db.Close())
+		return nil, errors.Join(db.openError(dir, err), db.Close())
+	}
+	if _, err := db.figures(); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	if !o.ReadOnly {
-		db.fs.makeBallast()
+		db.fs.ballast.start()
 		db.compactions.start()
 	}
 	return db, nil
@@ -107,12 +116,15 @@ func (db *DB) openError(dir string, err error) error {
 		}
 		return c
 	}
-	if db.fs.lockFailed.Load() {
+	if noRoom(err) {
+		return fmt.Errorf("kv: open %s: %w: %w", dir, ErrDiskFull, err)
+	}
+	if db.fs.locked.Load() {
 		return fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
 	}
 	// Pebble has no type for a table that has another length than the manifest says, nor for files without their markers.
 	if errors.Is(err, pebble.ErrDBDoesNotExist) || errors.Is(err, pebble.ErrDBNotPristine) || strings.Contains(err.Error(), "object size mismatch") ||
-		db.o.MustExist && strings.HasPrefix(err.Error(), "pebble: ") { // an OPTIONS file, which has no checksum, that says nonsense
+		db.o.MustExist && strings.HasPrefix(err.Error(), "pebble: ") && !db.fs.ours(err) { // an OPTIONS file, which has no checksum, that says nonsense
 		return &CorruptError{Path: dir, Err: err}
 	}
 	if errors.Is(err, os.ErrNotExist) {
@@ -136,7 +148,7 @@ func (db *DB) pebbleOptions() *pebble.Options {
 		L0StopWritesThreshold:       1 << 30,
 		L0CompactionThreshold:       2,
 		MaxOpenFiles:                256,
-		MaxManifestFileSize:         1 << 20,
+		MaxManifestFileSize:         db.o.manifestBytes,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		Logger:                      logger{db.state},
 		EventListener: &pebble.EventListener{
@@ -226,130 +238,9 @@ func (db *DB) GetFlushed(key, dst []byte) (_ []byte, ok bool, err error) {
 	return append(dst, v...), true, nil
 }
 
-// Apply applies the batch: readers see all of it or nothing. It waits while too much is unflushed, and returns ErrDiskFull
-// instead when there is no room to flush it. The batch is emptied when nil is returned. After another error the batch was not
-// applied, except when the DB failed meanwhile, where readers may see it.
-func (db *DB) Apply(ctx context.Context, b *Batch) error {
-	if b.Empty() {
-		return nil
-	}
-	if db.o.ReadOnly {
-		return ErrReadOnly
-	}
-	if err := db.makeRoom(ctx, int64(b.Len())); err != nil {
-		return err
-	}
-	if err := db.enter(); err != nil {
-		return err
-	}
-	defer db.leave()
-	if err := db.state.failure(); err != nil {
-		return err
-	}
-	if err := db.p.Apply(b.p, pebble.NoSync); err != nil {
-		return fmt.Errorf("kv: apply: %w", err)
-	}
-	db.applied.Add(1)
-	b.renew()
-	return db.state.failure()
-}
-
-// makeRoom waits until n more bytes may be applied.
-func (db *DB) makeRoom(ctx context.Context, n int64) error {
-	if db.unseen.Add(n) < db.o.MemtableBytes/4 {
-		return nil
-	}
-	for {
-		change := db.state.next()
-		if err := db.enter(); err != nil {
-			return err
-		}
-		m := db.p.Metrics()
-		db.leave()
-		if err := db.state.failure(); err != nil {
-			return err
-		}
-		tables := int64(m.MemTable.Size) > maxUnflushed*db.o.MemtableBytes
-		levels := int(m.Levels[0].Sublevels) > maxSublevels && m.Compact.NumInProgress > 0
-		if !tables && !levels {
-			db.unseen.Store(0)
-			return nil
-		}
-		if tables && db.state.diskFull() {
-			return ErrDiskFull
-		}
-		select {
-		case <-change:
-		case <-db.state.closing:
-			return ErrClosed
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// Flush returns when everything applied before the call would survive a crash. After an error that is not ErrFailed it may be
-// called again: nothing is lost while the DB is open.
-func (db *DB) Flush(ctx context.Context) error {
-	if db.o.ReadOnly {
-		return ErrReadOnly
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := db.enter(); err != nil {
-		return err
-	}
-	if err := db.state.failure(); err != nil {
-		db.leave()
-		return err
-	}
-	upTo := db.applied.Load()
-	if db.flushed.Load() >= upTo {
-		db.leave()
-		return nil
-	}
-	fails := db.state.flushFails()
-	done, err := db.p.AsyncFlush()
-	db.leave()
-	if err != nil {
-		return fmt.Errorf("kv: flush: %w", err)
-	}
-	db.state.retryNow()
-	for {
-		change := db.state.next()
-		select {
-		case <-done:
-			if err := db.state.failure(); err != nil {
-				return err
-			}
-			for {
-				old := db.flushed.Load()
-				if old >= upTo || db.flushed.CompareAndSwap(old, upTo) {
-					return nil
-				}
-			}
-		default:
-		}
-		if err := db.state.failure(); err != nil {
-			return err
-		}
-		if err := db.state.flushError(fails); err != nil {
-			return err
-		}
-		select {
-		case <-done:
-		case <-change:
-		case <-db.state.closing:
-			return ErrClosed
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
 // Checkpoint flushes, and makes a copy of the map in dir, by links where the file system allows. dir must not exist and not lie
-// in the map's directory; it and its parents are synced. After an error dir is removed.
+// in the map's directory; it and its parents are synced. After an error dir is removed. While the manifest waits for room, because
+// the disk is full, it waits with it.
 func (db *DB) Checkpoint(ctx context.Context, dir string) (err error) {
 	if db.fs.inside(dir) {
 		return fmt.Errorf("kv: checkpoint %s: inside of the map's directory", dir)
@@ -373,59 +264,31 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) (err error) {
 		}
 	}()
 	if err := db.p.Checkpoint(dir); err != nil {
+		if noRoom(err) {
+			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
+		}
 		return fmt.Errorf("kv: checkpoint %s: %w", dir, err)
 	}
 	return db.state.failure()
 }
 
 // Err returns nil, ErrDiskFull while the disk is full, or the cause that poisoned the DB (ErrFailed). While the disk is full
-// Apply goes on until memory is used up; room is looked for at growing intervals of up to two seconds, and by every Flush.
+// Apply goes on until memory is used up.
 func (db *DB) Err() error {
 	if err := db.state.failure(); err != nil {
 		return err
 	}
-	if db.state.diskFull() {
+	if db.diskFull() {
 		return ErrDiskFull
 	}
 	return nil
 }
 
-// Metrics are figures of a DB at one moment.
-type Metrics struct {
-	CacheBytes      int64
-	MemtableBytes   int64 // unflushed
-	DiskBytes       int64
-	WrittenBytes    int64 // by flushes and compactions since open
-	Tables          int64
-	Flushes         int64
-	Compactions     int64
-	Corruptions     int64
-	BallastReleased bool
-}
-
-// Metrics returns figures; none after Close.
-func (db *DB) Metrics() Metrics {
-	if db.enter() != nil {
-		return Metrics{}
-	}
-	defer db.leave()
-	m := db.p.Metrics()
-	t := m.Total()
-	return Metrics{
-		CacheBytes:      m.BlockCache.Size,
-		MemtableBytes:   int64(m.MemTable.Size),
-		DiskBytes:       int64(m.DiskSpaceUsage()),
-		WrittenBytes:    int64(t.TableBytesFlushed + t.TableBytesCompacted),
-		Tables:          t.TablesCount,
-		Flushes:         m.Flush.Count,
-		Compactions:     m.Compact.Count,
-		Corruptions:     db.state.corruptions(),
-		BallastReleased: db.fs.ballastReleased(),
-	}
-}
+// diskFull reports whether there is no room for a flush, or for the ballast that has to be there first.
+func (db *DB) diskFull() bool { return db.state.diskFull() || !db.fs.ballast.whole() }
 
 // Close closes the map without flushing: as after a crash, what was not flushed is gone. Iterators that are open end with
-// ErrClosed. It is idempotent.
+// ErrClosed. When the manifest waits for room on a full disk, that ends with a failed write. It is idempotent.
 func (db *DB) Close() error {
 	db.state.close()
 	db.mu.Lock()
@@ -447,5 +310,6 @@ func (db *DB) Close() error {
 	if err := db.p.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("kv: close: %w", err))
 	}
+	db.fs.ballast.wait()
 	return errors.Join(errs...)
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -475,4 +477,42 @@ func TestValuesAreCopies(t *testing.T) {
 	if err != nil || !bytes.Equal(got, []byte("value")) {
 		t.Errorf("%q %v", got, err)
 	}
+}
+
+// TestOpenFails makes the manifest unreadable for want of a permission, which is no damage, and then the lock, which is nobody's.
+func TestOpenFails(t *testing.T) {
+	fs := &deniedFS{FS: vfs.NewMem()}
+	db, err := Open(fs, "catalog", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, fs.lock = range []bool{false, true} {
+		_, err = Open(fs, "catalog", Options{MustExist: true})
+		if !errors.Is(err, os.ErrPermission) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrLocked) {
+			t.Error(err)
+		}
+	}
+}
+
+// deniedFS refuses to open manifests for reading, and maybe the lock.
+type deniedFS struct {
+	vfs.FS
+	lock bool
+}
+
+func (f *deniedFS) Lock(name string) (io.Closer, error) {
+	if f.lock {
+		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrPermission}
+	}
+	return f.FS.Lock(name)
+}
+
+func (f *deniedFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
+	if isManifest(name) {
+		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrPermission}
+	}
+	return f.FS.Open(name, o...)
 }

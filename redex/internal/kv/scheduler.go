@@ -131,6 +131,7 @@ func (c *scheduler) Done() {
 		c.rest = time.AfterFunc(backoff(c.misses, time.Minute), c.rested)
 	}
 	c.mu.Unlock()
+	c.s.changed()
 	c.grant()
 }
 
@@ -146,8 +147,3 @@ func (c *scheduler) rested() {
 func (c *scheduler) Started()                                          {}
 func (c *scheduler) MeasureCPU(pebble.CompactionGoroutineKind)         {}
 func (c *scheduler) CumulativeStats(pebble.CompactionGrantHandleStats) {}
-
-// backoff is the wait before what failed n times in a row is tried again.
-func backoff(n int, most time.Duration) time.Duration {
-	return min(50*time.Millisecond<<min(n, 16), most)
-}

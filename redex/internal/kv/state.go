@@ -19,34 +19,66 @@ type state struct {
 	log          *slog.Logger
 	onCorruption func(*CorruptError)
 	onFailure    func(error)
-	ballastBytes int64
 
 	closing   chan struct{} // closed by Close, before Pebble is closed
 	closeOnce sync.Once
 
-	mu       sync.Mutex
-	change   chan struct{} // closed and replaced at every change
-	failed   error
-	full     bool
-	fails    uint64 // flushes that failed
-	failErr  error  // the last of them
-	flushErr error  // what the last flush reported
-	damage   []*CorruptError
-	damages  int64
-	tableErr int             // table writes that failed in a row
-	kick     chan struct{}   // closed and replaced to end the waits of throttle
-	kicked   bool            // since the last wait
-	unread   map[string]bool // errors of tables that the scan for statistics could not read, since it last began
+	mu        sync.Mutex
+	change    chan struct{} // closed and replaced at every change
+	kick      chan struct{} // closed and replaced when what rests is to go on
+	failed    error
+	opened    bool          // Open is done: the manifest may wait for room
+	full      bool          // a flush or the manifest found no room, and there has been none since
+	manifests int           // steps of writing the manifest that are under way
+	stuck     bool          // one of them waits for room
+	attempts  int64         // that have begun: to flush a table, or to write a part of the manifest
+	failedAt  int64         // the newest of them that failed
+	failErr   error         // why it did
+	flushAt   int64         // the newest that flushes
+	flushErr  error         // what the last flush reported
+	misses    int           // flushes that failed in a row
+	missed    bool          // the last one did, and the next has not made a table
+	tried     chan struct{} // kick, when a flush last made a table
+	damage    []*CorruptError
+	damages   int64
+	unread    map[string]bool // errors of tables that the scan for statistics could not read, since it last began
+}
+
+// mostRest is how long something that found no room rests before it looks again.
+const mostRest = 2 * time.Second
+
+// backoff is the wait before what failed n times in a row is tried again.
+func backoff(n int, most time.Duration) time.Duration {
+	return min(50*time.Millisecond<<min(n, 16), most)
 }
 
 func newState(o Options) *state {
-	return &state{
-		log: o.Logger, onCorruption: o.OnCorruption, onFailure: o.OnFailure, ballastBytes: o.BallastBytes,
+	s := &state{
+		log: o.Logger, onCorruption: o.OnCorruption, onFailure: o.OnFailure,
 		closing: make(chan struct{}), change: make(chan struct{}), kick: make(chan struct{}),
 	}
+	s.tried = s.kick
+	return s
 }
 
 func (s *state) close() { s.closeOnce.Do(func() { close(s.closing) }) }
+
+// ended reports whether the DB is being closed or has failed.
+func (s *state) ended() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return s.failure() != nil
+	}
+}
+
+// open is called when Open is done.
+func (s *state) open() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opened = true
+}
 
 // next returns a channel that is closed at the next change.
 func (s *state) next() <-chan struct{} {
@@ -66,6 +98,69 @@ func (s *state) changedLocked() {
 	s.change = make(chan struct{})
 }
 
+// retryNow ends every rest, those too that begin later after an attempt that began before.
+func (s *state) retryNow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retryNowLocked()
+}
+
+func (s *state) retryNowLocked() {
+	close(s.kick)
+	s.kick = make(chan struct{})
+}
+
+// attempt is something that may fail, and is tried again then.
+type attempt struct {
+	n    int64
+	kick <-chan struct{} // closed by the first retryNow after it began
+}
+
+func (s *state) begin() attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attempts++
+	return attempt{s.attempts, s.kick}
+}
+
+// rest waits after an attempt that failed.
+func (s *state) rest(d time.Duration, kick <-chan struct{}) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-kick:
+	case <-s.closing:
+	}
+}
+
+func (s *state) attemptFailedLocked(n int64, err error) {
+	if n >= s.failedAt {
+		s.failedAt, s.failErr = n, err
+	}
+	s.changedLocked()
+}
+
+// begun returns the number of attempts that have begun.
+func (s *state) begun() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.attempts
+}
+
+// attemptError returns why an attempt failed that began after begun returned n, or nil when none did.
+func (s *state) attemptError(n int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.failedAt <= n:
+		return nil
+	case noRoom(s.failErr):
+		return fmt.Errorf("%w: %w", ErrDiskFull, s.failErr)
+	}
+	return fmt.Errorf("kv: flush: %w", s.failErr)
+}
+
 // failure returns the error that poisoned the DB, or nil.
 func (s *state) failure() error {
 	s.mu.Lock()
@@ -83,6 +178,7 @@ func (s *state) poison(what string, cause error) error {
 	err := fmt.Errorf("%w: %s: %w", ErrFailed, what, cause)
 	s.failed = err
 	s.changedLocked()
+	s.retryNowLocked()
 	s.mu.Unlock()
 	s.log.Error("key-value map failed: no more writes until the store is opened again", "err", err)
 	if s.onFailure != nil {
@@ -114,51 +210,58 @@ func (s *state) setFull(full bool) {
 	}
 }
 
-// tableWrite notes how a step of writing a table went.
-func (s *state) tableWrite(err error) {
+// manifestBusy notes that a step of writing the manifest begins, or is over. Pebble's figures wait for it.
+func (s *state) manifestBusy(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil {
-		s.tableErr = 0
-	} else {
-		s.tableErr++
-	}
+	s.manifests += n
+	s.changedLocked()
 }
 
-// retryNow ends the waits of throttle, or the next one.
-func (s *state) retryNow() {
+// manifest reports whether the manifest is being written, and whether that waits for room.
+func (s *state) manifest() (writing, stuck bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(s.kick)
-	s.kick = make(chan struct{})
-	s.kicked = true
+	return s.manifests > 0, s.stuck
 }
 
-// throttle is called before a table is made, by the goroutine of a flush or compaction and without locks. Pebble repeats what
-// fails at once and for ever: while table writes fail, it waits here longer each time; once the DB has failed, until Close.
-func (s *state) throttle() error {
+// waitForRoom rests after the manifest found no room for the n-th time in a row, and reports whether to try again. Nobody waits
+// in Open.
+func (s *state) waitForRoom(n int, a attempt, err error) bool {
 	s.mu.Lock()
-	failed, n, kick := s.failed, s.tableErr, s.kick
-	if s.kicked {
-		n = 0
+	if !s.opened || s.failed != nil {
+		s.mu.Unlock()
+		return false
 	}
-	s.kicked = false
+	s.stuck = true
+	s.attemptFailedLocked(a.n, err)
+	s.mu.Unlock()
+	s.rest(backoff(n, mostRest), a.kick)
+	s.mu.Lock()
+	s.stuck = false
+	s.mu.Unlock()
+	return !s.ended()
+}
+
+// beforeFlush is called before a flush makes a table, by its goroutine and without locks. Pebble repeats a flush that failed at
+// once and for ever: it rests here, longer each time; once the DB has failed, until Close.
+func (s *state) beforeFlush() error {
+	s.mu.Lock()
+	failed, missed, n, tried := s.failed, s.missed, s.misses, s.tried
+	s.missed = false
 	s.mu.Unlock()
 	if failed != nil {
 		<-s.closing
 		return failed
 	}
-	if n == 0 {
-		return nil
+	if missed {
+		s.rest(backoff(n, mostRest), tried)
 	}
-	t := time.NewTimer(min(50*time.Millisecond<<min(n, 6), 2*time.Second))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-kick:
-	case <-s.closing:
-	}
-	return s.failure()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attempts++
+	s.flushAt, s.tried = s.attempts, s.kick
+	return s.failed
 }
 
 // flushEnd is Pebble's report of a flush. A flush of a memtable that holds nothing carries an error, too; one that failed is
@@ -167,36 +270,20 @@ func (s *state) flushEnd(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flushErr = err
-	s.changedLocked()
-}
-
-func (s *state) flushFails() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.fails
-}
-
-// flushError returns why a flush failed since flushFails returned n, or nil when none did.
-func (s *state) flushError(n uint64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.fails == n:
-		return nil
-	case noRoom(s.failErr):
-		return fmt.Errorf("%w: %w", ErrDiskFull, s.failErr)
+	if err == nil {
+		s.misses = 0
 	}
-	return fmt.Errorf("kv: flush: %w", s.failErr)
+	s.changedLocked()
 }
 
 // backgroundError is Pebble's report of a flush or compaction that failed and will be tried again.
 func (s *state) backgroundError(err error) {
 	s.mu.Lock()
 	if s.flushErr != nil && errors.Is(err, s.flushErr) {
-		s.fails++
-		s.failErr = err
+		s.misses++
+		s.missed = true
 		s.flushErr = nil
-		s.changedLocked()
+		s.attemptFailedLocked(s.flushAt, err)
 	}
 	quiet := s.failed != nil // it was said once
 	s.mu.Unlock()
@@ -235,12 +322,7 @@ func (s *state) statsFailed(err error) {
 	s.unread[err.Error()] = true
 	s.mu.Unlock()
 	if again {
-		t := time.NewTimer(time.Minute)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-s.closing:
-		}
+		s.rest(time.Minute, nil)
 	}
 }
 
@@ -272,27 +354,4 @@ func (s *state) corruptions() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.damages
-}
-
-// logger is Pebble's logger. Pebble calls Fatalf where it cannot go on: when it does not know what the manifest on disk holds
-// (which guardFS does not let it see), or when an invariant is broken. It expects not to come back. Here Fatalf poisons the DB
-// and returns. What is on disk is safe then: the file system refuses every write, sync, removal and rename in the directory from
-// that moment on, and every write of this package asks for the failure before it reports success. A flush or compaction that
-// Pebble starts again waits in throttle until Close.
-//
-// Ending the goroutine instead would leave Pebble's flush marked as running, and Close waiting for it for ever; blocking it
-// would hold Pebble's mutex and stop reads.
-type logger struct{ s *state }
-
-// Infof drops what Pebble tells about its normal work.
-func (l logger) Infof(string, ...any) {}
-
-// Errorf logs an error that Pebble goes on after.
-func (l logger) Errorf(format string, args ...any) {
-	l.s.log.Error("key-value map", "err", fmt.Sprintf(format, args...))
-}
-
-// Fatalf poisons the DB and returns.
-func (l logger) Fatalf(format string, args ...any) {
-	_ = l.s.poison("pebble", fmt.Errorf(format, args...)) // kept in the state
 }
