@@ -331,14 +331,15 @@ func (h *HashAggregate) emit() (*vector.Batch, error) {
 	for k, a := range h.aggs {
 		results[k].Reset(a.agg.T)
 	}
-	data, large := 0, false
+	data := 0
 	for i := range n {
 		size := 0
 		for _, a := range h.aggs {
 			size = max(size, a.acc.size(h.at+i))
 		}
-		if large = size >= vector.LargeBytes; i > 0 && (large || data+size > partBytes) {
-			n, large = i, false
+		large := size >= vector.LargeBytes
+		if i > 0 && (large || data+size > partBytes) {
+			n = i
 			break
 		}
 		for k, a := range h.aggs {
