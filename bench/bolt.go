@@ -11,7 +11,8 @@ import (
 // boltLog keeps an event under its number, eight bytes big endian, in one bucket.
 type boltLog struct {
 	db    *bolt.DB
-	group bool // concurrent appends share a transaction
+	group bool     // concurrent appends share a transaction
+	logs  [][]byte // the buckets of many logs
 	tick  *ticker
 }
 
@@ -39,15 +40,8 @@ func openBolt(_ context.Context, s settings) (engine, error) {
 func (b *boltLog) append(_ context.Context, payloads [][]byte) error {
 	put := func(tx *bolt.Tx) error {
 		bucket := tx.Bucket([]byte("events"))
-		bucket.FillPercent = 1 // keys only ever grow
-		var key [8]byte
 		for _, v := range payloads {
-			n, err := bucket.NextSequence()
-			if err != nil {
-				return err
-			}
-			binary.BigEndian.PutUint64(key[:], n-1)
-			if err := bucket.Put(key[:], v); err != nil {
+			if err := putNext(bucket, v); err != nil {
 				return err
 			}
 		}
@@ -57,6 +51,40 @@ func (b *boltLog) append(_ context.Context, payloads [][]byte) error {
 		return b.db.Batch(put)
 	}
 	return b.db.Update(put)
+}
+
+func putNext(bucket *bolt.Bucket, v []byte) error {
+	bucket.FillPercent = 1 // keys only ever grow
+	n, err := bucket.NextSequence()
+	if err != nil {
+		return err
+	}
+	var key [8]byte
+	binary.BigEndian.PutUint64(key[:], n-1)
+	return bucket.Put(key[:], v)
+}
+
+func (b *boltLog) prepare(_ context.Context, logs int) error {
+	return b.db.Update(func(tx *bolt.Tx) error {
+		for i := range logs {
+			b.logs = append(b.logs, binary.BigEndian.AppendUint32(nil, uint32(i)))
+			if _, err := tx.CreateBucket(b.logs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (b *boltLog) spread(_ context.Context, first int, payloads [][]byte) error {
+	return b.db.Update(func(tx *bolt.Tx) error {
+		for i, v := range payloads {
+			if err := putNext(tx.Bucket(b.logs[(first+i)%len(b.logs)]), v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (b *boltLog) scan(context.Context) (events, bytes int64, err error) {
@@ -69,6 +97,14 @@ func (b *boltLog) scan(context.Context) (events, bytes int64, err error) {
 		return nil
 	})
 	return events, bytes, err
+}
+
+func (b *boltLog) at(_ context.Context, number uint64) (out []byte, err error) {
+	err = b.db.View(func(tx *bolt.Tx) error {
+		out = append(out, tx.Bucket([]byte("events")).Get(binary.BigEndian.AppendUint64(nil, number))...)
+		return nil
+	})
+	return out, err
 }
 
 func (b *boltLog) last(context.Context) (out []byte, err error) {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,24 +17,54 @@ func machine(dir string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d CPUs, %s; %s; %s %s/%s", cpu(), runtime.NumCPU(), memory(), fileSystem(dir), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	if i, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range i.Settings {
-			if s.Key == "CGO_ENABLED" {
-				b.WriteString(", CGO_ENABLED=" + s.Value)
-			}
-		}
-		b.WriteString("; ")
-		for n, d := range i.Deps {
-			switch d.Path {
-			case "github.com/cockroachdb/pebble/v2", "go.etcd.io/bbolt", "github.com/tidwall/wal", "modernc.org/sqlite":
-				fmt.Fprintf(&b, "%s %s", d.Path[strings.IndexByte(d.Path, '/')+1:], d.Version)
-				if n < len(i.Deps)-1 {
-					b.WriteString(" ")
-				}
-			}
+		fmt.Fprintf(&b, ", CGO_ENABLED=%s; %s", setting(i, "CGO_ENABLED"), versions(i, measured()))
+	}
+	return b.String()
+}
+
+func setting(i *debug.BuildInfo, key string) string {
+	for _, s := range i.Settings {
+		if s.Key == key {
+			return s.Value
 		}
 	}
-	return strings.TrimSpace(b.String())
+	return "?"
 }
+
+// versions writes the versions of those modules.
+func versions(i *debug.BuildInfo, modules []string) string {
+	var out []string
+	for _, d := range i.Deps {
+		if slices.Contains(modules, d.Path) {
+			out = append(out, d.Path[strings.IndexByte(d.Path, '/')+1:]+" "+d.Version)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// checkBuild returns how a program was built, which must be this one built with cgo.
+func checkBuild(path string) (*debug.BuildInfo, error) {
+	i, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	self, ok := debug.ReadBuildInfo()
+	if !ok || i.Path != self.Path || setting(i, "CGO_ENABLED") != "1" {
+		return nil, fmt.Errorf("%s is not this program built with CGO_ENABLED=1", path)
+	}
+	return i, nil
+}
+
+// measured are the modules of the other stores.
+func measured() []string {
+	return []string{
+		"github.com/cockroachdb/pebble/v2", "github.com/dgraph-io/badger/v4", "go.etcd.io/bbolt", "github.com/tidwall/wal", "github.com/hashicorp/raft-wal",
+		"github.com/nats-io/nats-server/v2", "modernc.org/sqlite", "github.com/mattn/go-sqlite3",
+	}
+}
+
+// cgoModules are those that are there with cgo only.
+func cgoModules() []string { return []string{"github.com/mattn/go-sqlite3"} }
 
 func procField(file, field string) string {
 	text, err := os.ReadFile(file)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,10 +14,14 @@ import (
 
 // budget bounds one measured run.
 type budget struct {
-	time   time.Duration
-	bytes  int64 // of payloads appended
-	events int   // of the reading points
-	dir    string
+	Time           time.Duration
+	Bytes          int64         // of payloads appended
+	Warm           time.Duration // what comes before it is measured
+	WarmBytes      int64
+	Events         int // of the reading points
+	Sustained      time.Duration
+	SustainedBytes int64
+	Dir            string
 }
 
 // payloads returns n different JSON objects of size bytes (fewer than 24 are not possible).
@@ -39,8 +43,11 @@ func payloads(n, size int) [][]byte {
 	return out
 }
 
-// fresh runs f with an empty directory, and removes it.
+// fresh runs f with an empty directory, and removes it. What runs before it left to be written is written first.
 func fresh(parent string, f func(dir string) error) error {
+	if err := syncFileSystem(parent); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp(parent, "store-")
 	if err != nil {
 		return err
@@ -48,68 +55,78 @@ func fresh(parent string, f func(dir string) error) error {
 	return errors.Join(f(dir), os.RemoveAll(dir))
 }
 
+// workload is what a run of appends does.
+type workload struct {
+	size, batch int
+	timed       bool // take latencies: it costs two readings of the clock per append
+}
+
 // appending is the result of a run of appends.
 type appending struct {
 	perEvent  float64 // wall time in ns ÷ events of all goroutines
-	latencies []time.Duration
+	latencies histogram
+	allocs    float64 // objects allocated on the Go heap per append, by whatever goroutine
 }
 
-// runAppends appends batches of batch events of size bytes from as many goroutines for the budget's time or bytes. Latencies
-// are taken when timed is set: it costs two readings of the clock per append.
-func runAppends(ctx context.Context, c contender, s settings, b budget, size, batch int, timed bool) (a appending, err error) {
-	err = fresh(b.dir, func(dir string) error {
+// runAppends appends from as many goroutines as the settings say for the budget's time or bytes.
+func runAppends(ctx context.Context, c contender, s settings, b budget, w workload) (a appending, err error) {
+	err = fresh(b.Dir, func(dir string) error {
 		s.dir = dir
 		e, err := c.open(ctx, s)
 		if err != nil {
 			return err
 		}
-		a, err = timeAppends(ctx, e, s, b, size, batch, timed)
-		return errors.Join(err, e.Close())
+		return errors.Join(timeAppends(ctx, e, s, b, w, &a), e.Close())
 	})
 	return a, err
 }
 
-func timeAppends(ctx context.Context, e engine, s settings, b budget, size, batch int, timed bool) (appending, error) {
+// appender is one of the goroutines of a run.
+type appender struct {
+	batches   int64
+	latencies histogram
+	err       error
+}
+
+func timeAppends(ctx context.Context, e engine, s settings, b budget, w workload, a *appending) error {
 	goroutines := max(s.together, 1)
-	pool := payloads(max(4096, batch), size)
-	limit := max(b.bytes/int64(size*batch*goroutines), 1)
-	// Files that grow by doubling, caches and the processor's clock settle before anything is measured.
-	for begin, n := time.Now(), int64(0); n < 3 || n < limit/5 && time.Since(begin) < b.time/5; n++ {
-		if err := e.append(ctx, pool[:batch]); err != nil {
-			return appending{}, err
+	pool := payloads(max(4096, w.batch), w.size)
+	// Until memory, files that grow by doubling, caches and the processor's clock are what they are later, nothing is measured.
+	warm := b.WarmBytes / int64(w.size*w.batch)
+	for begin, n := time.Now(), int64(0); n < 3 || n < warm && time.Since(begin) < b.Warm; n++ {
+		at := int(n) * w.batch % (len(pool) - w.batch + 1)
+		if err := e.append(ctx, pool[at:at+w.batch]); err != nil {
+			return err
 		}
 	}
-	var stop atomic.Bool
-	timer := time.AfterFunc(b.time, func() { stop.Store(true) })
-	defer timer.Stop()
-	type result struct {
-		batches   int64
-		latencies []time.Duration
-		err       error
+	limit := max(b.Bytes/int64(w.size*w.batch*goroutines), 1)
+	results := make([]*appender, goroutines)
+	for g := range results {
+		results[g] = new(appender)
 	}
-	results := make([]result, goroutines)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var stop atomic.Bool
+	timer := time.AfterFunc(b.Time, func() { stop.Store(true) })
+	defer timer.Stop()
 	var wg sync.WaitGroup
 	begin := time.Now()
-	for g := range results {
+	for g, r := range results {
 		wg.Go(func() {
-			r := &results[g]
-			if timed {
-				r.latencies = make([]time.Duration, 0, min(limit, 4<<20))
-			}
-			at := g * 131 % (len(pool) - batch + 1)
-			for r.batches < limit && !stop.Load() {
+			at := g * 131 % (len(pool) - w.batch + 1)
+			for r.batches == 0 || r.batches < limit && !stop.Load() {
 				var t time.Time
-				if timed {
+				if w.timed {
 					t = time.Now()
 				}
-				if r.err = e.append(ctx, pool[at:at+batch]); r.err != nil {
+				if r.err = e.append(ctx, pool[at:at+w.batch]); r.err != nil {
 					return
 				}
-				if timed {
-					r.latencies = append(r.latencies, time.Since(t))
+				if w.timed {
+					r.latencies.add(time.Since(t))
 				}
 				r.batches++
-				if at += batch; at+batch > len(pool) {
+				if at += w.batch; at+w.batch > len(pool) {
 					at = 0
 				}
 			}
@@ -117,35 +134,26 @@ func timeAppends(ctx context.Context, e engine, s settings, b budget, size, batc
 	}
 	wg.Wait()
 	took := time.Since(begin)
-	var a appending
-	var events int64
-	for i := range results {
-		if results[i].err != nil {
-			return a, results[i].err
+	runtime.ReadMemStats(&after)
+	var batches int64
+	for _, r := range results {
+		if r.err != nil {
+			return r.err
 		}
-		events += results[i].batches * int64(batch)
-		a.latencies = append(a.latencies, results[i].latencies...)
+		batches += r.batches
+		a.latencies.merge(&r.latencies)
 	}
-	a.perEvent = float64(took.Nanoseconds()) / float64(max(events, 1))
-	slices.Sort(a.latencies)
-	return a, nil
+	a.perEvent = ns(took) / float64(batches*int64(w.batch))
+	a.allocs = float64(after.Mallocs-before.Mallocs) / float64(batches)
+	return nil
 }
 
-// quantile returns the q-th quantile of sorted latencies.
-func quantile(l []time.Duration, q float64) time.Duration {
-	if len(l) == 0 {
-		return 0
-	}
-	return l[min(int(q*float64(len(l))), len(l)-1)]
-}
+func ns(d time.Duration) float64 { return float64(d.Nanoseconds()) }
 
-// settler is an engine that has something to finish before it is read or reopened.
-type settler interface {
-	settle(ctx context.Context) error
-}
+func us(d time.Duration) float64 { return ns(d) / 1e3 }
 
-// load fills a store with events of 256 bytes.
-func load(ctx context.Context, e engine, events int) error {
+// load fills a store with events of 256 bytes, and lets it finish what it has put off if it is to settle.
+func load(ctx context.Context, e engine, events int, settle bool) error {
 	const batch = 1000
 	pool := payloads(20*batch, 256)
 	for at := 0; at < events; at += batch {
@@ -155,7 +163,7 @@ func load(ctx context.Context, e engine, events int) error {
 			return err
 		}
 	}
-	if s, ok := e.(settler); ok {
+	if s, ok := e.(settler); ok && settle {
 		return s.settle(ctx)
 	}
 	return nil

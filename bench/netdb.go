@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 
 	"github.com/seed69692123/netdb/redex"
@@ -20,6 +21,8 @@ type netDB struct {
 	l       *redex.Log
 	v       variant
 	entries sync.Pool // *[]redex.Entry
+	logs    []*redex.Log
+	batches []redex.Batch
 }
 
 func openNetDB(v variant) func(ctx context.Context, s settings) (engine, error) {
@@ -67,6 +70,32 @@ func (n *netDB) append(ctx context.Context, payloads [][]byte) error {
 	return err
 }
 
+func (n *netDB) prepare(ctx context.Context, logs int) error {
+	for i := range logs {
+		l, err := n.s.OpenLog(ctx, "logs/"+strconv.Itoa(i), redex.LogOptions{})
+		if err != nil {
+			return err
+		}
+		n.logs = append(n.logs, l)
+	}
+	return nil
+}
+
+func (n *netDB) spread(ctx context.Context, first int, payloads [][]byte) error {
+	for len(n.batches) < len(payloads) {
+		n.batches = append(n.batches, redex.Batch{Entries: make([]redex.Entry, 1)})
+	}
+	for i, p := range payloads {
+		n.batches[i].Log = n.logs[(first+i)%len(n.logs)]
+		n.batches[i].Entries[0] = redex.Entry{Encoding: redex.JSON, Payload: p}
+	}
+	_, err := n.s.Append(ctx, n.batches[:len(payloads)], redex.AppendOptions{})
+	return err
+}
+
+// finish seals what sealing has put off.
+func (n *netDB) finish(ctx context.Context) error { return n.s.Seal(ctx) }
+
 // settle seals everything when the variant wants it.
 func (n *netDB) settle(ctx context.Context) error {
 	if n.v.seal {
@@ -84,9 +113,35 @@ func (n *netDB) scan(ctx context.Context) (events, bytes int64, err error) {
 	return events, bytes, errors.Join(c.Err(), c.Close())
 }
 
+func (n *netDB) at(ctx context.Context, number uint64) ([]byte, error) {
+	e, err := n.l.Read(ctx, redex.Seq(number))
+	return e.Payload, err
+}
+
 func (n *netDB) last(ctx context.Context) ([]byte, error) {
 	e, err := n.l.Latest(ctx)
 	return e.Payload, err
+}
+
+// tail returns a reader of the log; TryNext looks without waiting.
+func (n *netDB) tail(context.Context) (tail, error) {
+	return &netDBTail{n.l.Tail(n.l.Bounds().Next, redex.TailOptions{})}, nil
+}
+
+type netDBTail struct{ *redex.Tail }
+
+func (t *netDBTail) next(ctx context.Context) ([]byte, error) {
+	if !t.Next(ctx) {
+		return nil, t.Err()
+	}
+	return t.Event().Payload, nil
+}
+
+func (t *netDBTail) try(ctx context.Context) ([]byte, bool, error) {
+	if !t.TryNext(ctx) {
+		return nil, false, t.Err()
+	}
+	return t.Event().Payload, true, nil
 }
 
 func (n *netDB) Close() error { return n.s.Close() }

@@ -9,11 +9,12 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// pebbleLog keeps an event under its number, eight bytes big endian.
+// pebbleLog keeps an event under its number, eight bytes big endian; of many logs each has four bytes before that.
 type pebbleLog struct {
 	db   *pebble.DB
 	next atomic.Uint64
 	w    *pebble.WriteOptions
+	logs []uint64 // the next number of each of many logs
 	tick *ticker
 }
 
@@ -26,7 +27,10 @@ func (quiet) Fatalf(f string, a ...any) {
 }
 
 func openPebble(_ context.Context, s settings) (engine, error) {
+	cache := pebble.NewCache(cacheBytes)
+	defer cache.Unref()
 	db, err := pebble.Open(s.dir, &pebble.Options{
+		Cache:        cache,
 		MemTableSize: 64 << 20, MemTableStopWritesThreshold: 4, L0StopWritesThreshold: 1000, Logger: quiet{},
 		FormatMajorVersion: pebble.FormatNewest,
 	})
@@ -73,6 +77,29 @@ func (p *pebbleLog) append(_ context.Context, payloads [][]byte) error {
 	return errors.Join(b.Commit(p.w), b.Close())
 }
 
+func (p *pebbleLog) prepare(_ context.Context, logs int) error {
+	p.logs = make([]uint64, logs)
+	return nil
+}
+
+func (p *pebbleLog) spread(_ context.Context, first int, payloads [][]byte) error {
+	b := p.db.NewBatch()
+	var key [12]byte
+	for i, v := range payloads {
+		log := (first + i) % len(p.logs)
+		binary.BigEndian.PutUint32(key[:], uint32(log))
+		binary.BigEndian.PutUint64(key[4:], p.logs[log])
+		if err := b.Set(key[:], v, nil); err != nil {
+			return err
+		}
+		p.logs[log]++
+	}
+	return errors.Join(b.Commit(p.w), b.Close())
+}
+
+// finish writes what is in memory to tables. Compactions that are due go on later.
+func (p *pebbleLog) finish(context.Context) error { return p.db.Flush() }
+
 // settle writes what is in memory to tables, and waits for compactions to have caught up.
 func (p *pebbleLog) settle(ctx context.Context) error {
 	if err := p.db.Flush(); err != nil {
@@ -95,6 +122,16 @@ func (p *pebbleLog) scan(context.Context) (events, bytes int64, err error) {
 		bytes += int64(len(v))
 	}
 	return events, bytes, it.Close()
+}
+
+func (p *pebbleLog) at(_ context.Context, number uint64) ([]byte, error) {
+	var key [8]byte
+	binary.BigEndian.PutUint64(key[:], number)
+	v, c, err := p.db.Get(key[:])
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), v...), c.Close()
 }
 
 func (p *pebbleLog) last(context.Context) ([]byte, error) {

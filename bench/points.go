@@ -1,229 +1,173 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"runtime"
-	"strings"
-	"time"
 )
 
-// measurement is one run of one contender at one point: a value per column of the point's table.
+// measurement is one run of one contender at one point: a value per row.
 type measurement []float64
 
-// point is a row of a table, or several: what is measured of each contender.
+// row is one line of a table.
+type row struct {
+	name, unit string
+	more       bool // more is better
+}
+
+// point is a row of a table, or several that one run gives: what is measured of each contender.
 type point struct {
 	table string
-	rows  []string // one per value of the measurement
-	unit  string
+	rows  []row // one per value of the measurement
 	run   func(ctx context.Context, c contender) (measurement, error)
 	among func() []contender
 	most  int // repeats, when greater than 0
 }
 
 // name is what -points selects by.
-func (p *point) name() string { return p.table + ": " + p.rows[0] }
+func (p *point) name() string { return p.table + ": " + p.rows[0].name }
 
 // points returns everything that can be measured.
 func points(b budget) []point {
-	var all []point
-	for _, pol := range []policy{always, interval, never} {
+	all := append(appendPoints(b), point{
+		table: "settling, appends x1, 256 B, sync never", rows: stageRows(b), among: contenders, most: 3,
+		run: func(ctx context.Context, c contender) (measurement, error) { return runSettling(ctx, c, b) },
+	})
+	all = append(all, togetherPoints(b)...)
+	all = append(all, latencyPoints(b)...)
+	all = append(all, longPoints(b)...)
+	all = append(all, storedPoints(b)...)
+	return append(all, deliveryPoints(b)...)
+}
+
+func appendPoints(b budget) (all []point) {
+	for _, pol := range []policy{never, interval, always} {
 		for _, batch := range []int{1, 64, 1000} {
 			for _, size := range []int{32, 256, 1024} {
-				all = append(all, point{
-					table: "append, sync " + string(pol), rows: []string{fmt.Sprintf("x%d, %d B", batch, size)}, unit: "ns/event", among: contenders,
-					run: func(ctx context.Context, c contender) (measurement, error) {
-						a, err := runAppends(ctx, c, settings{sync: pol}, b, size, batch, false)
-						return measurement{a.perEvent}, err
-					},
-				})
+				name := fmt.Sprintf("x%d, %d B", batch, size)
+				p := point{table: "append, sync " + string(pol), rows: []row{{name: name, unit: "ns/event"}}, among: contenders}
+				if pol == always {
+					p.rows[0].unit, p.among = "µs/batch", stores
+				}
+				counted := pol == never && batch == 1
+				if counted {
+					p.rows = append(p.rows, row{name: name + ", allocations", unit: "/append"})
+				}
+				p.run = func(ctx context.Context, c contender) (measurement, error) {
+					a, err := runAppends(ctx, c, settings{sync: pol}, b, workload{size: size, batch: batch})
+					m := measurement{a.perEvent}
+					if pol == always {
+						m[0] *= float64(batch) / 1e3
+					}
+					if counted {
+						m = append(m, a.allocs)
+					}
+					return m, err
+				}
+				all = append(all, p)
 			}
 		}
 	}
-	for _, pol := range []policy{always, interval, never} {
-		all = append(all, point{
-			table: "append, 8 goroutines, x1, 256 B", unit: "ns/event", among: contenders,
-			rows: []string{"sync " + string(pol), "sync " + string(pol) + ", p99 of one append"},
-			run: func(ctx context.Context, c contender) (measurement, error) {
-				a, err := runAppends(ctx, c, settings{sync: pol, together: 8}, b, 256, 1, true)
-				return measurement{a.perEvent, float64(quantile(a.latencies, 0.99).Nanoseconds())}, err
-			},
-		})
-	}
-	for _, pol := range []policy{never, interval, always} {
-		all = append(all, point{
-			table: "latency of one append, x1, 256 B", unit: "ns", among: contenders,
-			rows: []string{"sync " + string(pol) + ", p50", "p99", "p99.9"},
-			run: func(ctx context.Context, c contender) (measurement, error) {
-				a, err := runAppends(ctx, c, settings{sync: pol}, b, 256, 1, true)
-				l := a.latencies
-				return measurement{ns(quantile(l, 0.5)), ns(quantile(l, 0.99)), ns(quantile(l, 0.999))}, err
-			},
-		})
-	}
-	events := short(b.events)
-	all = append(all, point{
-		table: "read " + events + " × 256 B", rows: []string{"in order, after reopening", "again", "bytes on disk per event"}, unit: "ns/event or B", among: readers,
-		run: func(ctx context.Context, c contender) (measurement, error) { return runRead(ctx, c, b) },
-	}, point{
-		table: "reopen with " + events + " × 256 B", rows: []string{"closed: open and read the newest", "heap it holds then, MiB"}, unit: "µs or MiB", among: contenders,
-		run: func(ctx context.Context, c contender) (measurement, error) { return runReopen(ctx, c, b) },
-	}, point{
-		table: "reopen with " + events + " × 256 B", rows: []string{"killed: open and read the newest"}, unit: "µs", among: contenders,
-		run: func(ctx context.Context, c contender) (measurement, error) { return runKilled(ctx, c, b) }, most: 2,
-	})
 	return all
 }
 
-func ns(d time.Duration) float64 { return float64(d.Nanoseconds()) }
+func togetherPoints(b budget) (all []point) {
+	for _, pol := range []policy{never, interval, always} {
+		all = append(all, point{
+			table: "append, 8 goroutines, x1, 256 B", among: contenders,
+			rows: []row{{"sync " + string(pol), "k events/s", true}, {name: "p99 of one append", unit: "µs"}},
+			run: func(ctx context.Context, c contender) (measurement, error) {
+				a, err := runAppends(ctx, c, settings{sync: pol, together: 8}, b, workload{size: 256, batch: 1, timed: true})
+				return measurement{1e6 / a.perEvent, us(a.latencies.quantile(0.99))}, err
+			},
+		})
+	}
+	return all
+}
 
+func latencyPoints(b budget) (all []point) {
+	for _, pol := range []policy{never, interval, always} {
+		all = append(all, point{
+			table: "latency of one append, x1, 256 B", among: contenders,
+			rows: []row{{name: "sync " + string(pol) + ", p50", unit: "ns"}, {name: "p99", unit: "ns"}, {name: "p99.9", unit: "ns"}},
+			run: func(ctx context.Context, c contender) (measurement, error) {
+				a, err := runAppends(ctx, c, settings{sync: pol}, b, workload{size: 256, batch: 1, timed: true})
+				l := &a.latencies
+				return measurement{ns(l.quantile(0.5)), ns(l.quantile(0.99)), ns(l.quantile(0.999))}, err
+			},
+		})
+	}
+	return all
+}
+
+// longPoints are measured once: they are long enough to be their own mean.
+func longPoints(b budget) (all []point) {
+	table := fmt.Sprintf("%v of appends, x%d, %d B, sync never", b.Sustained, sustainedBatch, sustainedSize)
+	written := []row{{name: "written per byte appended, process", unit: "B/B"}, {name: "written per byte appended, device", unit: "B/B"}}
+	return []point{{
+		table: table, rows: append([]row{{"one log", "k events/s", true}}, written...), among: contenders, most: 1,
+		run: func(ctx context.Context, c contender) (measurement, error) {
+			m, err := runSustained(ctx, c, b, 1)
+			if c.role == floor && len(m) > 0 {
+				m = m[:1] // it writes nothing, and others have no part in that
+			}
+			return m, err
+		},
+	}, {
+		table: table + fmt.Sprintf(", %d logs", manyLogs), rows: append([]row{{"a batch goes to 64 logs", "k events/s", true}}, written...), among: spreaders, most: 1,
+		run: func(ctx context.Context, c contender) (measurement, error) { return runSustained(ctx, c, b, manyLogs) },
+	}}
+}
+
+func storedPoints(b budget) (all []point) {
+	events := short(b.Events)
+	all = append(all, point{
+		table: "read " + events + " × 256 B", among: readers,
+		rows: []row{
+			{name: "in order, after reopening", unit: "ns/event"},
+			{name: "again", unit: "ns/event"},
+			{name: "one event by number, warm", unit: "ns"},
+			{name: "one event by number, any", unit: "ns"},
+			{name: "bytes per event: row files; of others all files", unit: "B"},
+			{name: "bytes per event: all files", unit: "B"},
+		},
+		run: func(ctx context.Context, c contender) (measurement, error) { return runRead(ctx, c, b) },
+	})
+	for _, closed := range []bool{true, false} {
+		name := "killed"
+		if closed {
+			name = "closed"
+		}
+		all = append(all, point{
+			table: "reopen with " + events + " × 256 B", among: stores, most: 3,
+			rows: []row{{name: name + ": open and read the newest", unit: "ms"}, {name: "heap it holds then", unit: "MiB"}, {name: "RSS has grown by", unit: "MiB"}},
+			run:  func(ctx context.Context, c contender) (measurement, error) { return runReopen(ctx, c, b, closed) },
+		})
+	}
+	return all
+}
+
+func deliveryPoints(b budget) (all []point) {
+	for _, active := range []bool{true, false} {
+		name := "reader that waits"
+		if active {
+			name = "reader that is active"
+		}
+		all = append(all, point{
+			table: "delivery of an event to a reader, x1, 256 B, sync never", among: tailers,
+			rows: []row{{name: name + ", p50", unit: "µs"}, {name: "p99", unit: "µs"}},
+			run:  func(ctx context.Context, c contender) (measurement, error) { return runDelivery(ctx, c, b, active) },
+		})
+	}
+	return all
+}
+
+// short writes a count of events.
 func short(n int) string {
 	switch {
-	case n%1_000_000 == 0:
-		return fmt.Sprint(n/1_000_000, " M")
-	case n%1000 == 0:
-		return fmt.Sprint(n/1000, " k")
+	case n >= 1e6 && n%1e6 == 0:
+		return fmt.Sprintf("%d M", n/1e6)
+	case n >= 1e3 && n%1e3 == 0:
+		return fmt.Sprintf("%d k", n/1e3)
 	}
 	return fmt.Sprint(n)
-}
-
-func runRead(ctx context.Context, c contender, b budget) (m measurement, err error) {
-	err = fresh(b.dir, func(dir string) error {
-		e, err := c.open(ctx, settings{dir: dir, sync: never})
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(load(ctx, e, b.events), e.Close()); err != nil {
-			return err
-		}
-		size, err := dirBytes(dir)
-		if err != nil {
-			return err
-		}
-		if e, err = c.open(ctx, settings{dir: dir, sync: never}); err != nil {
-			return err
-		}
-		for range 2 {
-			begin := time.Now()
-			n, _, err := e.scan(ctx)
-			took := time.Since(begin)
-			if err = errors.Join(err, checkEnd(n, int64(b.events))); err != nil {
-				return errors.Join(err, e.Close())
-			}
-			m = append(m, ns(took)/float64(n))
-		}
-		m = append(m, float64(size)/float64(b.events))
-		return e.Close()
-	})
-	return m, err
-}
-
-// timeOpen opens a store, reads its newest event and returns how long both took, and the heap that is held then.
-func timeOpen(ctx context.Context, c contender, dir string) (took time.Duration, heap float64, err error) {
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	begin := time.Now()
-	e, err := c.open(ctx, settings{dir: dir, sync: never})
-	if err != nil {
-		return 0, 0, err
-	}
-	v, err := e.last(ctx)
-	took = time.Since(begin)
-	if err == nil && len(v) != 256 {
-		err = fmt.Errorf("newest event of %d bytes", len(v))
-	}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	heap = max(float64(int64(after.HeapAlloc)-int64(before.HeapAlloc))/(1<<20), 0)
-	return took, heap, errors.Join(err, e.Close())
-}
-
-func runReopen(ctx context.Context, c contender, b budget) (m measurement, err error) {
-	err = fresh(b.dir, func(dir string) error {
-		e, err := c.open(ctx, settings{dir: dir, sync: never})
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(load(ctx, e, b.events), e.Close()); err != nil {
-			return err
-		}
-		took, heap, err := timeOpen(ctx, c, dir)
-		m = measurement{float64(took.Microseconds()), heap}
-		return err
-	})
-	return m, err
-}
-
-// child is the variable that makes this program a child that fills a store and waits to be killed: contender, events and
-// directory.
-const child = "NETDB_BENCH_CHILD"
-
-func runKilled(ctx context.Context, c contender, b budget) (m measurement, err error) {
-	err = fresh(b.dir, func(dir string) error {
-		self, err := os.Executable()
-		if err != nil {
-			return err
-		}
-		cmd := exec.CommandContext(ctx, self)
-		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s,%d,%s", child, c.name, b.events, dir))
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			return err
-		}
-		if err := cmd.Start(); err != nil {
-			return err
-		}
-		line, err := bufio.NewReader(out).ReadString('\n')
-		if err != nil || line != "loaded\n" {
-			return errors.Join(fmt.Errorf("child said %q: %w", line, err), cmd.Process.Kill(), cmd.Wait())
-		}
-		if err := cmd.Process.Kill(); err != nil {
-			return err
-		}
-		_ = cmd.Wait() // it was killed
-		took, _, err := timeOpen(ctx, c, dir)
-		m = measurement{float64(took.Microseconds())}
-		return err
-	})
-	return m, err
-}
-
-// runChild is what a child does: it never returns nil.
-func runChild(ctx context.Context, what string, out io.Writer) error {
-	name, rest, _ := strings.Cut(what, ",")
-	count, dir, _ := strings.Cut(rest, ",")
-	var events int
-	if _, err := fmt.Sscan(count, &events); err != nil {
-		return err
-	}
-	for _, c := range contenders() {
-		if c.name != name {
-			continue
-		}
-		e, err := c.open(ctx, settings{dir: dir, sync: never})
-		if err != nil {
-			return err
-		}
-		if err := loadOnly(ctx, e, events); err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintln(out, "loaded"); err != nil {
-			return err
-		}
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	return fmt.Errorf("no contender %q", name)
-}
-
-// loadOnly is load without settling.
-func loadOnly(ctx context.Context, e engine, events int) error {
-	return load(ctx, struct{ engine }{e}, events)
 }

@@ -15,7 +15,7 @@ type samples map[string][]measurement
 func median(m []measurement, i int) (mid, spread float64) {
 	var v []float64
 	for _, x := range m {
-		if i < len(x) {
+		if i < len(x) && !math.IsNaN(x[i]) {
 			v = append(v, x[i])
 		}
 	}
@@ -27,46 +27,74 @@ func median(m []measurement, i int) (mid, spread float64) {
 	if len(v)%2 == 0 {
 		mid = (v[len(v)/2-1] + mid) / 2
 	}
+	if mid == 0 {
+		return 0, 0
+	}
 	return mid, (v[len(v)-1] - v[0]) / mid
 }
 
-// writeTable writes the rows of points that share a table. All values are such that less is better. The ratio is the best other
-// store's value divided by our best: 2 means that ours takes half.
+// writeTable writes the rows of points that share a table. The last columns compare the best of ours with the best other store,
+// and with the floor: 2 means that ours is twice as good, in whichever direction is good.
 func writeTable(w io.Writer, all []point, results []samples, among []contender) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n## %s (%s)\n\n| |", all[0].table, all[0].unit)
+	among = slices.DeleteFunc(slices.Clone(among), func(c contender) bool {
+		return !slices.ContainsFunc(results, func(s samples) bool { return len(s[c.name]) > 0 })
+	})
+	fmt.Fprintf(&b, "\n## %s\n\n| | |", all[0].table)
 	for _, c := range among {
 		fmt.Fprintf(&b, " %s |", c.name)
 	}
-	b.WriteString(" best other ÷ ours |\n|---|")
-	b.WriteString(strings.Repeat("---:|", len(among)+1))
-	b.WriteString("\n")
+	b.WriteString(" ours to best other |")
+	hasFloor := slices.ContainsFunc(among, func(c contender) bool { return c.role == floor })
+	columns := len(among) + 1
+	if hasFloor {
+		b.WriteString(" ours to floor |")
+		columns++
+	}
+	b.WriteString("\n|---|---|" + strings.Repeat("---:|", columns) + "\n")
 	for i := range all {
-		for row, name := range all[i].rows {
-			fmt.Fprintf(&b, "| %s |", name)
-			ours, others := math.Inf(1), math.Inf(1)
+		for n, r := range all[i].rows {
+			fmt.Fprintf(&b, "| %s | %s |", r.name, r.unit)
+			best := map[role]float64{}
 			for _, c := range among {
-				mid, spread := median(results[i][c.name], row)
+				mid, spread := median(results[i][c.name], n)
 				if math.IsNaN(mid) {
 					b.WriteString(" – |")
 					continue
 				}
 				fmt.Fprintf(&b, " %s ±%.0f %% |", figure(mid), 50*spread)
-				if c.ours {
-					ours = min(ours, mid)
-				} else {
-					others = min(others, mid)
+				if v, ok := best[c.role]; !ok || r.more == (mid > v) {
+					best[c.role] = mid
 				}
 			}
-			if math.IsInf(ours, 1) || math.IsInf(others, 1) || ours <= 0 {
-				b.WriteString(" – |\n")
-			} else {
-				fmt.Fprintf(&b, " **%.2f** |\n", others/ours)
+			fmt.Fprintf(&b, " **%s** |", ratio(r, best, other))
+			if hasFloor {
+				fmt.Fprintf(&b, " %s |", ratio(r, best, floor))
 			}
+			b.WriteString("\n")
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// least is the least value that figure does not write as nothing.
+const least = 0.005
+
+// ratio says how many times better the best of ours is than the best of those.
+func ratio(r row, best map[role]float64, than role) string {
+	a, okA := best[ours]
+	b, okB := best[than]
+	if !okA || !okB {
+		return "–"
+	}
+	if !r.more {
+		a, b = b, a
+	}
+	if min(a, b) < least {
+		return "–" // of nothing nothing is a part
+	}
+	return fmt.Sprintf("%.2f", a/b)
 }
 
 // figure writes a number with three digits that count and separators.

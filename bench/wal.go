@@ -66,6 +66,8 @@ func (w *walLog) scan(context.Context) (events, bytes int64, err error) {
 	return events, bytes, nil
 }
 
+func (w *walLog) at(_ context.Context, number uint64) ([]byte, error) { return w.l.Read(number + 1) }
+
 func (w *walLog) last(context.Context) ([]byte, error) { return w.l.Read(w.next - 1) }
 
 func (w *walLog) Close() error { return errors.Join(w.tick.close(), w.l.Close()) }
