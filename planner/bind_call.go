@@ -62,6 +62,9 @@ func (b *binder) call(s *scope, e *query.Call) (exec.Expr, error) {
 }
 
 func (b *binder) unknownFunction(e *query.Call, name string) error {
+	if name == "timezone" { // what the parser makes of it
+		return unsupported(e, "AT TIME ZONE")
+	}
 	err := query.Errorf(e, query.CodeUnknownFunc, "no function %s", quoteName(e.Name[0].Name))
 	if near := query.Nearest(name, exec.FunctionNames()); near != "" {
 		return err.WithHint("did you mean %s?", near)

@@ -225,7 +225,7 @@ func (b *binder) unary(s *scope, e *query.Unary) (exec.Expr, error) {
 		}
 		return b.arith(e.Span, query.OpAdd, zero, x)
 	}
-	return nil, unsupported(e, "this operator")
+	return nil, unsupported(e, "the operator "+e.Op.String())
 }
 
 var compareOps = map[query.Op]vector.CompareOp{
@@ -262,7 +262,7 @@ func (b *binder) binary(s *scope, e *query.Binary) (exec.Expr, error) {
 	if at.IsZero() {
 		at = e.Span
 	}
-	return nil, unsupported(at, "this operator")
+	return nil, unsupported(at, "the operator "+e.Op.String())
 }
 
 // logic binds a chain of AND or OR to one node, in the order of the text. The chain is taken apart in a loop: it may be long.

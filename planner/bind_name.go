@@ -336,7 +336,11 @@ func (b *binder) inside(n query.Node, x exec.Expr, rest []query.Ident) (exec.Exp
 		if !x.Type().Dynamic() {
 			return nil, query.Errorf(id, query.CodeType, "a %s has no field %q", x.Type(), id.Name)
 		}
-		x = b.arrow(n.At(), x, &exec.Const{Span: id.Span, Value: query.Text(id.Name), T: vector.Text})
+		y := b.arrow(n.At(), x, &exec.Const{Span: id.Span, Value: query.Text(id.Name), T: vector.Text})
+		if plain(x).Type() == vector.Any {
+			y = untyped(y) // what is inside a field is a field too, also behind a derived table
+		}
+		x = y
 	}
 	return x, nil
 }

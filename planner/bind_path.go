@@ -38,6 +38,16 @@ func plain(x exec.Expr) exec.Expr {
 	return x
 }
 
+// untyped returns the result of arrow as a payload field, whose values have their own types.
+func untyped(x exec.Expr) exec.Expr {
+	if c, ok := x.(*exec.Call); ok {
+		field := *c
+		field.T = vector.Any
+		return &field
+	}
+	return plain(x)
+}
+
 // arrow is the field of x that a text names. Of a log's payload, or of a field in it, it is a field that the scan can give.
 func (b *binder) arrow(at query.Span, x, key exec.Expr) exec.Expr {
 	x = plain(x)

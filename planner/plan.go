@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -116,7 +117,7 @@ func (b *binder) plan(stmt query.Stmt) (*Plan, error) {
 	case *query.Subscribe:
 		return nil, unsupported(s, "SUBSCRIBE").WithHint("follow a log with its Tail")
 	case *query.Set:
-		return nil, unsupported(s, "SET")
+		return nil, unsupported(s, "SET").WithHint("the time zone is an option of the database: Options.Zone")
 	default:
 		return nil, unsupported(stmt, "this statement")
 	}
@@ -294,6 +295,8 @@ func (b *binder) asOf(a *query.AsOf) error {
 		b.asof.at = v.Int()
 	case a.Kind == query.AsOfTimestamp:
 		return query.Errorf(a.Expr, query.CodeType, "AS OF TIMESTAMP wants a TIMESTAMPTZ, not %s", v.Kind().Type())
+	case v.Kind() == query.KindBig:
+		return query.Errorf(a.Expr, query.CodeOutOfRange, "AS OF SEQ goes from 0 to %d", int64(math.MaxInt64))
 	default:
 		return query.Errorf(a.Expr, query.CodeType, "AS OF SEQ wants a BIGINT, not %s", v.Kind().Type())
 	}

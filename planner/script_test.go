@@ -38,6 +38,7 @@ func testCatalog() memCatalog {
 		`{"user":1,"msg":"in","_id":"p1"}`, `{"user":2,"msg":"in"}`, `{"user":1,"msg":"out"}`, `{"user":null,"msg":"lost"}`,
 		`{"user":"1","msg":"text"}`, `{"user":1.0,"msg":"float"}`, `{"msg":"none"}`,
 	))
+	c.log(newLog("nested", `{"o":{"t":"a","d":{"e":"b"},"l":["c"]}}`))
 	c.log(newLog("empty"))
 	c.log(newLog("case", `{"A":1,"a":2,"Bee":3,"x":{"Y":4}}`))
 	c.log(newLog("num",

@@ -452,7 +452,7 @@ func Equal(a, b Expr) bool {
 		return ok && x.T == y.T && equalArgs(x, y)
 	case *Call:
 		y, ok := b.(*Call)
-		return ok && x.Fn == y.Fn && equalArgs(x, y)
+		return ok && x.Fn == y.Fn && x.T == y.T && equalArgs(x, y)
 	}
 	return false
 }

@@ -226,7 +226,7 @@ func (p *parser) keywordOperator(left query.Expr, pos int) query.Expr {
 	}
 	switch t.kw {
 	case kwSimilar:
-		panic(query.ErrorAt(span(t), query.CodeUnsupported, "SIMILAR TO is not supported").WithHint("use LIKE, or ~ for regular expressions"))
+		panic(query.ErrorAt(span(t), query.CodeUnsupported, "SIMILAR TO is not supported").WithHint("use LIKE"))
 	case kwIn:
 		return p.in(left, pos, not)
 	case kwBetween:
