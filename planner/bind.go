@@ -30,6 +30,7 @@ type binder struct {
 	depth  int
 	reads  int // tables bound so far
 	asof   asOfRange
+	varies map[exec.Expr]bool // expressions that are known not to be constant
 }
 
 // column is what is known of a column number.

@@ -14,6 +14,9 @@ func itoa(i int) string { return strconv.Itoa(i) }
 
 // expr binds an expression. What is constant is evaluated at once, unless that fails: then it fails where SQL reaches it.
 func (b *binder) expr(s *scope, e query.Expr) (exec.Expr, error) {
+	if err := b.ctx.Err(); err != nil {
+		return nil, err
+	}
 	x, err := b.exprNode(s, e)
 	if err != nil {
 		return nil, err
@@ -23,7 +26,7 @@ func (b *binder) expr(s *scope, e query.Expr) (exec.Expr, error) {
 
 // fold replaces a constant expression by its value.
 func (b *binder) fold(x exec.Expr) exec.Expr {
-	if _, ok := x.(*exec.Const); ok || !exec.IsConst(x) {
+	if _, ok := x.(*exec.Const); ok || !b.isConst(x) {
 		return x
 	}
 	env := b.env()
@@ -33,6 +36,28 @@ func (b *binder) fold(x exec.Expr) exec.Expr {
 		return x
 	}
 	return &exec.Const{Span: x.At(), Value: v, T: x.Type()}
+}
+
+// isConst is exec.IsConst, but does not look again at parts that are known to vary: a chain of operators may be long.
+func (b *binder) isConst(x exec.Expr) bool {
+	constant := true
+	exec.Walk(x, func(e exec.Expr) bool {
+		constant = constant && !b.varies[e] && (e == x || !isColumn(e))
+		return constant
+	})
+	if constant && exec.IsConst(x) {
+		return true
+	}
+	if b.varies == nil {
+		b.varies = map[exec.Expr]bool{}
+	}
+	b.varies[x] = true
+	return false
+}
+
+func isColumn(e exec.Expr) bool {
+	_, ok := e.(*exec.Col)
+	return ok
 }
 
 // maxFolded is the largest text that a plan keeps as a constant: longer ones are made when it runs, within its budget.

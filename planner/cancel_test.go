@@ -148,6 +148,31 @@ func TestLooks(t *testing.T) {
 	}
 }
 
+// TestLooksWhilePlanning: a long statement is given up while it is bound, and long chains are not gone through again and again.
+func TestLooksWhilePlanning(t *testing.T) {
+	const n = 3000
+	for _, text := range []string{
+		"SELECT " + strings.Repeat("id + ", n) + "id FROM demo",
+		"SELECT 1 FROM demo WHERE " + strings.Repeat("id <> 1 AND ", n) + "id = 2",
+		"SELECT CASE " + strings.Repeat("WHEN id = 1 THEN n ", n) + "END FROM demo",
+		"SELECT 1 FROM demo WHERE id IN (" + strings.Repeat("1, ", n) + "2)",
+		"SELECT " + strings.Repeat("id, ", n) + "id FROM demo",
+	} {
+		w := &watched{Context: t.Context()}
+		c := testCatalog()
+		if _, err := planSQL(w, c, text, Options{}); err != nil {
+			t.Fatalf("%.40s: %v", text, err)
+		}
+		if w.looks < n {
+			t.Errorf("%.40s: %d looks", text, w.looks)
+		}
+		stop := &watched{Context: t.Context(), stopAt: n / 2}
+		if _, err := planSQL(stop, c, text, Options{}); !errors.Is(err, context.Canceled) || stop.after > 2 {
+			t.Errorf("%.40s: %v after %d more looks", text, err, stop.after)
+		}
+	}
+}
+
 // valuesTable is a catalog of one table with one row, whose values have about size bytes.
 func valuesTable(size int) memCatalog {
 	text := strings.Repeat("aé,X ", size/6)
