@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"runtime"
 	"strings"
 	"testing"
@@ -99,13 +100,14 @@ func (s *manyRowsScan) Next(context.Context) (*vector.Batch, error) {
 // TestLooks runs statements that keep all of many rows. Between two looks at the context no more than a few batches are read and
 // little is allocated: a list that grows by being copied shows there. Sorts look as often as their comparisons need.
 func TestLooks(t *testing.T) {
-	const n = 100_000
+	const n = 100_000 / fewer
+	sorted := bits.Len(n) - 3 // no sort gets by with fewer comparisons for each row
 	for _, tt := range []struct {
 		sql  string
 		cmps int // comparisons that a sort has to do for each row
 	}{
-		{"SELECT x FROM big ORDER BY x", 15},
-		{"SELECT s, x FROM big ORDER BY s DESC", 15},
+		{"SELECT x FROM big ORDER BY x", sorted},
+		{"SELECT s, x FROM big ORDER BY s DESC", sorted},
 		{"SELECT s FROM big ORDER BY s LIMIT 50000", 10},
 		{"SELECT x, count(*) FROM big GROUP BY x", 0},
 		{"SELECT s, max(s), min(x), sum(x), count(x), bool_or(x > 5) FROM big GROUP BY s", 0},
@@ -115,7 +117,7 @@ func TestLooks(t *testing.T) {
 		{"SELECT count(*) FROM big a JOIN big b ON a.s = b.s", 0},
 		{"SELECT count(*) FROM big a LEFT JOIN big b ON a.x = b.x AND a.s < b.s", 0},
 		{"SELECT count(*) FROM (VALUES (1), (2)) v(y) JOIN big b ON v.y <> b.x", 0},
-		{"SELECT x FROM big UNION ALL SELECT length(s) FROM big ORDER BY 1", 30},
+		{"SELECT x FROM big UNION ALL SELECT length(s) FROM big ORDER BY 1", 2 * sorted},
 		{"SELECT count(*) FROM big WHERE s LIKE '%7_7%'", 0},
 	} {
 		w := &watched{Context: t.Context()}
@@ -206,7 +208,7 @@ func valuesTable(size int) memCatalog {
 // TestLooksInsideValues runs functions and operators on one value of several MiB. They look at the context for every few hundred
 // KiB, and end when it is cancelled.
 func TestLooksInsideValues(t *testing.T) {
-	const size = 2 << 20
+	const size = 1 << 20 / fewer
 	small, large := valuesTable(64), valuesTable(size)
 	for _, x := range []string{
 		"length(s)", "left(s, -1)", "right(s, n // 6)", "substr(s, 2)", "substr(s, -5)", "lower(s)", "upper(s)", "reverse(s)",

@@ -76,7 +76,7 @@ func TestPeakMemory(t *testing.T) {
 	const (
 		limit    = 16 << 20
 		constant = 8 << 20
-		rows     = 300
+		rows     = 300 / fewer
 	)
 	table := &memTable{name: "t", kind: KindFold, cols: []Column{
 		{Name: "i", Type: vector.Int, InStar: true}, {Name: "s", Type: vector.Text, InStar: true}, {Name: "d", Type: vector.Any, InStar: true},
