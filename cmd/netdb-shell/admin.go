@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"time"
 
-	"github.com/seed69692123/netdb"
 	"github.com/seed69692123/netdb/fold"
 	"github.com/seed69692123/netdb/query"
 )
@@ -193,104 +189,6 @@ func (sh *shell) cmdWait(ctx context.Context, w *words) error {
 		sh.remark("seen after %s", shortDuration(time.Since(began)))
 	}
 	return nil
-}
-
-const snapshotHelp = `
-A snapshot is one file with the state of every open fold and the logs' events, all at one moment.
-  -logs PATTERN   the logs whose events it holds; "**", which is all, unless said; "" for none
-FILE must not exist. It is there whole or not at all.`
-
-func (sh *shell) cmdSnapshot(ctx context.Context, w *words) error {
-	fs := newFlags("snapshot")
-	pattern := fs.String("logs", "**", "")
-	given, err := w.parse(fs, 1, 1)
-	if err != nil {
-		return err
-	}
-	var o netdb.SnapshotOptions
-	if *pattern != "" {
-		o.Logs = []string{*pattern}
-	}
-	info, size, err := writeSnapshot(ctx, sh.db, given[0], o)
-	if err != nil {
-		return err
-	}
-	return sh.table([]string{"file", "logs", "folds", "events", "bytes"}, func(add func(...any) error) error {
-		return add(given[0], info.Logs, info.Folds, info.Events, size)
-	})
-}
-
-// writeSnapshot writes a snapshot beside its name and renames it when it is whole and on disk.
-func writeSnapshot(ctx context.Context, db *netdb.DB, name string, o netdb.SnapshotOptions) (info netdb.SnapshotInfo, size int64, err error) {
-	if _, err := os.Lstat(name); err == nil {
-		return info, 0, fmt.Errorf("%s exists", name)
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".part-*")
-	if err != nil {
-		return info, 0, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
-		}
-	}()
-	bw := bufio.NewWriterSize(f, 256<<10)
-	if info, err = db.Snapshot(ctx, bw, o); err != nil {
-		return info, 0, err
-	}
-	if err = errors.Join(bw.Flush(), f.Sync()); err != nil {
-		return info, 0, err
-	}
-	stat, err := f.Stat()
-	if err != nil {
-		return info, 0, err
-	}
-	if err = f.Close(); err != nil {
-		return info, 0, err
-	}
-	// A link, unlike a rename, does not replace a file that has come meanwhile.
-	if lerr := os.Link(f.Name(), name); lerr == nil {
-		return info, stat.Size(), os.Remove(f.Name())
-	} else if errors.Is(lerr, os.ErrExist) {
-		return info, 0, errors.Join(fmt.Errorf("%s exists", name), os.Remove(f.Name()))
-	}
-	return info, stat.Size(), os.Rename(f.Name(), name)
-}
-
-func (sh *shell) cmdRestore(ctx context.Context, w *words) error {
-	given, err := w.parse(newFlags("restore"), 2, 2)
-	if err != nil {
-		return err
-	}
-	logs, events, err := restoreSnapshot(ctx, given[0], given[1])
-	if err != nil {
-		return fmt.Errorf("restore of %s: %w", given[0], err)
-	}
-	return sh.table([]string{"directory", "logs", "events"}, func(add func(...any) error) error {
-		return add(given[1], logs, events)
-	})
-}
-
-// restoreSnapshot makes a store in dir and counts what is in it.
-func restoreSnapshot(ctx context.Context, file, dir string) (logs int, events int64, err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer f.Close()
-	db, err := netdb.Restore(ctx, dir, bufio.NewReaderSize(f, 256<<10), netdb.RestoreOptions{})
-	if err != nil {
-		return 0, 0, err
-	}
-	for info, lerr := range db.Logs("") {
-		if lerr != nil {
-			err = lerr
-			break
-		}
-		logs++
-		events += info.Bounds.Len()
-	}
-	return logs, events, errors.Join(err, db.Close())
 }
 
 func (sh *shell) cmdCheck(ctx context.Context, w *words) error {

@@ -39,7 +39,7 @@ help, version) is the verb: write ./demo for a directory of that name.
   -mode MODE     box, csv, json, jsonl, tsv, markdown or line
                  (box on a terminal, tsv elsewhere)
   -csv, -json    short for -mode csv, -mode json
-  -readonly      change nothing; DIR has to exist
+  -readonly      change nothing in DIR, which has to exist
   -version       say which version this is
   -help          this text
 

@@ -61,7 +61,7 @@ func (b *boxWriter) flush() error {
 	return b.w.Flush()
 }
 
-func (b *boxWriter) end() error {
+func (b *boxWriter) end(bool) error {
 	if err := b.start(); err != nil {
 		return err
 	}

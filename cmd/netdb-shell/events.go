@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -82,6 +81,12 @@ func (sh *shell) cmdAppend(ctx context.Context, w *words) error {
 			name = word
 			break
 		}
+		if word == "--" { // what follows is a name, whatever it begins with
+			if name, ok, err = w.next(); err != nil || !ok {
+				return errors.Join(usagef(".append needs a log and a payload: see .help append"), err)
+			}
+			break
+		}
 		flags := []string{word}
 		if f := strings.TrimLeft(word, "-"); f == "kind" || f == "key" {
 			value, ok, err := w.next()
@@ -102,7 +107,7 @@ func (sh *shell) cmdAppend(ctx context.Context, w *words) error {
 	payload := []byte(text)
 	if file, ok := strings.CutPrefix(text, "@"); ok {
 		var err error
-		if payload, err = os.ReadFile(file); err != nil {
+		if payload, err = readInput(ctx, file, redex.MaxPayloadBytes); err != nil {
 			return err
 		}
 	}
@@ -154,13 +159,9 @@ func (sh *shell) cmdGet(ctx context.Context, w *words) error {
 	if err != nil {
 		return err
 	}
-	style := sh.style
-	if style.mode == "box" {
-		style.mode = "line"
-	}
-	out := newRowWriter(sh.out, style)
-	if err := out.begin([]string{"_seq", "_ts", "_origin", "_kind", "_encoding", "_key", "_headers", "_size", "_payload"}); err != nil {
-		return err
+	out := sh.result("_seq", "_ts", "_origin", "_kind", "_encoding", "_key", "_headers", "_size", "_payload")
+	if sh.style.mode == "box" {
+		out.out = &lineWriter{w: sh.out}
 	}
 	var r row
 	addAny(&r, uint64(ev.Seq))
@@ -178,7 +179,7 @@ func (sh *shell) cmdGet(ctx context.Context, w *words) error {
 	if err := sh.addPayload(ctx, &r, given[0], &ev); err != nil {
 		return err
 	}
-	return errors.Join(out.row(&r), out.end())
+	return out.end(out.row(&r))
 }
 
 func boundsText(b redex.Bounds) string {
@@ -275,10 +276,7 @@ func (sh *shell) cmdTail(ctx context.Context, w *words) error {
 	if b.Len() > *n {
 		from = b.Next - redex.Seq(*n)
 	}
-	out := sh.rowWriter()
-	if err := out.begin([]string{"_seq", "_ts", "_kind", "_payload"}); err != nil {
-		return err
-	}
+	out := sh.result("_seq", "_ts", "_kind", "_payload")
 	var r row
 	show := func(ev *redex.Event) error {
 		r.reset()
@@ -296,10 +294,10 @@ func (sh *shell) cmdTail(ctx context.Context, w *words) error {
 				err = show(&ev)
 			}
 			if err != nil {
-				return errors.Join(err, out.end())
+				return out.end(err)
 			}
 		}
-		return out.end()
+		return out.end(nil)
 	}
 	t := l.Tail(from, redex.TailOptions{})
 	defer t.Close()
@@ -324,7 +322,7 @@ func (sh *shell) cmdTail(ctx context.Context, w *words) error {
 	}
 	cause := t.Err() // Close leaves another
 	if errors.Is(cause, context.Canceled) {
-		cause = nil // Ctrl-C is how a follower ends
+		cause, sh.followed = nil, true // Ctrl-C is how a follower ends
 	}
-	return errors.Join(cause, out.end(), t.Close())
+	return errors.Join(out.end(cause), t.Close())
 }

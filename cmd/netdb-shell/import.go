@@ -15,7 +15,8 @@ const importHelp = `
 FILE holds JSON lines: one object a line, plain or packed with gzip or zstd, which is told by its
 first bytes. "-" is the standard input. A log that does not exist is made. Events are appended in
 batches; each batch is in the log whole or not at all. The import ends at the first line that is
-not one JSON object in UTF-8 and says how many events were kept: those before that line.`
+not one JSON object in UTF-8, at most 16 MiB long and 512 levels deep, and says how many events were
+kept: those before that line.`
 
 func (sh *shell) cmdImport(ctx context.Context, w *words) error {
 	given, err := w.parse(newFlags("import"), 2, 2)
@@ -26,12 +27,15 @@ func (sh *shell) cmdImport(ctx context.Context, w *words) error {
 	if file == "-" && sh.stdinScript {
 		return usagef(".import -: the standard input is where the commands come from")
 	}
-	src, err := openSource(file, sh.in)
+	if err := redex.CheckName(name); err != nil {
+		return err
+	}
+	src, err := openSource(ctx, file, sh.in)
 	if file == "-" {
 		file = "stdin"
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("import of %s: %w; 0 events kept in log %q", file, err, name)
 	}
 	kept, took, err := sh.importFrom(ctx, src, file, name)
 	if cerr := src.Close(); err == nil {
@@ -47,9 +51,6 @@ func (sh *shell) cmdImport(ctx context.Context, w *words) error {
 
 // importFrom appends the lines of src to a log and returns how many it kept.
 func (sh *shell) importFrom(ctx context.Context, src *source, file, name string) (int64, time.Duration, error) {
-	if err := redex.CheckName(name); err != nil {
-		return 0, 0, err
-	}
 	var l *redex.Log
 	ready := func() (err error) { // a file that is no good from its first line on makes no log
 		if l == nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // interrupts turns signals into the end of what runs. Ctrl-C ends the running command; without one it is told to the prompt,
-// or ends a script. A second Ctrl-C while the first is not yet obeyed, and SIGTERM, end everything.
+// or ends a script. SIGTERM ends everything. A second signal while the first is not yet obeyed ends the process as it is.
 type interrupts struct {
 	idle chan struct{} // a Ctrl-C while no command ran
 	sig  chan os.Signal
@@ -35,10 +35,18 @@ func watchInterrupts(ctx context.Context, prompt bool, hard func()) (context.Con
 // watch runs until stop.
 func (i *interrupts) watch(prompt bool) {
 	defer close(i.done)
+	over := false
+	end := func() {
+		if over {
+			i.hard()
+		}
+		over = true
+		i.all()
+	}
 	for s := range i.sig {
 		switch {
 		case s != os.Interrupt:
-			i.all()
+			end()
 		case i.interruptRunning():
 		case prompt:
 			select {
@@ -46,7 +54,7 @@ func (i *interrupts) watch(prompt bool) {
 			default:
 			}
 		default:
-			i.all()
+			end()
 		}
 	}
 }
@@ -67,21 +75,23 @@ func (i *interrupts) interruptRunning() bool {
 	return true
 }
 
-// during returns a context for a command that Ctrl-C ends, and what to call when the command is over. A command inside a
-// command has the outer one's.
-func (i *interrupts) during(ctx context.Context) (context.Context, func()) {
+// during returns a context for a command that Ctrl-C ends, and what to call when the command is over, which reports whether
+// Ctrl-C was pressed meanwhile. A command inside a command has the outer one's.
+func (i *interrupts) during(ctx context.Context) (context.Context, func() bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.cancel != nil {
-		return ctx, func() {}
+		return ctx, func() bool { return false }
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	i.cancel, i.asked = cancel, false
-	return ctx, func() {
+	return ctx, func() bool {
 		i.mu.Lock()
+		asked := i.asked
 		i.cancel = nil
 		i.mu.Unlock()
 		cancel()
+		return asked
 	}
 }
 

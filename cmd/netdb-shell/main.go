@@ -24,7 +24,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitCode(err)
 	}
 	raw := &stickyWriter{w: stdout}
-	sh := &shell{readonly: inv.readonly, in: stdin, raw: raw, out: bufio.NewWriterSize(raw, 64<<10), err: stderr}
+	sh := &shell{readonly: inv.readonly, in: newFeed(stdin), raw: raw, out: bufio.NewWriterSize(raw, 64<<10), err: stderr}
 	sh.modeGiven = inv.mode != ""
 	sh.style = outputStyle{mode: inv.mode, terminal: isTerminal(stdout)}
 	if sh.style.mode == "" {
@@ -41,17 +41,17 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 	switch inv.verb {
 	case "help":
-		fmt.Fprint(stdout, usageText)
-		return 0
+		fmt.Fprint(sh.out, usageText)
 	case "version":
-		fmt.Fprintln(stdout, "netdb-shell", version())
-		return 0
+		fmt.Fprintln(sh.out, "netdb-shell", version())
 	case "demo":
 		err = sh.demo(ctx, inv.dir)
 	default:
 		err = sh.session(ctx, inv, given)
 	}
-	err = errors.Join(err, sh.out.Flush())
+	if ferr := sh.out.Flush(); ferr != nil && !errors.Is(err, ferr) { // one failed write is one error
+		err = errors.Join(err, ferr)
+	}
 	if err != nil && !errors.Is(raw.err, syscall.EPIPE) { // a reader that has seen enough is no news
 		sh.fail(err)
 	}
@@ -84,7 +84,7 @@ func (sh *shell) session(ctx context.Context, inv invocation, given bool) (err e
 		if sh.prompt {
 			return sh.interact(ctx)
 		}
-		return ignoreEOF(sh.script(ctx, sh.in, "stdin"))
+		return ignoreEOF(sh.script(ctx, sh.in.within(ctx), "stdin"))
 	}
 	for _, text := range inv.statements {
 		if err := sh.text(ctx, text); err != nil || sh.quit {
@@ -115,7 +115,7 @@ func (sh *shell) interact(ctx context.Context) error {
 	sh.remark("NetDB %s. %s. Type .help for help, .quit to end.", version(), where)
 	lines, end := make(chan string), make(chan error, 1)
 	next := make(chan struct{})
-	go readLines(bufio.NewReader(sh.in), next, lines, end)
+	go readLines(bufio.NewReader(sh.in.r), next, lines, end)
 	defer close(next)
 	var s splitter
 	waiting := false
@@ -141,6 +141,9 @@ func (sh *shell) interact(ctx context.Context) error {
 			s.reset()
 		case line := <-lines:
 			waiting = false
+			if !s.pending() {
+				line = commandFor(line)
+			}
 			for _, st := range s.add(line) {
 				if err := sh.run(ctx, st, ""); err != nil {
 					sh.fail(unplaced(err))
@@ -152,6 +155,17 @@ func (sh *shell) interact(ctx context.Context) error {
 		}
 	}
 	return sh.raw.err
+}
+
+// commandFor returns the dot-command that a person means who types a word known from other shells; else the line.
+func commandFor(line string) string {
+	switch strings.ToLower(strings.TrimRight(strings.TrimSpace(line), ";")) {
+	case "help", `\?`:
+		return ".help"
+	case "quit", "exit", `\q`, ".exit":
+		return ".quit"
+	}
+	return line
 }
 
 // unplaced takes the place in a script from an error: what a person typed at a prompt has no lines worth telling.

@@ -116,6 +116,13 @@ func TestReaderGone(t *testing.T) {
 	if code := run(nil, strings.NewReader(script.String()), failing{}, &errOut); code != 1 || !strings.Contains(errOut.String(), "line 1: full") {
 		t.Errorf("exit code %d: %s", code, errOut.String())
 	}
+	// The failed write is told once, whatever is written.
+	for _, args := range [][]string{{"-help"}, {"version"}, {"-c", "SELECT 1"}, {"-c", ".help"}, {"-c", "SELECT 1; SELECT 2"}} {
+		errOut.Reset()
+		if code := run(args, strings.NewReader(""), failing{}, &errOut); code != 1 || strings.Count(errOut.String(), "full") != 1 {
+			t.Errorf("%q: exit code %d: %s", args, code, errOut.String())
+		}
+	}
 }
 
 // TestClosedPipe checks that the end of whoever reads the output ends the shell quietly, with the store closed.
@@ -199,7 +206,8 @@ func cmdZstd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(out.Close())
 }
 
-// cmdDamage changes one byte in the middle of a file, or cuts it there: damage flip|cut FILE.
+// cmdDamage changes a file: one byte in the middle, its end from there or from byte 5, its encoding, or a line too long at its
+// end: damage flip|cut|head|utf16|long FILE.
 func cmdDamage(ts *testscript.TestScript, neg bool, args []string) {
 	name := ts.MkAbs(args[1])
 	b, err := os.ReadFile(name)
@@ -209,6 +217,16 @@ func cmdDamage(ts *testscript.TestScript, neg bool, args []string) {
 		b[len(b)/2] ^= 0x20
 	case "cut":
 		b = b[:len(b)/2]
+	case "head":
+		b = b[:5]
+	case "utf16":
+		wide := []byte{0xff, 0xfe}
+		for _, c := range b {
+			wide = append(wide, c, 0)
+		}
+		b = wide
+	case "long":
+		b = append(b, strings.Repeat("x", maxStatementBytes+1)...)
 	default:
 		ts.Fatalf("damage %s", args[0])
 	}

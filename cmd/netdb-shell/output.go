@@ -16,8 +16,8 @@ func modes() []string { return []string{"box", "csv", "json", "jsonl", "tsv", "m
 type rowWriter interface {
 	begin(columns []string) error
 	row(r *row) error
-	flush() error // write everything that was given so far
-	end() error   // after the last row
+	flush() error         // write everything that was given so far
+	end(whole bool) error // after the last row; not whole when an error cut the rows short
 }
 
 // outputStyle is where a result goes.
@@ -98,8 +98,8 @@ func (c *csvWriter) field(i int, text []byte, k kind) {
 	c.w.WriteByte('"')
 }
 
-func (c *csvWriter) flush() error { return c.w.Flush() }
-func (c *csvWriter) end() error   { return c.w.Flush() }
+func (c *csvWriter) flush() error   { return c.w.Flush() }
+func (c *csvWriter) end(bool) error { return c.w.Flush() }
 
 // tsvWriter writes tab-separated lines as PostgreSQL's COPY does: a backslash before what would break a line, \xHH for other
 // control characters, \N for NULL. The first line has the names.
@@ -151,8 +151,8 @@ func (t *tsvWriter) field(i int, text []byte) {
 	t.w.Write(b)
 }
 
-func (t *tsvWriter) flush() error { return t.w.Flush() }
-func (t *tsvWriter) end() error   { return t.w.Flush() }
+func (t *tsvWriter) flush() error   { return t.w.Flush() }
+func (t *tsvWriter) end(bool) error { return t.w.Flush() }
 
 // jsonWriter writes one object per row: lines (JSON lines), or one array of them. Of columns with one name the later get a
 // number, because an object's names must differ.
@@ -208,9 +208,13 @@ func (j *jsonWriter) row(r *row) error {
 
 func (j *jsonWriter) flush() error { return j.w.Flush() }
 
-func (j *jsonWriter) end() error {
-	if j.array {
+// end leaves an array open whose rows are not all: no reader takes it for the whole.
+func (j *jsonWriter) end(whole bool) error {
+	switch {
+	case j.array && whole:
 		j.w.WriteString("]\n")
+	case j.array:
+		j.w.WriteByte('\n')
 	}
 	return j.w.Flush()
 }
@@ -272,8 +276,8 @@ func (m *markdownWriter) cell(i int, text []byte) {
 	}
 }
 
-func (m *markdownWriter) flush() error { return m.w.Flush() }
-func (m *markdownWriter) end() error   { return m.w.Flush() }
+func (m *markdownWriter) flush() error   { return m.w.Flush() }
+func (m *markdownWriter) end(bool) error { return m.w.Flush() }
 
 // lineWriter writes a line per value, whole, and an empty line between rows.
 type lineWriter struct {
@@ -317,8 +321,8 @@ func (l *lineWriter) row(r *row) error {
 	return nil
 }
 
-func (l *lineWriter) flush() error { return l.w.Flush() }
-func (l *lineWriter) end() error   { return l.w.Flush() }
+func (l *lineWriter) flush() error   { return l.w.Flush() }
+func (l *lineWriter) end(bool) error { return l.w.Flush() }
 
 // stickyWriter keeps the first error of w and reports it again on every later write: the writers above look at the last of
 // several writes only.

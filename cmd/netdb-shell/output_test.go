@@ -57,7 +57,7 @@ func write(t *testing.T, s outputStyle, columns []string, rows []row) string {
 			t.Fatal(err)
 		}
 	}
-	if err := w.end(); err != nil {
+	if err := w.end(true); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -275,7 +275,7 @@ func TestWriteErrorIsReported(t *testing.T) {
 			}
 		}
 		if err == nil {
-			err = w.end()
+			err = w.end(true)
 		}
 		if !errors.Is(err, errFull) {
 			t.Errorf("%s: %v", mode, err)

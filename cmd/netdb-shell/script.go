@@ -18,14 +18,16 @@ type statement struct {
 	text    string
 	line    int // of its first line, from 1
 	command bool
+	before  string // what stands before it on its first line
 }
 
 // splitter cuts lines into statements as they come. A semicolon ends one, except inside quotes and comments; a line that begins
 // with a dot where a statement could begin is a dot-command. Its zero value is ready.
 type splitter struct {
-	text  strings.Builder // lines that end no statement yet
-	first int             // the line text begins on
-	line  int             // the last line added
+	text   strings.Builder // lines that end no statement yet
+	first  int             // the line text begins on
+	before string          // what stands before text on that line
+	line   int             // the last line added
 }
 
 // pending reports whether a statement has begun and not ended.
@@ -41,8 +43,8 @@ func (s *splitter) pending() bool {
 func (s *splitter) add(line string) []statement {
 	s.line++
 	if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, ".") && !s.pending() {
-		s.text.Reset()
-		return []statement{{trimmed, s.line, true}}
+		s.reset()
+		return []statement{{trimmed, s.line, true, ""}}
 	}
 	if s.text.Len() == 0 {
 		s.first = s.line
@@ -55,9 +57,11 @@ func (s *splitter) add(line string) []statement {
 	text := s.text.String()
 	done, rest, open := sql.Split(text)
 	out := s.statements(text, done)
-	s.text.Reset()
+	before := s.lineBefore(text, rest.Pos)
+	s.reset()
 	if open != sql.OpenNothing {
 		s.first += strings.Count(text[:rest.Pos], "\n")
+		s.before = before
 		s.text.WriteString(text[rest.Pos:])
 	}
 	return out
@@ -70,9 +74,17 @@ func (s *splitter) statements(text string, pieces []sql.Piece) []statement {
 	for _, p := range pieces {
 		line += strings.Count(text[at:p.Pos], "\n")
 		at = p.Pos
-		out = append(out, statement{p.Text, line, false})
+		out = append(out, statement{p.Text, line, false, s.lineBefore(text, p.Pos)})
 	}
 	return out
+}
+
+// lineBefore returns what stands before a place in text on its line.
+func (s *splitter) lineBefore(text string, at int) string {
+	if from := strings.LastIndexByte(text[:at], '\n'); from >= 0 {
+		return text[from+1 : at]
+	}
+	return s.before + text[:at]
 }
 
 // end returns the last statement when it lacks its semicolon.
@@ -83,12 +95,15 @@ func (s *splitter) end() []statement {
 	if open != sql.OpenNothing {
 		out = s.statements(text, []sql.Piece{rest})
 	}
-	s.text.Reset()
+	s.reset()
 	return out
 }
 
 // reset forgets the statement that has begun.
-func (s *splitter) reset() { s.text.Reset() }
+func (s *splitter) reset() {
+	s.text.Reset()
+	s.before = ""
+}
 
 // split cuts a whole text.
 func split(text string) []statement {

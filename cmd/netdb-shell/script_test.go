@@ -16,20 +16,21 @@ func TestSplit(t *testing.T) {
 		text string
 		want []statement
 	}{
-		"one":                  {"select 1;", []statement{{"select 1", 1, false}}},
-		"without its end":      {"select 1", []statement{{"select 1", 1, false}}},
+		"one":                  {"select 1;", []statement{{"select 1", 1, false, ""}}},
+		"without its end":      {"select 1", []statement{{"select 1", 1, false, ""}}},
 		"nothing":              {" \n ; ;; \n-- only a comment\n", nil},
-		"two on a line":        {"a; b;\nc", []statement{{"a", 1, false}, {"b", 1, false}, {"c", 2, false}}},
-		"over lines":           {"\nselect\r\n  1\r\n;\n", []statement{{"select\n  1", 2, false}}},
-		"semicolon in quotes":  {`select ';', "a;b", 'it''s;' ;x`, []statement{{`select ';', "a;b", 'it''s;'`, 1, false}, {"x", 1, false}}},
-		"escape string":        {`select E'\';', e'\\';b`, []statement{{`select E'\';', e'\\'`, 1, false}, {"b", 1, false}}},
-		"no escape string":     {`select name'\';b`, []statement{{`select name'\'`, 1, false}, {"b", 1, false}}},
-		"quote over lines":     {"select 'a\n;\n.b';\nc", []statement{{"select 'a\n;\n.b'", 1, false}, {"c", 4, false}}},
-		"comments":             {"-- a;b\nselect /* ; /* ; */ ; */ 1; -- x;\nb", []statement{{"select /* ; /* ; */ ; */ 1", 2, false}, {"b", 3, false}}},
-		"command":              {" .logs a;b \nselect 1;.x\n;\n.y", []statement{{".logs a;b", 1, true}, {"select 1", 2, false}, {".x", 2, false}, {".y", 4, true}}},
-		"command after remark": {"-- remark\n.logs", []statement{{".logs", 2, true}}},
-		"number, no command":   {"select\n.5;", []statement{{"select\n.5", 1, false}}},
-		"open block comment":   {"select 1 /* a", []statement{{"select 1 /* a", 1, false}}},
+		"two on a line":        {"a; b;\nc", []statement{{"a", 1, false, ""}, {"b", 1, false, "a; "}, {"c", 2, false, ""}}},
+		"over lines":           {"\nselect\r\n  1\r\n;\n", []statement{{"select\n  1", 2, false, ""}}},
+		"behind another":       {"a; select\n b; c\n;", []statement{{"a", 1, false, ""}, {"select\n b", 1, false, "a; "}, {"c", 2, false, " b; "}}},
+		"semicolon in quotes":  {`select ';', "a;b", 'it''s;' ;x`, []statement{{`select ';', "a;b", 'it''s;'`, 1, false, ""}, {"x", 1, false, `select ';', "a;b", 'it''s;' ;`}}},
+		"escape string":        {`select E'\';', e'\\';b`, []statement{{`select E'\';', e'\\'`, 1, false, ""}, {"b", 1, false, `select E'\';', e'\\';`}}},
+		"no escape string":     {`select name'\';b`, []statement{{`select name'\'`, 1, false, ""}, {"b", 1, false, `select name'\';`}}},
+		"quote over lines":     {"select 'a\n;\n.b';\nc", []statement{{"select 'a\n;\n.b'", 1, false, ""}, {"c", 4, false, ""}}},
+		"comments":             {"-- a;b\nselect /* ; /* ; */ ; */ 1; -- x;\nb", []statement{{"select /* ; /* ; */ ; */ 1", 2, false, ""}, {"b", 3, false, ""}}},
+		"command":              {" .logs a;b \nselect 1;.x\n;\n.y", []statement{{".logs a;b", 1, true, ""}, {"select 1", 2, false, ""}, {".x", 2, false, "select 1;"}, {".y", 4, true, ""}}},
+		"command after remark": {"-- remark\n.logs", []statement{{".logs", 2, true, ""}}},
+		"number, no command":   {"select\n.5;", []statement{{"select\n.5", 1, false, ""}}},
+		"open block comment":   {"select 1 /* a", []statement{{"select 1 /* a", 1, false, ""}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if d := cmp.Diff(c.want, split(c.text), cmp.AllowUnexported(statement{})); d != "" {

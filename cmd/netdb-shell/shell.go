@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed69692123/netdb"
 	"github.com/seed69692123/netdb/fold"
@@ -25,7 +26,7 @@ type shell struct {
 	readonly bool
 	prompt   bool // a person types: go on after errors, make remarks
 
-	in        io.Reader
+	in        *feed
 	out       *bufio.Writer
 	raw       *stickyWriter // below out
 	err       io.Writer
@@ -36,6 +37,8 @@ type shell struct {
 
 	stdinScript bool // in is the script that runs, or a person's keyboard
 
+	followed bool // the last command followed a log until Ctrl-C, which is how that ends
+
 	token   fold.WriteToken // of the last write
 	reading []string        // files that .read is inside of
 	quit    bool
@@ -45,6 +48,7 @@ type shell struct {
 type placed struct {
 	script string // empty: no script
 	line   int
+	before string // what stands before the statement on that line
 	err    error
 }
 
@@ -86,7 +90,7 @@ func (sh *shell) open(ctx context.Context, dir string) error {
 func (sh *shell) tellRecovery() {
 	r := sh.db.Store().Recovery()
 	if r.MayHaveLost {
-		sh.remark("the store was not closed and the system stopped: events that were not yet on disk may be lost; epoch %d begins", sh.db.Store().Epoch())
+		sh.remark("the store was not closed, and the system stopped or a write to its disk failed: events that were not yet on disk may be lost; epoch %d begins", sh.db.Store().Epoch())
 	}
 	for _, d := range r.Damage {
 		sh.remark("damage: %v", d)
@@ -165,6 +169,10 @@ func describe(err error) string {
 	}
 	moved := *e
 	if p != nil && p.line > 0 && moved.Line > 0 {
+		if moved.Line == 1 {
+			moved.Col += utf8.RuneCountInString(p.before)
+			moved.Source = p.before + moved.Source
+		}
 		moved.Line += p.line - 1
 	}
 	return moved.Detail()
@@ -184,12 +192,16 @@ func exitCode(err error) int {
 // run runs one statement. On a terminal its errors are told and forgotten.
 func (sh *shell) run(ctx context.Context, st statement, script string) error {
 	ctx, done := sh.signals.during(ctx)
-	defer done()
+	sh.followed = false
 	var err error
 	if st.command {
 		err = sh.command(ctx, &words{line: st.text})
 	} else {
 		err = sh.query(ctx, st.text)
+	}
+	// A script ends with a Ctrl-C that came when its statement was as good as over, too.
+	if asked := done(); err == nil && asked && !sh.prompt && !sh.followed {
+		err = context.Canceled
 	}
 	if err == nil {
 		err = sh.raw.err
@@ -198,7 +210,7 @@ func (sh *shell) run(ctx context.Context, st statement, script string) error {
 		return nil
 	}
 	if _, ok := errors.AsType[*placed](err); !ok { // the innermost place is the one to tell
-		err = &placed{script, st.line, err}
+		err = &placed{script, st.line, st.before, err}
 	}
 	return err
 }
@@ -218,7 +230,7 @@ func (sh *shell) text(ctx context.Context, text string) error {
 
 // script runs the statements of a reader up to the first error.
 func (sh *shell) script(ctx context.Context, r io.Reader, name string) error {
-	return eachStatement(r, func(st statement) error {
+	err := eachStatement(r, func(st statement) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -227,6 +239,10 @@ func (sh *shell) script(ctx context.Context, r io.Reader, name string) error {
 		}
 		return sh.run(ctx, st, name)
 	})
+	if _, ran := errors.AsType[*placed](err); err == nil || ran || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err) // it could not be read
 }
 
 // read runs the script in a file.
@@ -238,7 +254,7 @@ func (sh *shell) read(ctx context.Context, name string) error {
 	if slices.Contains(sh.reading, full) {
 		return fmt.Errorf("%s reads itself", name)
 	}
-	f, err := os.Open(name)
+	f, err := openInput(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -267,10 +283,7 @@ func (sh *shell) query(ctx context.Context, text string) error {
 	for _, c := range rows.Columns() {
 		names = append(names, c.Name)
 	}
-	w := sh.rowWriter()
-	if err := w.begin(names); err != nil {
-		return err
-	}
+	res := sh.result(names...)
 	var r row
 	var count int64
 	var first time.Duration
@@ -282,7 +295,7 @@ func (sh *shell) query(ctx context.Context, text string) error {
 		for _, v := range rows.Values() {
 			addValue(&r, v)
 		}
-		if err := w.row(&r); err != nil {
+		if err := res.row(&r); err != nil {
 			return err
 		}
 		if sh.raw.err != nil { // nobody reads any more
@@ -290,28 +303,20 @@ func (sh *shell) query(ctx context.Context, text string) error {
 		}
 	}
 	// Rows that came before an error are shown: they tell where it is.
-	if err := errors.Join(rows.Err(), w.end()); err != nil {
+	if err := res.end(rows.Err()); err != nil {
 		return err
 	}
 	took := time.Since(began)
 	if sh.style.mode == "box" && sh.prompt {
 		sh.remark("%s", countOf(count, "row"))
 	}
-	if b, ok := w.(*boxWriter); ok && b.cut && sh.prompt {
+	if b, ok := res.out.(*boxWriter); ok && b.cut && sh.prompt {
 		sh.remark("some values are cut; .mode line shows them whole")
 	}
 	if sh.timer {
 		sh.remark("%s in %s, the first after %s", countOf(count, "row"), shortDuration(took), shortDuration(first))
 	}
 	return nil
-}
-
-// rowWriter returns a writer for one result, as wide as the terminal is now.
-func (sh *shell) rowWriter() rowWriter {
-	if sh.style.terminal {
-		sh.style.width = terminalWidth(sh.raw.w)
-	}
-	return newRowWriter(sh.out, sh.style)
 }
 
 // countOf writes "1 row", "2 rows".
@@ -346,19 +351,16 @@ func addValue(r *row, v query.Value) {
 
 // table writes rows that are no query's.
 func (sh *shell) table(columns []string, each func(add func(values ...any) error) error) error {
-	w := sh.rowWriter()
-	if err := w.begin(columns); err != nil {
-		return err
-	}
+	res := sh.result(columns...)
 	var r row
 	err := each(func(values ...any) error {
 		r.reset()
 		for _, v := range values {
 			addAny(&r, v)
 		}
-		return w.row(&r)
+		return res.row(&r)
 	})
-	return errors.Join(err, w.end())
+	return res.end(err)
 }
 
 // addAny adds one of the few Go types that the shell's own tables use.

@@ -4,16 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/seed69692123/netdb/internal/payload"
 	"github.com/seed69692123/netdb/redex"
 )
 
@@ -32,24 +33,20 @@ type source struct {
 	close []func() error
 }
 
-// openSource opens a file of JSON lines, plain or packed with gzip or zstd as its first bytes say; "-" is stdin.
-func openSource(name string, stdin io.Reader) (*source, error) {
+// openSource opens a file of JSON lines, plain or packed with gzip or zstd as its first bytes say; "-" is stdin. Waiting for
+// what a pipe holds ends with ctx.
+func openSource(ctx context.Context, name string, stdin *feed) (*source, error) {
 	s := &source{}
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
+	var in io.Reader
+	if name == "-" {
+		in = stdin.within(ctx)
+	} else {
+		f, err := openInput(ctx, name)
 		if err != nil {
 			return nil, err
 		}
 		s.close = append(s.close, f.Close)
-		info, err := f.Stat()
-		if err == nil && info.IsDir() {
-			err = fmt.Errorf("%s is a directory", name)
-		}
-		if err != nil {
-			return nil, errors.Join(err, s.Close())
-		}
-		in, s.size = f, info.Size()
+		in, s.size = f, f.size
 	}
 	br := bufio.NewReaderSize(&counter{in, &s.read}, 256<<10)
 	magic, err := br.Peek(4)
@@ -58,22 +55,35 @@ func openSource(name string, stdin io.Reader) (*source, error) {
 	}
 	s.Reader = br
 	switch {
+	case bytes.HasPrefix(magic, []byte{0xff, 0xfe}), bytes.HasPrefix(magic, []byte{0xfe, 0xff}):
+		return nil, errors.Join(errors.New("the text is UTF-16, it has to be UTF-8"), s.Close())
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
 		z, err := gzip.NewReader(br)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())
+			return nil, errors.Join(packedFault(err), s.Close())
 		}
 		s.Reader = z
 		s.close = append(s.close, z.Close)
 	case len(magic) == 4 && (bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}) || magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18})):
 		z, err := zstd.NewReader(br, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(2))
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())
+			return nil, errors.Join(err, s.Close())
 		}
 		s.Reader = z
 		s.close = append(s.close, func() error { z.Close(); return nil })
 	}
 	return s, nil
+}
+
+// packedFault says in a person's words what unpacking ran into.
+func packedFault(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the packed data ends early: %w", err)
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return fmt.Errorf("packed with a window of over %d MiB: %w", zstdWindow>>20, err)
+	}
+	return err
 }
 
 // Close closes what is open, last first.
@@ -105,6 +115,15 @@ type lineError struct {
 }
 
 func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.reason) }
+
+// readError is a source that cannot be read on, in the line that would have come.
+type readError struct {
+	line int64
+	err  error
+}
+
+func (e *readError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.err) }
+func (e *readError) Unwrap() error { return e.err }
 
 // batch is some lines, each one JSON object.
 type batch struct {
@@ -140,9 +159,8 @@ func (l *lineReader) fill(b *batch) {
 	for len(b.ends) < batchEvents && len(b.data) < batchBytes {
 		text, err := l.next()
 		if err != nil && !errors.Is(err, io.EOF) {
-			var bad *lineError
-			if !errors.As(err, &bad) {
-				err = &lineError{l.line + 1, err.Error()}
+			if _, bad := errors.AsType[*lineError](err); !bad {
+				err = &readError{l.line + 1, packedFault(err)}
 			}
 			b.err = err
 			return
@@ -192,26 +210,34 @@ func (l *lineReader) next() ([]byte, error) {
 	}
 }
 
-// faultOf says why a line is not one JSON object in UTF-8; empty when it is.
+// faultOf says why a line is not one JSON object in UTF-8 that queries find fields in; empty when it is.
 func faultOf(line []byte) string {
-	if line[0] == '{' && json.Valid(line) && utf8.Valid(line) {
-		return ""
+	if len(line) == 0 {
+		return "nothing is there"
 	}
-	var v json.RawMessage
-	err := json.Unmarshal(line, &v)
-	var syntax *json.SyntaxError
+	class, err := payload.Check(payload.JSON, line)
 	switch {
-	case errors.As(err, &syntax):
-		return fmt.Sprintf("column %d: %v", syntax.Offset, err)
-	case err != nil:
-		return err.Error()
+	case err == nil && class == payload.Object:
+		return ""
+	case err == nil:
+		return "not a JSON object"
 	}
-	for i := 0; i < len(line); {
-		r, n := utf8.DecodeRune(line[i:])
-		if r == utf8.RuneError && n == 1 {
-			return fmt.Sprintf("column %d: byte 0x%02x is not UTF-8", i+1, line[i])
+	column, reason := 1, err.Error()
+	if bad, ok := errors.AsType[*payload.SyntaxError](err); ok {
+		column, reason = bad.Offset+1, bad.Reason
+	}
+	// The standard library says more, and stops close by unless the fault is one that only NetDB sees.
+	var v json.RawMessage
+	var syntax *json.SyntaxError
+	if errors.As(json.Unmarshal(line, &v), &syntax) && syntax.Offset <= int64(column)+8 {
+		column, reason = int(syntax.Offset), syntax.Error()
+	}
+	if column = min(max(column, 1), len(line)); line[column-1] >= utf8.RuneSelf {
+		if r, n := utf8.DecodeRune(line[column-1:]); r == utf8.RuneError && n == 1 {
+			reason = fmt.Sprintf("byte 0x%02x is not UTF-8", line[column-1])
+		} else {
+			reason = fmt.Sprintf("unexpected character %q", r)
 		}
-		i += n
 	}
-	return "not a JSON object"
+	return fmt.Sprintf("column %d: %s", column, reason)
 }

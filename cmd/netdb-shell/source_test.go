@@ -17,12 +17,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/seed69692123/netdb/internal/payload"
 	"github.com/seed69692123/netdb/redex"
 )
 
 func readAll(t *testing.T, name string, stdin io.Reader) (string, error) {
 	t.Helper()
-	s, err := openSource(name, stdin)
+	s, err := openSource(t.Context(), name, newFeed(stdin))
 	if err != nil {
 		return "", err
 	}
@@ -104,6 +105,12 @@ func TestImportLines(t *testing.T) {
 		"two on a line":   {"{}{}\n", nil, "line 1: column 3: invalid character '{' after top-level value"},
 		"no object":       {"{}\n[1]\n", []string{"{}"}, "line 2: not a JSON object"},
 		"not UTF-8":       {"{}\n{\"a\":\"\xff\"}\n", []string{"{}"}, "line 2: column 7: byte 0xff is not UTF-8"},
+		"array on top of": {"{}\n[1] x\n", []string{"{}"}, "line 2: column 5: invalid character 'x' after top-level value"},
+		"torn bytes":      {"{}\n\xfe\n", []string{"{}"}, "line 2: column 1: byte 0xfe is not UTF-8"},
+		"mark inside":     {"{}\n\ufeff{}\n", []string{"{}"}, "line 2: column 1: unexpected character '\\ufeff'"},
+		"deepest":         {`{"a":` + strings.Repeat("[", 511) + strings.Repeat("]", 511) + "}", []string{`{"a":` + strings.Repeat("[", 511) + strings.Repeat("]", 511) + "}"}, ""},
+		"too deep":        {"{}\n{\"a\":" + strings.Repeat("[", 512) + strings.Repeat("]", 512) + "}", []string{"{}"}, "line 2: column 517: nested too deep"},
+		"far too deep":    {strings.Repeat(`{"a":`, 100_000), nil, "line 1: column 2561: nested too deep"},
 		"first line":      {"x", nil, "line 1: column 1: invalid character 'x' looking for beginning of value"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -185,11 +192,12 @@ func TestImportEnds(t *testing.T) {
 func FuzzImportLines(f *testing.F) {
 	f.Add([]byte("{\"a\":1}\n\r\n {} \n[1]\n"))
 	f.Add([]byte("\ufeff{\"a\":\"\xff\"}"))
+	f.Add([]byte(strings.Repeat(`{"a":`, 600) + "1" + strings.Repeat("}", 600)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		got, _, err := collect(t.Context(), bytes.NewReader(text))
 		for _, p := range got {
 			var m map[string]any
-			if json.Unmarshal([]byte(p), &m) != nil {
+			if json.Unmarshal([]byte(p), &m) != nil || !payload.HasFields(payload.JSON, []byte(p)) {
 				t.Fatalf("kept %q", p)
 			}
 		}
@@ -211,7 +219,7 @@ func FuzzSource(f *testing.F) {
 	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd, 4, 0, 1, 0, 0, 0x99, 0xe9, 0xd8, 0x51})
 	f.Add([]byte{0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, packed []byte) {
-		s, err := openSource("-", bytes.NewReader(packed))
+		s, err := openSource(t.Context(), "-", newFeed(bytes.NewReader(packed)))
 		if err != nil {
 			return
 		}

@@ -152,9 +152,19 @@ func TestTerminal(t *testing.T) {
 	tm.enter(".token\n")
 	tm.expect("w1")
 	tm.expect("netdb> ")
-	tm.enter(".quit\n")
+
+	// Words from other shells are understood, where a statement could begin.
+	tm.enter("help\n")
+	tm.expect(".import FILE LOG")
+	tm.expect("netdb> ")
+	tm.enter("SELECT 1 AS\n")
+	tm.expect("  ...> ")
+	tm.enter("help;\n")
+	tm.expect("│ help │")
+	tm.expect("netdb> ")
+	tm.enter("exit\n")
 	if err := tm.cmd.Wait(); err != nil {
-		t.Errorf("after .quit: %v", err)
+		t.Errorf("after exit: %v", err)
 	}
 
 	// The end of the input ends the shell too.
