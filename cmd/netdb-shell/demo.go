@@ -155,12 +155,14 @@ func (sh *shell) demoFill(ctx context.Context, _ string) error {
 	began := time.Now()
 	fill := &demoFiller{db: sh.db, commits: commits, changes: changes}
 	add := func(c demoCommit) error { return fill.add(ctx, c) }
+	var why error
 	what := "the git history of this repository"
 	if gerr := gitHistory(ctx, ".", add); gerr != nil || fill.total == 0 {
 		if fill.total > 0 || ctx.Err() != nil {
 			return errors.Join(gerr, ctx.Err()) // part of a history is in the logs
 		}
 		what = "generated commits, for there is no git history here"
+		why = gerr
 		if err := generatedHistory(add); err != nil {
 			return err
 		}
@@ -172,6 +174,9 @@ func (sh *shell) demoFill(ctx context.Context, _ string) error {
 	sh.heading("Events")
 	sh.tell("Two logs, filled from %s: %s and %s", what, countOf(commits.Bounds().Len(), "commit"), countOf(changes.Bounds().Len(), "file change"))
 	sh.tell("in %s, reading included. A commit and its changes are appended as one: both are there or neither.", shortDuration(took))
+	if why != nil {
+		sh.tell("Why there is no history: %v.", why)
+	}
 	return nil
 }
 

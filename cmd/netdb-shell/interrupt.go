@@ -9,7 +9,8 @@ import (
 )
 
 // interrupts turns signals into the end of what runs. Ctrl-C ends the running command; without one it is told to the prompt,
-// or ends a script. SIGTERM ends everything. A second signal while the first is not yet obeyed ends the process as it is.
+// or ends a script. SIGTERM, and SIGHUP when the terminal goes away, end everything. A second signal while the first is not yet
+// obeyed ends the process as it is.
 type interrupts struct {
 	idle chan struct{} // a Ctrl-C while no command ran
 	sig  chan os.Signal
@@ -27,6 +28,9 @@ func watchInterrupts(ctx context.Context, prompt bool, hard func()) (context.Con
 	ctx, cancel := context.WithCancel(ctx)
 	i := &interrupts{idle: make(chan struct{}, 1), sig: make(chan os.Signal, 4), done: make(chan struct{}), all: cancel, hard: hard}
 	signal.Notify(i.sig, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup does
+		signal.Notify(i.sig, syscall.SIGHUP)
+	}
 	signal.Ignore(syscall.SIGPIPE) // a write fails instead, and the store is closed as it should
 	go i.watch(prompt)
 	return ctx, i

@@ -31,7 +31,7 @@ func TestSignalWhileWaiting(t *testing.T) {
 		"payload in a pipe": append(began, "-c", ".append a @"+pipe),
 		"restore of a pipe": append(began, "-c", ".restore "+pipe+" "+filepath.Join(work, "restored")),
 	} {
-		for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 			cmd := exec.CommandContext(t.Context(), shellPath(t), append([]string{filepath.Join(work, "db")}, args...)...)
 			var errOut strings.Builder
 			cmd.Stderr = &errOut
