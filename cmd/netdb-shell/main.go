@@ -79,6 +79,13 @@ func (sh *shell) session(ctx context.Context, inv invocation, given bool) (err e
 		return errors.Join(err, sh.close())
 	}
 	defer func() { err = errors.Join(err, sh.close()) }()
+	if !sh.prompt && len(sh.db.Store().Recovery().Damage) > 0 {
+		defer func() {
+			if err == nil { // events that cannot be read may be missing unsaid at a log's end
+				err = errors.New("the store is damaged: events may be missing in what was answered")
+			}
+		}()
+	}
 	if !given {
 		sh.stdinScript = true
 		if sh.prompt {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"os"
@@ -103,6 +104,45 @@ func TestLocked(t *testing.T) {
 	owner.Wait() // it was killed: that is its error
 	if code, text, errOut := call("-csv", ".logs"); code != 0 || !strings.Contains(text, "a,1,0,1,") || errOut != "" {
 		t.Errorf("after the owner was killed: exit code %d, %q, %q", code, text, errOut)
+	}
+}
+
+// TestDamagedEnd damages the last event of a store, so that its log seems to end before it: what can be read is shown, the
+// damage is told with its place, and the exit code says that something is wrong.
+func TestDamagedEnd(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	call := func(args ...string) (int, string, string) {
+		var out, errOut strings.Builder
+		code := run(append([]string{dir}, args...), strings.NewReader(""), &out, &errOut)
+		return code, out.String(), errOut.String()
+	}
+	if code, _, errOut := call("-c", `.append a {"n":"first"}`, "-c", `.append a {"n":"second"}`); code != 0 {
+		t.Fatal(errOut)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "journal", "*.seg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := ""
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := bytes.Index(b, []byte("second")); at >= 0 {
+			damaged = name
+			b[at] ^= 1
+			if err := os.WriteFile(name, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	code, out, errOut := call("-csv", "SELECT n FROM a")
+	if code != 1 || out != "n\nfirst\n" || damaged == "" || !strings.Contains(errOut, damaged) || !strings.Contains(errOut, "events may be missing") {
+		t.Errorf("exit code %d, %q, %q", code, out, errOut)
+	}
+	if code, _, errOut := call(".check"); code != 1 || !strings.Contains(errOut, "found") {
+		t.Errorf("check: exit code %d, %q", code, errOut)
 	}
 }
 

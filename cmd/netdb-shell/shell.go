@@ -90,7 +90,7 @@ func (sh *shell) open(ctx context.Context, dir string) error {
 func (sh *shell) tellRecovery() {
 	r := sh.db.Store().Recovery()
 	if r.MayHaveLost {
-		sh.remark("the store was not closed, and the system stopped or a write to its disk failed: events that were not yet on disk may be lost; epoch %d begins", sh.db.Store().Epoch())
+		sh.remark("the newest events may be lost, because the system stopped or its disk failed; epoch %d begins", sh.db.Store().Epoch())
 	}
 	for _, d := range r.Damage {
 		sh.remark("damage: %v", d)
