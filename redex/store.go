@@ -196,7 +196,7 @@ func (s *Store) wrap(op string, err error) error {
 	case errors.Is(err, journal.ErrTooLarge):
 		return fmt.Errorf("%s: %w", op, ErrBatchTooLarge)
 	}
-	return fmt.Errorf("redex: %s: %w", op, err)
+	return fmt.Errorf("%s: %w", op, err)
 }
 
 func (s *Store) journalPath(file string) string {
