@@ -146,7 +146,7 @@ func (j *Journal) canPopulateLocked(s *segment, need int64) bool {
 // segment or not have got a processor.
 func (j *Journal) helpLocked(s *segment, need int64) {
 	from := s.populated
-	upTo := min(s.size, max(j.tail+need+frameHeaderBytes, from+populateHelp))
+	upTo := s.populateTo(max(j.tail+need+frameHeaderBytes, from+populateHelp))
 	if !s.hold() {
 		return // not so: the journal itself holds the active segment
 	}

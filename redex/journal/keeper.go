@@ -51,7 +51,7 @@ func (j *Journal) keep(low int64) bool {
 		return true
 	case s.populated < s.size && !j.populating && (j.room-j.tail < low || j.room-j.tail < need):
 		from := s.populated
-		upTo := min(s.size, max(j.tail+need+frameHeaderBytes, from+populateStep))
+		upTo := s.populateTo(max(j.tail+need+frameHeaderBytes, from+populateStep))
 		j.populating = true
 		j.mu.Unlock()
 		return j.populate(s, from, upTo)
@@ -165,7 +165,7 @@ func (j *Journal) makeSpare(need int64) error {
 		return fmt.Errorf("make segment %s of %d bytes: %w", name, size, err)
 	}
 	s := newSegment(name, f, &header{number: number})
-	got, err := f.Populate(0, min(size, max(populateStep, headerPageBytes+need+frameHeaderBytes)))
+	got, err := f.Populate(0, s.populateTo(max(populateStep, headerPageBytes+need+frameHeaderBytes)))
 	if err == nil {
 		err = j.fs.SyncDir()
 	} else {

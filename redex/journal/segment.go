@@ -68,6 +68,11 @@ func (s *segment) drop() {
 	}
 }
 
+// populateTo returns where populating ends that has to reach to: the end of a page, whatever pages the system has.
+func (s *segment) populateTo(to int64) int64 {
+	return min(s.size, (to+populateSmall-1)&^(populateSmall-1))
+}
+
 // write writes p at off. It is for everything but frames placed in memory.
 func (s *segment) write(p []byte, off int64) error {
 	if s.mem == nil {

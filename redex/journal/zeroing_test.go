@@ -34,16 +34,41 @@ func (z *zeroFS) Create(name string, size int64) (File, error) {
 	return &zeroFile{f.(*memFile), z}, nil
 }
 
-func (f *zeroFile) Populate(off, n int64) (int64, error) { return off + n, nil }
+func (f *zeroFile) Populate(off, n int64) (int64, error) {
+	f.wholePages(off, n)
+	return off + n, nil
+}
+
+// wholePages fails the test if a range is not whole pages, of the largest size a system has.
+func (f *zeroFile) wholePages(off, n int64) {
+	const page = 64 << 10
+	if end := off + n; off%page != 0 || end%page != 0 && end != f.Size() {
+		f.fs.t.Errorf("populating [%d, %d) of %d bytes: no whole pages", off, end, f.Size())
+	}
+}
 
 func (f *zeroFile) PopulateUnits(off, n int64, unit int) (int64, error) {
 	f.fs.units.Add(1)
+	f.wholePages(off, n)
 	part := f.mem[off : off+n]
 	if !allZero(part) {
 		f.fs.t.Errorf("populating [%d, %d) meets what is written there", off, off+n)
 	}
 	clear(part)
 	return off + n, nil
+}
+
+// TestPopulateLarge appends frames longer than what is populated at a time.
+func TestPopulateLarge(t *testing.T) {
+	z := &zeroFS{memFS: MemFS().(*memFS), t: t}
+	j, _, err := Open(t.Context(), z, Options{FirstSegmentBytes: 1 << 20, MaxSegmentBytes: 16 << 20, LimitBytes: -1}, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		mustAppend(t, j, 100_000+i*12_345)
+	}
+	mustClose(t, j)
 }
 
 // TestPopulateMeetsNothing appends, syncs (which writes marks), reads, begins epochs and closes while memory is populated by
