@@ -51,7 +51,7 @@ func (db *DB) Check(ctx context.Context) (Report, error) {
 	var r Report
 	var err error
 	if r.Store, err = db.store.Check(ctx); err != nil {
-		return r, fmt.Errorf("netdb: %w", err)
+		return r, doing("check", err)
 	}
 	for _, d := range db.store.Recovery().Damage {
 		r.Problems = append(r.Problems, "found at open: "+d.Error())

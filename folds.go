@@ -32,7 +32,7 @@ func OpenFold[S any](ctx context.Context, db *DB, def fold.Definition[S]) (*fold
 		return nil, ErrClosed
 	}
 	if slices.ContainsFunc(db.folds, func(f fold.Instance) bool { return f.Name() == def.Name }) {
-		return nil, fmt.Errorf("%w: %q", ErrFoldOpen, def.Name)
+		return nil, doing(fmt.Sprintf("open fold %q", def.Name), ErrFoldOpen)
 	}
 	if def.Options.Waiters == nil {
 		def.Options.Waiters = db.waiters
@@ -58,7 +58,7 @@ func (db *DB) addFoldLocked(f fold.Instance) error {
 	}
 	for _, t := range frozen.Tables() {
 		if _, err := db.foldTableLocked(t.Name()); !errors.Is(err, errNoTable) {
-			return fmt.Errorf("%w: %q of fold %q", ErrTableTaken, t.Name(), f.Name())
+			return doing(fmt.Sprintf("open fold %q", f.Name()), fmt.Errorf("%w: %q", ErrTableTaken, t.Name()))
 		}
 	}
 	db.folds = append(db.folds, f)
@@ -147,9 +147,9 @@ func (db *DB) Wait(ctx context.Context, t fold.WriteToken) error {
 	pos := t.Position()
 	if err := db.store.CheckPosition(pos); err != nil {
 		if errors.Is(err, redex.ErrForeign) {
-			return fmt.Errorf("netdb: wait for %s: %w", t, fold.ErrWrongOrigin)
+			err = fold.ErrWrongOrigin
 		}
-		return fmt.Errorf("netdb: wait for %s: %w", t, err)
+		return doing("wait for "+t.String(), err)
 	}
 	for _, f := range db.Folds() {
 		reads := slices.ContainsFunc(f.Marks(), func(m fold.Mark) bool { return m.Log == pos.Log })

@@ -3,6 +3,7 @@ package netdb
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -71,8 +72,9 @@ func (s *foldSource) Scan(_ context.Context, r planner.Request) (planner.Iterato
 			return false, nil
 		}
 		for i, v := range cols {
-			if err := appendCell(v, types[i], rows.Cell(r.Outputs[i].Column)); err != nil {
-				return false, err
+			c := r.Outputs[i].Column
+			if err := appendCell(v, types[i], rows.Cell(c)); err != nil {
+				return false, doing(fmt.Sprintf("read column %q of fold table %q", infos[c].Name, s.table.Name()), err)
 			}
 		}
 		return true, nil
@@ -105,7 +107,7 @@ func appendCell(v *vector.Vector, t fold.Type, c fold.Cell) error {
 // appendJSON appends JSON text to a dynamic vector.
 func appendJSON(v *vector.Vector, text string) error {
 	if !json.Valid([]byte(text)) {
-		return fmt.Errorf("netdb: a fold's JSON column holds malformed text")
+		return errors.New("malformed JSON")
 	}
 	exec.AppendValue(v, query.JSON(text))
 	return nil

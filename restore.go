@@ -20,7 +20,7 @@ import (
 
 // Conditions of a restore.
 var (
-	ErrSnapshot  = errors.New("netdb: bad snapshot")           // the file is damaged, cut short or no snapshot; the cause is wrapped
+	ErrSnapshot  = errors.New("netdb: bad snapshot")           // the file is damaged, cut short or no snapshot; see SnapshotError
 	ErrDirExists = errors.New("netdb: directory is not empty") // Restore: it makes a new database, it does not merge into one
 )
 
@@ -39,23 +39,25 @@ func Restore(ctx context.Context, dir string, r io.Reader, o RestoreOptions) (*D
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	dir, err := vacant(dir)
+	fail := func(err error) (*DB, error) { return nil, doing("restore to "+dir, err) }
+	empty, err := vacant(dir)
 	if err != nil {
-		return nil, fmt.Errorf("netdb: restore: %w", err)
+		return fail(err)
 	}
+	dir = empty
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return nil, fmt.Errorf("netdb: restore: %w", err)
+		return fail(err)
 	}
 	tmp, err := os.MkdirTemp(parent, filepath.Base(dir)+".restore-")
 	if err != nil {
-		return nil, fmt.Errorf("netdb: restore: %w", err)
+		return fail(err)
 	}
 	if err := restoreTo(ctx, tmp, r, o.Options); err != nil {
-		return nil, fmt.Errorf("netdb: restore: %w", errors.Join(err, os.RemoveAll(tmp)))
+		return fail(errors.Join(err, os.RemoveAll(tmp)))
 	}
 	if err := moveInto(tmp, dir); err != nil {
-		return nil, fmt.Errorf("netdb: restore: %w", errors.Join(err, os.RemoveAll(tmp)))
+		return fail(errors.Join(err, os.RemoveAll(tmp)))
 	}
 	return Open(ctx, dir, o.Options)
 }
@@ -69,13 +71,13 @@ func vacant(dir string) (string, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Lstat(dir); err == nil {
-			return "", fmt.Errorf("%s is a link to nothing", dir)
+			return "", errors.New("it is a link to nothing")
 		}
 		return filepath.Clean(dir), nil
 	case err != nil:
 		return "", err
 	case len(entries) > 0:
-		return "", fmt.Errorf("%w: %s", ErrDirExists, dir)
+		return "", ErrDirExists
 	}
 	return filepath.EvalSymlinks(dir)
 }
@@ -90,7 +92,7 @@ func moveInto(tmp, dir string) error {
 	case errors.Is(err, fs.ErrExist): // files have come meanwhile
 		return fmt.Errorf("%w: %w", ErrDirExists, err)
 	default: // a mount point, or the working directory as "."
-		return fmt.Errorf("the empty directory %s cannot be replaced (name one that does not exist): %w", dir, err)
+		return fmt.Errorf("an empty directory that cannot be replaced (name one that does not exist): %w", err)
 	}
 	if err := os.Rename(tmp, dir); err != nil {
 		return err
@@ -108,7 +110,7 @@ func moveInto(tmp, dir string) error {
 func restoreTo(ctx context.Context, dir string, r io.Reader, o Options) error {
 	file, err := snapfile.NewReader(r)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+		return badSnapshot(snapfile.Place{}, err)
 	}
 	defer file.Close()
 	rs := restore{ctx: ctx, dir: dir, o: o, file: file, held: map[string]snapshotLog{}}
@@ -145,10 +147,10 @@ func (rs *restore) run() error {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrSnapshot, err)
+			return badSnapshot(snapfile.Place{}, err)
 		}
 		if want != 0 && kind != want {
-			return fmt.Errorf("%w: section of kind %d where %d was expected", ErrSnapshot, kind, want)
+			return rs.badf("the %s was expected", sectionTitle(want, ""))
 		}
 		switch kind {
 		case sectionHeader:
@@ -160,24 +162,24 @@ func (rs *restore) run() error {
 		case sectionFold:
 			err = rs.fold(name)
 		default:
-			err = fmt.Errorf("%w: section of unknown kind %d", ErrSnapshot, kind)
+			err = rs.badf("its kind is unknown")
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if want != 0 {
-		return fmt.Errorf("%w: section of kind %d is missing", ErrSnapshot, want)
+		return rs.badf("the %s is missing", sectionTitle(want, ""))
 	}
 	for name := range rs.held {
-		return fmt.Errorf("%w: the events of log %q are missing", ErrSnapshot, name)
+		return rs.badf("the events of log %q are missing", name)
 	}
 	return nil
 }
 
 func (rs *restore) decode(v any) error {
 	if err := msgpack.NewDecoder(rs.file).Decode(v); err != nil {
-		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+		return rs.bad(err)
 	}
 	return nil
 }
@@ -189,13 +191,13 @@ func (rs *restore) header() error {
 	}
 	seed := redex.Seed{Cut: redex.Cut{Ordinal: redex.Ordinal(h.Ordinal), Time: h.Time}, NextLog: redex.LogID(h.NextLog)}
 	if copy(seed.ID[:], h.Store) != len(seed.ID) {
-		return fmt.Errorf("%w: store id of %d bytes", ErrSnapshot, len(h.Store))
+		return rs.badf("store id of %d bytes", len(h.Store))
 	}
 	for _, e := range h.Epochs {
 		seed.Epochs = append(seed.Epochs, redex.EpochStart{Epoch: redex.Epoch(e.Epoch), First: redex.Ordinal(e.First)})
 	}
 	if err := seed.Validate(); err != nil {
-		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+		return rs.bad(err)
 	}
 	var err error
 	rs.store, err = redex.Create(rs.ctx, rs.dir, seed, rs.o.Store)
@@ -211,7 +213,7 @@ func (rs *restore) catalog() error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%w: catalog: %w", ErrSnapshot, err)
+			return rs.bad(err)
 		}
 		if l.Held && l.Floor < l.Next {
 			rs.held[l.Name] = l
@@ -234,7 +236,7 @@ func (rs *restore) begin(l snapshotLog) (*redex.RestoredLog, error) {
 		Bounds: redex.Bounds{Floor: redex.Seq(l.Floor), Next: redex.Seq(l.Next)},
 	}, l.Last)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSnapshot, err)
+		return nil, rs.bad(err)
 	}
 	return log, nil
 }
@@ -242,7 +244,7 @@ func (rs *restore) begin(l snapshotLog) (*redex.RestoredLog, error) {
 func (rs *restore) events(name string) error {
 	l, ok := rs.held[name]
 	if !ok {
-		return fmt.Errorf("%w: events of log %q, which the catalog does not hold", ErrSnapshot, name)
+		return rs.badf("the catalog does not hold that log")
 	}
 	delete(rs.held, name)
 	log, err := rs.begin(l)
@@ -256,20 +258,20 @@ func (rs *restore) events(name string) error {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("%w: log %q: %w", ErrSnapshot, name, err)
+			return rs.bad(err)
 		}
 		if err := log.Append(rs.ctx, &ev); err != nil {
-			return fault(err)
+			return rs.fault(err)
 		}
 	}
-	return fault(log.Close(rs.ctx))
+	return rs.fault(log.Close(rs.ctx))
 }
 
 // fault makes a bad snapshot of an error that says that events do not fit their log.
-func fault(err error) error {
+func (rs *restore) fault(err error) error {
 	for _, cause := range []error{redex.ErrConflict, redex.ErrOptions, redex.ErrTooLarge} {
 		if errors.Is(err, cause) {
-			return fmt.Errorf("%w: %w", ErrSnapshot, err)
+			return rs.bad(err)
 		}
 	}
 	return err
@@ -281,7 +283,10 @@ func (rs *restore) fold(name string) error {
 		return nil // its state could not be written: it is folded anew
 	}
 	if err := fold.Import(rs.ctx, rs.store.Store(), name, r); err != nil {
-		return fmt.Errorf("%w: fold %q: %w", ErrSnapshot, name, err)
+		if inner := errors.Unwrap(err); inner != nil { // that it is an import of that fold is said by the section
+			err = inner
+		}
+		return rs.bad(err)
 	}
 	return nil
 }

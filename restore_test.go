@@ -47,7 +47,7 @@ func TestRestoreDirectory(t *testing.T) {
 	if _, err := os.Stat(filepath.Join("real", "FORMAT")); err != nil {
 		t.Error(err)
 	}
-	if err := restore("dangling"); err == nil || !strings.Contains(err.Error(), "dangling is a link to nothing") {
+	if err := restore("dangling"); err == nil || !strings.Contains(err.Error(), "dangling: it is a link to nothing") {
 		t.Errorf("a link to nothing: %v", err)
 	}
 	if err := restore(""); err == nil || !strings.Contains(err.Error(), "name is empty") {

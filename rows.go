@@ -119,7 +119,7 @@ func (r *Rows) Scan(dest ...any) error {
 	}
 	for i, d := range dest {
 		if err := assign(d, r.Value(i), r.zone); err != nil {
-			return fmt.Errorf("netdb: column %d %q: %w", i+1, r.columns[i].Name, err)
+			return doing(fmt.Sprintf("Scan of column %d %q", i+1, r.columns[i].Name), err)
 		}
 	}
 	return nil

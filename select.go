@@ -37,7 +37,7 @@ func Select[T any](ctx context.Context, db *DB, sql string, args ...any) iter.Se
 		for rows.Next() {
 			var v T
 			if err := store(&v, rows.Values(), rows.zone); err != nil {
-				yield(zero, fmt.Errorf("netdb: %w", err))
+				yield(zero, doing(fmt.Sprintf("Select into %T", v), err))
 				return
 			}
 			if !yield(v, nil) {

@@ -49,22 +49,22 @@ func (db *DB) Snapshot(ctx context.Context, w io.Writer, o SnapshotOptions) (Sna
 	}
 	for _, p := range o.Logs {
 		if _, err := path.Match(p, ""); err != nil || p == "" {
-			return SnapshotInfo{}, fmt.Errorf("%w: %q", ErrPattern, p)
+			return SnapshotInfo{}, doing("snapshot", fmt.Errorf("%w: %q", ErrPattern, p))
 		}
 	}
 	cut, states, err := fold.AtCut(ctx, db.store.Cut, db.Folds()...)
 	if err != nil {
-		return SnapshotInfo{}, fmt.Errorf("netdb: snapshot: %w", err)
+		return SnapshotInfo{}, doing("snapshot", err)
 	}
 	if err := db.store.SyncTo(ctx, cut.Ordinal); err != nil {
-		return SnapshotInfo{}, fmt.Errorf("netdb: snapshot: %w", err)
+		return SnapshotInfo{}, doing("snapshot", err)
 	}
 	s := snapshot{db: db, cut: cut, options: o}
 	if err := s.plan(ctx); err != nil {
-		return SnapshotInfo{}, fmt.Errorf("netdb: snapshot: %w", err)
+		return SnapshotInfo{}, doing("snapshot", err)
 	}
 	if err := s.write(ctx, w, states); err != nil {
-		return SnapshotInfo{}, fmt.Errorf("netdb: snapshot: %w", err)
+		return SnapshotInfo{}, doing("snapshot", err)
 	}
 	return s.info, nil
 }

@@ -17,7 +17,25 @@ const (
 	sectionCatalog = snapfile.Kind(2)
 	sectionEvents  = snapfile.Kind(3)
 	sectionFold    = snapfile.Kind(4)
+	sectionEnd     = snapfile.Kind(0xFF) // written and read by snapfile
 )
+
+// sectionTitle says what a section holds.
+func sectionTitle(kind snapfile.Kind, name string) string {
+	switch kind {
+	case sectionHeader:
+		return "header"
+	case sectionCatalog:
+		return "catalog"
+	case sectionEvents:
+		return fmt.Sprintf("events of log %q", name)
+	case sectionFold:
+		return fmt.Sprintf("state of fold %q", name)
+	case sectionEnd:
+		return "end"
+	}
+	return fmt.Sprintf("kind %d", kind)
+}
 
 // snapshotHeader is the first section.
 type snapshotHeader struct {

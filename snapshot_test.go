@@ -308,11 +308,15 @@ func TestRestoreOfBadFiles(t *testing.T) {
 		at := len(whole) * i / 24
 		bad := bytes.Clone(whole)
 		bad[at] ^= 0x10
-		if err := try("bad", bytes.NewReader(bad)); !errors.Is(err, netdb.ErrSnapshot) {
-			t.Errorf("byte %d changed: %v", at, err)
-		}
-		if err := try("short", bytes.NewReader(whole[:at])); !errors.Is(err, netdb.ErrSnapshot) {
-			t.Errorf("first %d bytes: %v", at, err)
+		for _, b := range [][]byte{bad, whole[:at]} {
+			err := try("bad", bytes.NewReader(b))
+			place, ok := errors.AsType[*netdb.SnapshotError](err)
+			if !ok || !errors.Is(err, netdb.ErrSnapshot) || place.Section == "" || place.Offset < 0 {
+				t.Errorf("byte %d changed, or %d bytes: %v", at, len(b), err)
+			}
+			if text := err.Error(); strings.Count(text, "netdb: ") != 1 || strings.Count(text, "snapfile: ") != 0 || strings.Count(text, "fold: ") > 1 {
+				t.Errorf("%d: %s", at, text)
+			}
 		}
 	}
 	if err := try("text", bytes.NewReader([]byte("{\"not\": \"a snapshot, but long enough\"}"))); !errors.Is(err, netdb.ErrSnapshot) {

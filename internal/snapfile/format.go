@@ -43,7 +43,7 @@ const (
 // Kind says what a section holds. 0xFF is reserved.
 type Kind uint8
 
-// Conditions of a bad file.
+// Conditions of a bad file; they come in an Error, which says where.
 var (
 	ErrFormat    = errors.New("snapfile: not a snapshot file")
 	ErrVersion   = errors.New("snapfile: made by a newer version")
@@ -58,14 +58,19 @@ func preamble() []byte {
 	return binary.LittleEndian.AppendUint32(b, Version)
 }
 
-func checkPreamble(b []byte) error {
-	if binary.LittleEndian.Uint32(b) != skippableMagic || binary.LittleEndian.Uint32(b[4:]) != preambleBytes-8 || string(b[8:16]) != magic {
-		return ErrFormat
+// checkPreamble returns what is wrong with b, and at which byte of it.
+func checkPreamble(b []byte) (at int64, err error) {
+	switch v := binary.LittleEndian.Uint32(b[16:]); {
+	case binary.LittleEndian.Uint32(b) != skippableMagic:
+		return 0, ErrFormat
+	case binary.LittleEndian.Uint32(b[4:]) != preambleBytes-8:
+		return 4, ErrFormat
+	case string(b[8:16]) != magic:
+		return 8, ErrFormat
+	case v != Version:
+		return 16, fmt.Errorf("%w: version %d, this program reads %d", ErrVersion, v, Version)
 	}
-	if v := binary.LittleEndian.Uint32(b[16:]); v != Version {
-		return fmt.Errorf("%w: version %d, this program reads %d", ErrVersion, v, Version)
-	}
-	return nil
+	return 0, nil
 }
 
 // appendHead appends what begins a section.
@@ -113,7 +118,7 @@ func fileTail(sections uint64, all *blake3.Hasher) []byte {
 
 func checkTail(tail []byte, sections uint64, all *blake3.Hasher) error {
 	if !bytes.Equal(tail, fileTail(sections, all)) {
-		return fmt.Errorf("whole file: %w", ErrHash)
+		return fmt.Errorf("%w of the whole file", ErrHash)
 	}
 	return nil
 }

@@ -11,11 +11,14 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// Reader reads a snapshot file section by section. After an error every call returns it.
+// Reader reads a snapshot file section by section. After an error every call returns it. Errors are *Error, those of the reader
+// below included.
 type Reader struct {
 	z        *zstd.Decoder
+	unpacked counter // over z
 	b        *bufio.Reader
 	err      error
+	begun    int // sections whose head was looked for
 	kind     Kind
 	name     string
 	open     bool
@@ -30,20 +33,22 @@ type Reader struct {
 // NewReader reads the preamble: ErrFormat when it is not that of a snapshot, ErrVersion when it is a newer one's.
 func NewReader(r io.Reader) (*Reader, error) {
 	head := make([]byte, preambleBytes)
-	if _, err := io.ReadFull(r, head); err != nil {
+	if n, err := io.ReadFull(r, head); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, ErrFormat
+			err = ErrFormat
 		}
-		return nil, err
+		return nil, headErr(int64(n), err)
 	}
-	if err := checkPreamble(head); err != nil {
-		return nil, err
+	if at, err := checkPreamble(head); err != nil {
+		return nil, headErr(at, err)
 	}
 	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{z: z, b: bufio.NewReaderSize(z, 64<<10), data: blake3.New(), all: blake3.New()}, nil
+	f := &Reader{z: z, unpacked: counter{r: z}, data: blake3.New(), all: blake3.New()}
+	f.b = bufio.NewReaderSize(&f.unpacked, 64<<10)
+	return f, nil
 }
 
 // Next verifies the current section, skipping what was not read of it, and moves to the next one. It returns io.EOF after the
@@ -71,6 +76,8 @@ func (r *Reader) Next() (Kind, string, error) {
 }
 
 func (r *Reader) begin() error {
+	r.begun++
+	r.kind, r.name = 0, ""
 	kind, name, err := readHead(r.b, r.b)
 	if err != nil {
 		return err
@@ -132,7 +139,7 @@ func (r *Reader) finish() error {
 	}
 	sum := sectionHash(r.kind, r.name, r.size, r.data)
 	if !bytes.Equal(sum, want) {
-		return fmt.Errorf("section %q: %w", r.name, ErrHash)
+		return ErrHash
 	}
 	if r.kind != kindEnd {
 		r.all.Write(sum)
@@ -168,14 +175,6 @@ func (r *Reader) Close() {
 	if r.err == nil {
 		r.err = ErrFormat
 	}
-}
-
-func (r *Reader) fail(err error) error {
-	r.err = early(err)
-	if !errors.Is(r.err, ErrFormat) && !errors.Is(r.err, ErrHash) && !errors.Is(r.err, ErrTruncated) {
-		r.err = fmt.Errorf("snapfile: section %q: %w", r.name, err)
-	}
-	return r.err
 }
 
 // early turns an end of the stream inside a section into ErrTruncated.
