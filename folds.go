@@ -14,7 +14,7 @@ import (
 
 // Conditions of the folds of a database.
 var (
-	ErrFoldOpen   = errors.New("netdb: fold is open already")          // OpenFold: the name is taken
+	ErrFoldOpen   = fold.ErrOpen                                       // OpenFold, Tasks, Memories: the name is taken
 	ErrTableTaken = errors.New("netdb: table name is taken by a fold") // OpenFold: another fold has a table of that name
 	ErrClosed     = errors.New("netdb: closed")                        // every operation after Close
 )

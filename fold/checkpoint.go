@@ -192,7 +192,15 @@ func (p *pieceReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func viewsOf(store *redex.Store, fold string) *redex.Views { return store.Views("fold/" + fold) }
+// claim takes the place in the store where a fold's checkpoints are, for its only writer.
+func claim(store *redex.Store, fold string) (*redex.Views, func(), error) {
+	v := store.Views("fold/" + fold)
+	release, ok := v.Claim()
+	if !ok {
+		return nil, nil, ErrOpen
+	}
+	return v, release, nil
+}
 
 // writeFrozen writes f as the next checkpoint. generation is the one it replaces.
 func writeFrozen(ctx context.Context, v *redex.Views, f *frozen, generation uint64) (uint64, error) {
@@ -208,11 +216,15 @@ func writeFrozen(ctx context.Context, v *redex.Views, f *frozen, generation uint
 
 // Import puts a state that Frozen.Export wrote into the store as the checkpoint of the fold of that name, before it is
 // opened. The state is verified while it is read and is not visible before all of it is in; r must end where the state ends.
-// Errors wrap ErrCheckpoint for bytes that are no whole export of that fold. Open checks that the state fits the fold's layout
-// and the logs.
+// Errors wrap ErrCheckpoint for bytes that are no whole export of that fold, ErrOpen while the fold is open or is imported. Open
+// checks that the state fits the fold's layout and the logs.
 func Import(ctx context.Context, store *redex.Store, name string, r io.Reader) error {
 	fail := func(err error) error { return fmt.Errorf("fold: import of %q: %w", name, err) }
-	v := viewsOf(store, name)
+	v, release, err := claim(store, name)
+	if err != nil {
+		return fail(err)
+	}
+	defer release()
 	m, err := readManifest(v)
 	if err != nil {
 		return fail(err)
@@ -381,6 +393,9 @@ func (h *Handle[S]) startCheckpoint() {
 func (h *Handle[S]) write(ctx context.Context, f *frozen) error {
 	h.writeMu.Lock()
 	defer h.writeMu.Unlock()
+	if h.released {
+		return ErrClosed
+	}
 	if !ahead(f.marks, h.written) {
 		return nil
 	}
@@ -409,7 +424,8 @@ func ahead(a, b []Mark) bool {
 	return false
 }
 
-// Checkpoint implements Instance: it writes the newest state to the store, which makes the journal durable up to it first.
+// Checkpoint implements Instance: it writes the newest state to the store, which makes the journal durable up to it first. It
+// fails with ErrClosed after Close.
 func (h *Handle[S]) Checkpoint(ctx context.Context) error {
 	f, err := h.Frozen()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/seed69692123/netdb/fold"
@@ -210,54 +211,88 @@ func TestInterruptedCheckpoint(t *testing.T) {
 	}
 }
 
-// TestAutomaticCheckpoints: after so many events, beside the fold's work.
+// slowly is a codec of counts that waits before each row.
+type slowly struct{ wait func() }
+
+func (c slowly) Append(b []byte, n *int) ([]byte, error) {
+	c.wait()
+	return binary.AppendVarint(b, int64(*n)), nil
+}
+
+func (slowly) Decode(b []byte, n *int) error {
+	v, k := binary.Varint(b)
+	if k != len(b) {
+		return errors.New("no number")
+	}
+	*n = int(v)
+	return nil
+}
+
+func (slowly) Layout() string { return "varint" }
+
+// TestAutomaticCheckpoints: after so many events one is written, beside the fold's work, and it is what a fold goes on from that
+// was not closed. What was there when the process would have died is put back after a close.
 func TestAutomaticCheckpoints(t *testing.T) {
 	s := store(t)
 	l := openLog(t, s, "in")
-	h := open(t, s, wordsDef(fold.Options{Checkpoint: fold.Checkpoint{Events: 10, Every: 1}}))
+	started, released := make(chan struct{}), make(chan struct{})
+	start, release := sync.OnceFunc(func() { close(started) }), sync.OnceFunc(func() { close(released) })
+	d := wordsDef(fold.Options{Checkpoint: fold.Checkpoint{Events: 100, Every: 1}})
+	d.New = func() *counts {
+		return &counts{fold.NewTable(fold.TableOptions[string, int]{Codec: slowly{func() { start(); <-released }}})}
+	}
+	h := open(t, s, d)
+	t.Cleanup(release)
 	for range 100 {
 		add(t, l, word("a"))
 	}
-	until(t, func() bool { return h.Stats().Checkpoints >= 1 })
-	if err := h.CatchUp(short(t)); err != nil {
+	select {
+	case <-started:
+	case <-short(t).Done():
+		t.Fatal("no checkpoint was begun")
+	}
+	// It is in the making and cannot get on, and the fold does.
+	var last fold.WriteToken
+	for range 30 {
+		last = add(t, l, word("a"))
+	}
+	if err := h.Wait(short(t), last); err != nil {
 		t.Fatal(err)
 	}
-	// One may be in the making still, and takes the pieces of the one before away: wait behind it.
-	if err := h.Checkpoint(short(t)); err != nil {
+	if st := h.Stats(); st.Checkpoints != 0 {
+		t.Fatalf("%+v", st)
+	}
+	release()
+	until(t, func() bool { return h.Stats().Checkpoints == 1 })
+	v, crashed := views(t, s)
+	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// A crash now costs no more than what came after the last one: nothing is closed here.
-	other := open(t, s, wordsDef(fold.Options{Checkpoint: fold.Checkpoint{Events: 1 << 40}}))
-	rightState(t, other, 100)
-	if st := other.Stats(); !st.Resumed || st.Events >= 100 {
+	if st := h.Stats(); st.Checkpoints != 2 {
 		t.Fatalf("%+v", st)
 	}
-	off := open(t, s, wordsDef(fold.Options{Checkpoint: fold.Checkpoint{Off: true}}))
-	rightState(t, off, 100)
-	if st := off.Stats(); st.Resumed || st.Events != 100 || st.Rebuilt != nil {
-		t.Fatalf("%+v", st)
+	_, closed := views(t, s)
+	for _, x := range closed {
+		put(t, v, pair{x.k, nil})
 	}
-}
+	for _, x := range crashed {
+		put(t, v, x)
+	}
 
-// TestTwoOfOneName: the second to write does not overwrite the first's newer checkpoint.
-func TestTwoOfOneName(t *testing.T) {
-	s := store(t)
-	l := openLog(t, s, "in")
-	a, b := open(t, s, wordsDef(fold.Options{})), open(t, s, wordsDef(fold.Options{}))
-	tok := add(t, l, word("a"))
-	for _, h := range []*fold.Handle[counts]{a, b} {
-		if err := h.Wait(short(t), tok); err != nil {
-			t.Fatal(err)
-		}
+	d.Options.Checkpoint = fold.Checkpoint{Off: true}
+	off := open(t, s, d)
+	rightState(t, off, 130)
+	if st := off.Stats(); st.Resumed || st.Events != 130 || st.Rebuilt != nil {
+		t.Fatalf("%+v", st)
 	}
-	if err := a.Checkpoint(short(t)); err != nil {
+	if err := off.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Checkpoint(short(t)); err == nil {
-		t.Fatal("a checkpoint was overwritten")
-	}
-	if b.Stats().CheckpointErr == nil {
-		t.Fatal("not told")
+	d.Options.Checkpoint = fold.Checkpoint{}
+	h = open(t, s, d)
+	rightState(t, h, 130)
+	if st := h.Stats(); !st.Resumed || st.Events != 30 {
+		t.Fatalf("%+v", st)
 	}
 }
 

@@ -18,6 +18,7 @@ var (
 	ErrToken          = errors.New("fold: malformed token")               // ParseToken: the text is not one that a token prints
 	ErrUndecodable    = errors.New("fold: undecodable event")             // Apply returns it (see Undecodable) for an event that is skipped under every policy
 	ErrName           = errors.New("fold: invalid definition")            // Open: the definition is incomplete or contradicts itself
+	ErrOpen           = errors.New("fold: is open already")               // Open, Import: the store has a fold of that name that is not closed yet
 	ErrLayout         = errors.New("fold: state has another layout")      // Import, and the reason of a rebuild: the state was written by another version or type
 	ErrCheckpoint     = errors.New("fold: checkpoint cannot be used")     // the reason of a rebuild, and Import: the bytes are damaged or belong to another history
 	ErrNoCheckpoint   = errors.New("fold: state cannot be written")       // Export: the state's type has no codec, see Handle.Stats

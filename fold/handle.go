@@ -19,7 +19,8 @@ type Handle[S any] struct {
 	views      *redex.Views
 	def        Definition[S]
 	layout     string
-	unwritable error // why the state cannot be written to checkpoints; nil when it can
+	release    func() // gives up the claim on views
+	unwritable error  // why the state cannot be written to checkpoints; nil when it can
 	logs       []foldLog
 	byID       map[redex.LogID]int
 	resumed    bool
@@ -72,6 +73,7 @@ type Handle[S any] struct {
 	writeMu    sync.Mutex
 	generation uint64
 	written    []Mark
+	released   bool // another handle may write now
 	writers    sync.WaitGroup
 	writing    atomic.Bool
 
@@ -93,9 +95,10 @@ type foldLog struct {
 // Open opens a fold: it loads the store's checkpoint of it, follows its logs from there in one goroutine (and one more per log
 // when there are several), and returns without waiting for what the logs hold: see CatchUp. A checkpoint of another version
 // or layout, of another history than the store's, or with damaged bytes is not used and the state is rebuilt from the logs;
-// Stats says why. Two handles of one name must not be open at once in a store.
+// Stats says why. Of each name, one handle can be open in a store at a time, from Open to the return of its Close: two would take
+// away each other's checkpoints.
 //
-// ctx bounds the opening only. Errors wrap ErrName for a bad definition, ErrDuplicateTable, and those of the store.
+// ctx bounds the opening only. Errors wrap ErrName for a bad definition, ErrOpen, ErrDuplicateTable, and those of the store.
 func Open[S any](ctx context.Context, store *redex.Store, def Definition[S]) (*Handle[S], error) {
 	h := &Handle[S]{store: store, def: def, done: make(chan struct{}), followers: map[*follower]struct{}{}, pins: map[*pin[S]]struct{}{}}
 	h.pinned = sync.NewCond(&h.pinMu)
@@ -105,6 +108,9 @@ func Open[S any](ctx context.Context, store *redex.Store, def Definition[S]) (*H
 		return nil, fmt.Errorf("fold: open %q: %w", def.Name, err)
 	}
 	if err := h.open(ctx); err != nil {
+		if h.release != nil {
+			h.release()
+		}
 		return nil, fmt.Errorf("fold: open %q: %w", def.Name, err)
 	}
 	return h, nil
@@ -135,6 +141,9 @@ func (h *Handle[S]) open(ctx context.Context) error {
 	if h.tables, err = tablesOf[S](); err != nil {
 		return err
 	}
+	if h.views, h.release, err = claim(h.store, h.def.Name); err != nil {
+		return err
+	}
 	for _, name := range h.def.Logs {
 		l, err := h.store.OpenLog(ctx, name, redex.LogOptions{})
 		if err != nil {
@@ -152,7 +161,6 @@ func (h *Handle[S]) open(ctx context.Context) error {
 		return err
 	}
 	h.waits.logs = make([]waitHeap, len(h.logs))
-	h.views = viewsOf(h.store, h.def.Name)
 	switch {
 	case h.unwritable != nil:
 	case h.def.Options.Checkpoint.Off:
@@ -318,13 +326,16 @@ func (h *Handle[S]) Close() error {
 			h.closed, h.end = true, ErrClosed
 			h.publish()
 		}
-		if h.def.Options.Checkpoint.Off || h.unwritable != nil {
-			return
+		if !h.def.Options.Checkpoint.Off && h.unwritable == nil {
+			// A store that cannot be written keeps the checkpoint it has; what came after is folded again.
+			if err := h.Checkpoint(context.Background()); !errors.Is(err, redex.ErrReadOnly) {
+				h.closeErr = err
+			}
 		}
-		// A store that cannot be written keeps the checkpoint it has; what came after is folded again.
-		if err := h.Checkpoint(context.Background()); !errors.Is(err, redex.ErrReadOnly) {
-			h.closeErr = err
-		}
+		h.writeMu.Lock()
+		h.released = true
+		h.writeMu.Unlock()
+		h.release()
 	})
 	return h.closeErr
 }

@@ -61,6 +61,7 @@ type Store struct {
 
 	seal    sealer
 	durable durableWaiters
+	claims  claims
 	done    chan struct{} // closed by Close
 	stop    context.CancelCauseFunc
 	bg      context.Context // ends with Close
