@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,6 +18,10 @@ import (
 // TestSignalWhileWaiting checks that one signal ends a shell that waits for input nobody sends: commands, events, or the other
 // end of a pipe.
 func TestSignalWhileWaiting(t *testing.T) {
+	// A signal that is ignored here (by nohup) would be ignored by the shell too; one that is caught is not.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	work := t.TempDir()
 	pipe := filepath.Join(work, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
