@@ -422,6 +422,9 @@ func (l *Log) addHotLocked(sp *span) {
 		l.s.seal.hotBytes.Add(took)
 	}
 	l.markDirtyLocked()
+	if l.followers.any() {
+		l.followers.note()
+	}
 }
 
 // markDirtyLocked puts the log on the list of those the catalog is behind of.

@@ -23,7 +23,8 @@ type Log struct {
 	dirtyGen uint64 // Store.dirtyGen when it was put on the list of dirty logs
 	windows  map[Origin]*window
 
-	waiters atomic.Int32 // len(waiting), to be looked at without the lock
+	waiters   atomic.Int32 // len(waiting), to be looked at without the lock
+	followers followers
 
 	// mu guards what follows. It is taken inside the append lock and never held over I/O. Readers see frames up to
 	// Store.visible only, so spans above it are invisible.

@@ -174,8 +174,11 @@ func (t *Tail) wakeUp() {
 	}
 }
 
-// wake wakes the tails that wait for the log. Without any it costs one load.
+// wake wakes the tails and followers that wait for the log. Without any it costs two loads.
 func (l *Log) wake() {
+	if l.followers.any() {
+		l.followers.tell()
+	}
 	if l.waiters.Load() == 0 {
 		return
 	}
