@@ -13,7 +13,7 @@ import (
 
 // frozen is a Frozen state.
 type frozen struct {
-	head   header
+	head   header // without its tables
 	marks  []Mark
 	tables []tableCore
 	plain  []byte // the state, when it has no tables
@@ -312,7 +312,7 @@ func (h *Handle[S]) load(ctx context.Context) (found bool, err error) {
 		for _, l := range head.logs {
 			if l.mark.Log == h.logs[i].id {
 				l.mark.Name = h.logs[i].name
-				h.marks[i], h.undecodable[i], h.skips[i] = l.mark, l.undecodable, l.skips
+				h.own.logs[i] = l
 			}
 		}
 	}

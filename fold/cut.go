@@ -87,7 +87,7 @@ func (h *Handle[S]) heldBack(time int64) bool {
 func (h *Handle[S]) Frozen() (Frozen, error) {
 	p := h.pub.Load()
 	if h.tables != nil {
-		return h.frozenAt(p.tables, p.marks, p.undecodable, p.skips, p.lost, p.skipped), nil
+		return h.frozenAt(p.tables, p.places.all(), p.lost, p.skipped), nil
 	}
 	h.stateMu.RLock()
 	defer h.stateMu.RUnlock()
@@ -98,13 +98,15 @@ func (h *Handle[S]) Frozen() (Frozen, error) {
 func (h *Handle[S]) freezeHere() *frozen {
 	if h.tables != nil {
 		p := h.pub.Load()
-		return h.frozenAt(p.tables, p.marks, p.undecodable, p.skips, p.lost, p.skipped)
+		return h.frozenAt(p.tables, p.places.all(), p.lost, p.skipped)
 	}
-	skips := make([]skipSet, len(h.skips))
-	for i := range skips {
-		skips[i] = skipSet{ranges: slices.Clone(h.skips[i].ranges), forgotten: h.skips[i].forgotten}
+	logs := make([]logHeader, len(h.own.logs))
+	for i := range logs {
+		at := &h.own.logs[i] // not copied whole: publish changes skips.shared without the lock
+		skips := skipSet{ranges: slices.Clone(at.skips.ranges), forgotten: at.skips.forgotten}
+		logs[i] = logHeader{at.mark, at.undecodable, skips}
 	}
-	f := h.frozenAt(nil, slices.Clone(h.marks), slices.Clone(h.undecodable), skips, slices.Clone(h.lost), slices.Clone(h.skipped))
+	f := h.frozenAt(nil, logs, slices.Clone(h.lost), slices.Clone(h.skipped))
 	if f.broken == nil {
 		f.plain, f.broken = h.encodeState()
 	}
@@ -120,14 +122,11 @@ func (h *Handle[S]) encodeState() (b []byte, err error) {
 	return encodePlain(h.state)
 }
 
-func (h *Handle[S]) frozenAt(tables []tableCore, marks []Mark, undecodable []int64, skips []skipSet, lost []LostRange, skipped []SkippedEvent) *frozen {
-	f := &frozen{tables: tables, marks: marks, broken: h.unwritable}
+func (h *Handle[S]) frozenAt(tables []tableCore, logs []logHeader, lost []LostRange, skipped []SkippedEvent) *frozen {
+	f := &frozen{tables: tables, marks: marksOf(logs), broken: h.unwritable}
 	f.head = header{
 		fold: h.def.Name, version: int64(h.def.Version), layout: h.layout, store: h.store.ID(), epoch: h.store.Epoch(),
-		lost: lost, skipped: h.newestSkipped(skipped),
-	}
-	for i, m := range marks {
-		f.head.logs = append(f.head.logs, logHeader{m, undecodable[i], skips[i]})
+		logs: logs, lost: lost, skipped: h.newestSkipped(skipped),
 	}
 	return f
 }

@@ -12,7 +12,7 @@ import (
 const (
 	publishEvents = 1024                 // most events folded before readers see them
 	publishEvery  = 2 * time.Millisecond // and the longest time, apart from that of one Apply
-	publishWaited = 16                   // most events when somebody waits
+	publishWaited = 16                   // most events when somebody waits for one of them
 )
 
 // pace tells when publishEvery has passed, without asking the clock for every event of a fast fold.
@@ -60,8 +60,8 @@ func (h *Handle[S]) run() {
 			break
 		}
 		h.step(log, ev)
-		waited := h.waits.n.Load() > 0
-		if h.unpublished >= publishEvents || h.pace.due(waited) || waited && h.unpublished >= publishWaited || h.pinsN.Load() > 0 {
+		h.hurry = h.hurry || h.waits.wants(log, ev.Seq)
+		if h.unpublished >= publishEvents || h.pace.due(h.hurry) || h.hurry && h.unpublished >= publishWaited || h.pinsN.Load() > 0 {
 			h.publish()
 			h.pace.begin()
 			if h.end == nil && h.checkpointDue() {
@@ -95,7 +95,7 @@ func (h *Handle[S]) idle() bool {
 	switch {
 	case h.stopping.Load(), errors.Is(err, redex.ErrClosed):
 		h.end, h.closed = ErrClosed, true
-	case errors.As(err, &lost) && h.def.Options.AcceptLost && lost.To > h.marks[log].Next:
+	case errors.As(err, &lost) && h.def.Options.AcceptLost && lost.To > h.own.logs[log].mark.Next:
 		h.stateMu.Lock()
 		h.accept(log, lost.To)
 		h.stateMu.Unlock()
@@ -108,14 +108,14 @@ func (h *Handle[S]) idle() bool {
 
 // accept lets a range that retention removed count as covered.
 func (h *Handle[S]) accept(log int, to redex.Seq) {
-	m := &h.marks[log]
+	m := &h.own.touch(log).mark
 	h.lost = append(h.lost, LostRange{m.Name, m.Next, to})
 	m.Next = to
 	h.unpublished++
 }
 
 func (h *Handle[S]) stop(log int, cause error) {
-	m := &h.marks[log]
+	m := &h.own.logs[log].mark
 	h.end = &StoppedError{Fold: h.def.Name, Log: m.Name, Seq: m.Next, Cause: cause}
 }
 
@@ -125,7 +125,7 @@ func (h *Handle[S]) step(log int, ev *redex.Event) {
 		h.stateMu.Lock()
 		defer h.stateMu.Unlock()
 	}
-	m := &h.marks[log]
+	m := &h.own.touch(log).mark
 	if ev.Seq != m.Next {
 		if !h.def.Options.AcceptLost || ev.Seq < m.Next {
 			h.stop(log, gapError(m.Name, m.Next, ev.Seq))
@@ -195,11 +195,11 @@ func (h *Handle[S]) rollback() (ok bool) {
 }
 
 func (h *Handle[S]) skip(log int, seq redex.Seq, undecodable bool, why error) {
-	m := &h.marks[log]
-	h.skips[log].add(seq)
-	m.Skipped++
+	at := h.own.touch(log)
+	at.skips.add(seq)
+	at.mark.Skipped++
 	if undecodable {
-		h.undecodable[log]++
+		at.undecodable++
 	}
 	reason := why.Error()
 	if len(reason) > maxReason {
@@ -209,7 +209,7 @@ func (h *Handle[S]) skip(log int, seq redex.Seq, undecodable bool, why error) {
 	if keep := h.def.Options.SkippedKept; len(h.skipped) >= 2*keep {
 		h.skipped = append(make([]SkippedEvent, 0, 2*keep), h.skipped[len(h.skipped)-keep+1:]...)
 	}
-	h.skipped = append(h.skipped, SkippedEvent{m.Name, seq, undecodable, reason})
+	h.skipped = append(h.skipped, SkippedEvent{at.mark.Name, seq, undecodable, reason})
 }
 
 func newPanic(r any) *PanicError { return &PanicError{r, debug.Stack()} }

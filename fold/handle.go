@@ -39,13 +39,12 @@ type Handle[S any] struct {
 	live    []tableCore
 
 	// Of the driver, until done is closed.
-	marks       []Mark
-	undecodable []int64
-	skips       []skipSet
+	own         own
 	lost        []LostRange
 	skipped     []SkippedEvent
 	events      int64
 	unpublished int
+	hurry       bool // somebody waits for an event that is not published
 	end         error
 	closed      bool
 	broken      bool // a rollback failed: the live tables are not to be used
@@ -56,7 +55,7 @@ type Handle[S any] struct {
 	pace pace
 
 	pub       atomic.Pointer[published[S]]
-	waits     waitQueue
+	waits     *waitQueue
 	limit     *WaitLimit
 	waitStats struct{ waits, timeouts, refused, nanos atomic.Int64 }
 
@@ -160,7 +159,7 @@ func (h *Handle[S]) open(ctx context.Context) error {
 	if err := h.reset(); err != nil {
 		return err
 	}
-	h.waits.logs = make([]waitHeap, len(h.logs))
+	h.waits = newWaitQueue(len(h.logs))
 	switch {
 	case h.unwritable != nil:
 	case h.def.Options.Checkpoint.Off:
@@ -176,9 +175,9 @@ func (h *Handle[S]) open(ctx context.Context) error {
 	}
 	h.since.start = time.Now()
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	from := make([]redex.Seq, len(h.marks))
-	for i := range h.marks {
-		from[i] = h.marks[i].Next
+	from := make([]redex.Seq, len(h.logs))
+	for i := range from {
+		from[i] = h.own.logs[i].mark.Next
 	}
 	h.src = newSource(h.ctx, h.def.Options.tail, h.store, h.logs, from)
 	h.publish()
@@ -197,12 +196,7 @@ func (h *Handle[S]) reset() (err error) {
 	if h.def.New != nil {
 		h.state = h.def.New()
 	}
-	n := len(h.logs)
-	h.marks, h.undecodable, h.skips = make([]Mark, n), make([]int64, n), make([]skipSet, n)
-	h.lost, h.skipped = nil, nil
-	for i, l := range h.logs {
-		h.marks[i] = Mark{Log: l.id, Name: l.name}
-	}
+	h.own, h.lost, h.skipped = newOwn(h.logs), nil, nil
 	if h.tables == nil {
 		h.layout, h.unwritable = layoutOf(reflect.TypeFor[S](), false)
 		if h.unwritable != nil {
@@ -231,7 +225,7 @@ func (h *Handle[S]) resume(ctx context.Context) error {
 	case err == nil:
 		h.resumed = found
 		if found {
-			h.written = slices.Clone(h.marks)
+			h.written = marksOf(h.own.logs)
 		}
 		return nil
 	case errors.Is(err, ErrCheckpoint), errors.Is(err, ErrLayout):
@@ -246,17 +240,17 @@ func (h *Handle[S]) resume(ctx context.Context) error {
 type Snapshot[S any] struct {
 	// State is the fold's state: its tables can be read and not be written. It is nil when S is not made of tables.
 	State *S
-	marks []Mark
+	p     *published[S]
 }
 
 // Marks returns the state's position in each log. The slice is shared and must not be changed.
-func (s Snapshot[S]) Marks() []Mark { return s.marks }
+func (s Snapshot[S]) Marks() []Mark { return s.p.marks() }
 
 // Snapshot returns the newest published state in constant time, without waiting for the fold and without holding it. It
 // includes every event that a returned Wait waited for.
 func (h *Handle[S]) Snapshot() Snapshot[S] {
 	p := h.pub.Load()
-	return Snapshot[S]{p.state, p.marks}
+	return Snapshot[S]{p.state, p}
 }
 
 // View calls fn with the state. A state that is made of tables is a snapshot, which fn may keep; any other is locked while fn
@@ -272,7 +266,7 @@ func (h *Handle[S]) View(fn func(*S)) {
 func (h *Handle[S]) Name() string { return h.def.Name }
 
 // Marks implements Instance. The slice is shared and must not be changed.
-func (h *Handle[S]) Marks() []Mark { return h.pub.Load().marks }
+func (h *Handle[S]) Marks() []Mark { return h.pub.Load().marks() }
 
 // Skipped returns the newest skipped and undecodable events, oldest first, at most Options.SkippedKept.
 func (h *Handle[S]) Skipped() []SkippedEvent {
@@ -287,7 +281,7 @@ func (h *Handle[S]) newestSkipped(s []SkippedEvent) []SkippedEvent {
 func (h *Handle[S]) Stats() Stats {
 	p := h.pub.Load()
 	s := Stats{
-		Name: h.def.Name, Marks: slices.Clone(p.marks), Events: p.events, Lost: slices.Clone(p.lost),
+		Name: h.def.Name, Marks: slices.Clone(p.marks()), Events: p.events, Lost: slices.Clone(p.lost),
 		Resumed: h.resumed, Rebuilt: h.rebuilt,
 		Waiting: int(h.limit.n.Load()), Waits: h.waitStats.waits.Load(), WaitTimeout: h.waitStats.timeouts.Load(),
 		WaitRefused: h.waitStats.refused.Load(), WaitNanos: h.waitStats.nanos.Load(),
@@ -298,10 +292,10 @@ func (h *Handle[S]) Stats() Stats {
 	case p.end != nil:
 		s.State, s.Err = Stopped, p.end
 	}
-	for i, m := range p.marks {
-		s.Lag += max(0, int64(h.logs[i].log.Bounds().Next)-int64(m.Next))
-		s.Skipped += m.Skipped - p.undecodable[i]
-		s.Undecodable += p.undecodable[i]
+	for i, l := range p.places.all() {
+		s.Lag += max(0, int64(h.logs[i].log.Bounds().Next)-int64(l.mark.Next))
+		s.Skipped += l.mark.Skipped - l.undecodable
+		s.Undecodable += l.undecodable
 	}
 	h.statMu.Lock()
 	s.Checkpoints, s.CheckpointErr = h.checkpoints, h.checkpointErr

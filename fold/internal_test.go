@@ -273,7 +273,7 @@ func TestSkipSet(t *testing.T) {
 		}
 	}
 	h := &Handle[sums]{logs: []foldLog{{name: "in"}}}
-	p := &published[sums]{skips: []skipSet{s}}
+	p := &published[sums]{places: places{{{skips: s}}}}
 	if err, ok := errors.AsType[*SkippedError](h.skipOf(p, 0, 1)); !ok || !err.Forgotten {
 		t.Fatal(err)
 	}

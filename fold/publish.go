@@ -1,35 +1,46 @@
 package fold
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // published is what readers see of a fold: it is replaced as a whole and never changed.
 type published[S any] struct {
-	state       *S // nil when the state has no tables
-	tables      []tableCore
-	marks       []Mark
-	undecodable []int64
-	skips       []skipSet
-	lost        []LostRange
-	skipped     []SkippedEvent
-	events      int64 // folded since Open
-	end         error // why the fold has ended; nil while it runs
-	closed      bool
+	state   *S // nil when the state has no tables
+	tables  []tableCore
+	places  places
+	lost    []LostRange
+	skipped []SkippedEvent
+	events  int64 // folded since Open
+	end     error // why the fold has ended; nil while it runs
+	closed  bool
+
+	once sync.Once
+	flat []Mark
+}
+
+// marks returns the position in each log: a list that is made when somebody asks for it.
+func (p *published[S]) marks() []Mark {
+	p.once.Do(func() { p.flat = marksOf(p.places.all()) })
+	return p.flat
 }
 
 // publish shows readers what the driver has done, and wakes those who wait for it. Only the driver calls it.
 func (h *Handle[S]) publish() {
 	p := &published[S]{
-		marks: append([]Mark(nil), h.marks...), undecodable: append([]int64(nil), h.undecodable...),
-		skips: make([]skipSet, len(h.skips)), lost: h.lost[:len(h.lost):len(h.lost)],
+		lost:    h.lost[:len(h.lost):len(h.lost)],
 		skipped: h.skipped[:len(h.skipped):len(h.skipped)], events: h.events, end: h.end, closed: h.closed,
 	}
-	for i := range h.skips {
-		p.skips[i] = h.skips[i].share()
+	old := h.pub.Load()
+	if old != nil {
+		p.places = h.own.publish(old.places)
+	} else {
+		p.places = h.own.publish(nil)
 	}
 	switch {
 	case h.tables == nil:
 	case h.broken:
-		old := h.pub.Load()
 		p.state, p.tables = old.state, old.tables
 	default:
 		p.state = h.tables.freeze(h.live)
@@ -37,9 +48,10 @@ func (h *Handle[S]) publish() {
 			p.tables = append(p.tables, c.frozenForm())
 		}
 	}
-	h.unpublished = 0
+	h.unpublished, h.hurry = 0, false
 	h.pub.Store(p)
-	h.waits.wake(p.marks, p.end != nil)
+	h.waits.wake(p.places, h.own.touched, p.end != nil)
+	h.own.settle()
 	h.wakeFollowers()
 }
 
@@ -85,7 +97,7 @@ func (h *Handle[S]) nextAfter(ctx context.Context, f *follower, last *published[
 		select {
 		case <-f.wake:
 		case <-ctx.Done():
-			return last, context.Cause(ctx)
+			return last, endOf(ctx)
 		}
 	}
 }

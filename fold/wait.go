@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,11 +26,13 @@ func (l *WaitLimit) enter() bool {
 	if l == nil {
 		return true
 	}
-	if l.n.Add(1) > l.max {
-		l.n.Add(-1)
-		return false
+	// Not an addition that is taken back: what would be over the bound for a moment would refuse others, who have a place.
+	for n := l.n.Load(); n < l.max; n = l.n.Load() {
+		if l.n.CompareAndSwap(n, n+1) {
+			return true
+		}
 	}
-	return true
+	return false
 }
 
 func (l *WaitLimit) leave() {
@@ -78,11 +82,25 @@ func (q *waitHeap) Pop() any {
 // waitQueue holds the waiters of one fold. A waiter enters it and then looks at the publication again; the driver publishes
 // and then looks at the queue: one of them sees the other.
 type waitQueue struct {
-	n atomic.Int64
+	n       atomic.Int64
+	entered atomic.Bool     // somebody has entered since the driver looked
+	lowest  []atomic.Uint64 // of each log, the sequence that is waited for first; noSeq when none is
 
 	mu    sync.Mutex
 	logs  []waitHeap
 	order uint64
+
+	woken []*waiter // of the driver
+}
+
+const noSeq = math.MaxUint64
+
+func newWaitQueue(logs int) *waitQueue {
+	q := &waitQueue{logs: make([]waitHeap, logs), lowest: make([]atomic.Uint64, logs)}
+	for i := range q.lowest {
+		q.lowest[i].Store(noSeq)
+	}
+	return q
 }
 
 func (q *waitQueue) add(log int, seq redex.Seq) *waiter {
@@ -92,7 +110,9 @@ func (q *waitQueue) add(log int, seq redex.Seq) *waiter {
 	w.order = q.order
 	heap.Push(&q.logs[log], w)
 	q.n.Add(1)
+	q.changedLocked(log)
 	q.mu.Unlock()
+	q.entered.Store(true)
 	return w
 }
 
@@ -101,23 +121,66 @@ func (q *waitQueue) remove(log int, w *waiter) {
 	if w.at >= 0 {
 		heap.Remove(&q.logs[log], w.at)
 		q.n.Add(-1)
+		q.changedLocked(log)
 	}
 	q.mu.Unlock()
 }
 
-// wake lets the waiters go whose event the marks cover; all of them when the fold has ended.
-func (q *waitQueue) wake(marks []Mark, all bool) {
+func (q *waitQueue) changedLocked(log int) {
+	low := uint64(noSeq)
+	if h := q.logs[log]; len(h) > 0 {
+		low = uint64(h[0].seq)
+	}
+	q.lowest[log].Store(low)
+}
+
+// wants tells the driver, which has folded an event and not published it, whether somebody waits for it or may wait for one
+// like it. Those who wait for what is still far off are no reason for haste.
+func (q *waitQueue) wants(log int, seq redex.Seq) bool {
+	if q.n.Load() == 0 {
+		return false
+	}
+	return q.lowest[log].Load() <= uint64(seq) || q.entered.Load() && q.entered.Swap(false)
+}
+
+// wake lets the waiters go whose event is covered, in the logs that were touched; all of them when the fold has ended. Only
+// the driver calls it, and Close after it.
+func (q *waitQueue) wake(now places, touched []int, all bool) {
 	if q.n.Load() == 0 {
 		return
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := range q.logs {
-		h := &q.logs[i]
-		for len(*h) > 0 && (all || (*h)[0].seq < marks[i].Next) {
-			close(heap.Pop(h).(*waiter).ready)
-			q.n.Add(-1)
+	if all {
+		for log := range q.logs {
+			q.takeLocked(log, 0, true)
 		}
+	} else {
+		for _, log := range touched {
+			q.takeLocked(log, now.at(log).mark.Next, false)
+		}
+	}
+	q.mu.Unlock()
+	for _, w := range q.woken {
+		close(w.ready)
+	}
+	const keep = 1024
+	if cap(q.woken) > keep {
+		q.woken = nil
+	}
+	clear(q.woken)
+	q.woken = q.woken[:0]
+}
+
+// takeLocked takes the waiters for what is below next, or all, out of the queue.
+func (q *waitQueue) takeLocked(log int, next redex.Seq, all bool) {
+	h := &q.logs[log]
+	before := len(*h)
+	for len(*h) > 0 && (all || (*h)[0].seq < next) {
+		q.woken = append(q.woken, heap.Pop(h).(*waiter))
+		q.n.Add(-1)
+	}
+	if len(*h) != before {
+		q.changedLocked(log)
 	}
 }
 
@@ -134,19 +197,16 @@ func (q *waitQueue) wake(marks []Mark, all bool) {
 //
 // All but ErrSkipped and ErrFoldStopped come in a *WaitError. A wait costs no goroutine.
 func (h *Handle[S]) Wait(ctx context.Context, t WriteToken) error {
-	fail := func(log int, err error) error {
-		e := &WaitError{Fold: h.def.Name, Token: t, Err: err}
-		if log >= 0 {
-			e.Next = h.pub.Load().marks[log].Next
-		}
-		return e
+	fail := func(next redex.Seq, err error) error {
+		return &WaitError{Fold: h.def.Name, Token: t, Next: next, Err: err}
 	}
-	if h.pub.Load().closed {
-		return fail(-1, ErrClosed)
+	p := h.pub.Load()
+	if p.closed {
+		return fail(0, ErrClosed)
 	}
 	log, ok := h.byID[t.pos.Log]
 	if !ok || t.pos.Store != h.store.ID() {
-		return fail(-1, ErrWrongOrigin)
+		return fail(0, ErrWrongOrigin)
 	}
 	if err := h.store.CheckPosition(t.pos); err != nil {
 		switch {
@@ -155,28 +215,30 @@ func (h *Handle[S]) Wait(ctx context.Context, t WriteToken) error {
 		case errors.Is(err, redex.ErrClosed):
 			err = errors.Join(ErrClosed, err)
 		}
-		return fail(log, err)
+		return fail(p.places.at(log).mark.Next, err)
 	}
-	err := h.waitFor(ctx, log, t.pos.Seq, true)
+	next, err := h.waitFor(ctx, log, t.pos.Seq, true)
 	switch {
 	case err == nil, errors.Is(err, ErrSkipped), errors.Is(err, ErrFoldStopped):
 		return err
 	}
-	return fail(log, err)
+	return fail(next, err)
 }
 
-// waitFor waits until a log is folded past seq. With bounded set it counts as a wait and tells of a skip.
-func (h *Handle[S]) waitFor(ctx context.Context, log int, seq redex.Seq, bounded bool) error {
-	if done, err := h.outcome(log, seq, bounded); done {
-		return err
+// waitFor waits until a log is folded past seq, and returns how far it was folded at the end. With bounded set it counts as a
+// wait and tells of a skip.
+func (h *Handle[S]) waitFor(ctx context.Context, log int, seq redex.Seq, bounded bool) (redex.Seq, error) {
+	next, done, err := h.outcome(log, seq, bounded)
+	if done {
+		return next, err
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return next, endOf(ctx)
 	}
 	if bounded {
 		if !h.enterWait() {
 			h.waitStats.refused.Add(1)
-			return ErrTooManyWaiters
+			return next, ErrTooManyWaiters
 		}
 		defer h.leaveWait()
 		h.waitStats.waits.Add(1)
@@ -185,23 +247,32 @@ func (h *Handle[S]) waitFor(ctx context.Context, log int, seq redex.Seq, bounded
 	}
 	for {
 		w := h.waits.add(log, seq)
-		if done, err := h.outcome(log, seq, bounded); done {
+		if next, done, err = h.outcome(log, seq, bounded); done {
 			h.waits.remove(log, w)
-			return err
+			return next, err
 		}
 		select {
 		case <-w.ready:
 		case <-ctx.Done():
 			h.waits.remove(log, w)
-			if done, err := h.outcome(log, seq, bounded); done {
-				return err
+			if next, done, err = h.outcome(log, seq, bounded); done {
+				return next, err
 			}
 			if bounded {
 				h.waitStats.timeouts.Add(1)
 			}
-			return context.Cause(ctx)
+			return next, endOf(ctx)
 		}
 	}
+}
+
+// endOf returns why a context ended: its error, and its cause when that says something else.
+func endOf(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // enterWait takes a place under both bounds, or none.
@@ -221,24 +292,25 @@ func (h *Handle[S]) leaveWait() {
 	h.limit.leave()
 }
 
-// outcome reports what is known of an event, and whether that is final.
-func (h *Handle[S]) outcome(log int, seq redex.Seq, bounded bool) (bool, error) {
+// outcome reports how far a log is folded, whether that settles a wait for an event, and how.
+func (h *Handle[S]) outcome(log int, seq redex.Seq, bounded bool) (next redex.Seq, done bool, err error) {
 	p := h.pub.Load()
+	next = p.places.at(log).mark.Next
 	switch {
-	case seq < p.marks[log].Next:
+	case seq < next:
 		if bounded {
-			return true, h.skipOf(p, log, seq)
+			err = h.skipOf(p, log, seq)
 		}
-		return true, nil
+		return next, true, err
 	case p.end != nil:
-		return true, p.end
+		return next, true, p.end
 	}
-	return false, nil
+	return next, false, nil
 }
 
 // skipOf returns a *SkippedError when the event at seq, which is covered, did not change the state.
 func (h *Handle[S]) skipOf(p *published[S], log int, seq redex.Seq) error {
-	s := &p.skips[log]
+	s := &p.places.at(log).skips
 	name := h.logs[log].name
 	switch {
 	case seq < s.forgotten:
@@ -275,7 +347,7 @@ func (h *Handle[S]) reach(ctx context.Context, ends []redex.Seq) error {
 		if end == 0 {
 			continue
 		}
-		if err := h.waitFor(ctx, i, end-1, false); err != nil {
+		if _, err := h.waitFor(ctx, i, end-1, false); err != nil {
 			return err
 		}
 	}

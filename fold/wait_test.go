@@ -35,6 +35,9 @@ func TestWaitErrors(t *testing.T) {
 	defer stop()
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
+	errWhy := errors.New("nobody asks any more")
+	why, give := context.WithCancelCause(t.Context())
+	give(errWhy)
 
 	foreign := held.Position()
 	foreign.Store[3]++
@@ -50,6 +53,8 @@ func TestWaitErrors(t *testing.T) {
 		{cancelled, done, nil},
 		{over, held, context.DeadlineExceeded},
 		{cancelled, held, context.Canceled},
+		{why, held, context.Canceled}, // the kind of end and its cause
+		{why, held, errWhy},
 		{t.Context(), fold.TokenOf(foreign), fold.ErrWrongOrigin},
 		{t.Context(), otherTok, fold.ErrWrongOrigin},
 		{t.Context(), fold.WriteToken{}, fold.ErrWrongOrigin},

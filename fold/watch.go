@@ -22,7 +22,7 @@ func (h *Handle[S]) Changes(ctx context.Context) iter.Seq2[Change, error] {
 		p, told := first, first.events
 		for {
 			if p.events != told {
-				if !yield(Change{p.marks, p.events - told}, nil) {
+				if !yield(Change{p.marks(), p.events - told}, nil) {
 					return
 				}
 				told = p.events
