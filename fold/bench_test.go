@@ -10,7 +10,7 @@ import (
 
 // BenchmarkReplay folds a log, or several, from the beginning.
 func BenchmarkReplay(b *testing.B) {
-	for _, logs := range []int{1, 4} {
+	for _, logs := range []int{1, 4, 10_000} {
 		b.Run(fmt.Sprintf("logs=%d", logs), func(b *testing.B) {
 			s := store(b)
 			var names []string
@@ -18,7 +18,7 @@ func BenchmarkReplay(b *testing.B) {
 			for i := range logs {
 				names = append(names, fmt.Sprint("log", i))
 				l := openLog(b, s, names[i])
-				batch := make([]redex.Entry, 1000)
+				batch := make([]redex.Entry, min(1000, n/logs))
 				for k := range batch {
 					batch[k].Payload = make([]byte, 64)
 				}
@@ -50,19 +50,29 @@ func BenchmarkReplay(b *testing.B) {
 	}
 }
 
-// BenchmarkWriteAndWait appends an event and waits for it to be folded.
+// BenchmarkWriteAndWait appends an event to one of a fold's logs and waits for it to be folded.
 func BenchmarkWriteAndWait(b *testing.B) {
-	s := store(b)
-	l := openLog(b, s, "in")
-	h := open(b, s, wordsDef(fold.Options{}))
-	e := word("a")
-	for b.Loop() {
-		a, err := l.Append(b.Context(), e, redex.AppendOptions{Durable: redex.DurableNo})
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := h.Wait(b.Context(), fold.TokenOf(a.Position)); err != nil {
-			b.Fatal(err)
-		}
+	for _, count := range []int{1, 2, 10_000} {
+		b.Run(fmt.Sprintf("logs=%d", count), func(b *testing.B) {
+			s := store(b)
+			d := wordsDef(fold.Options{})
+			d.Logs = nil
+			var logs []*redex.Log
+			for i := range count {
+				d.Logs = append(d.Logs, fmt.Sprint("log", i))
+				logs = append(logs, openLog(b, s, d.Logs[i]))
+			}
+			h := open(b, s, d)
+			e := word("a")
+			for i := 0; b.Loop(); i++ {
+				a, err := logs[i*7%count].Append(b.Context(), e, redex.AppendOptions{Durable: redex.DurableNo})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := h.Wait(b.Context(), fold.TokenOf(a.Position)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

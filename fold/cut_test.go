@@ -3,7 +3,10 @@ package fold_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -125,25 +128,34 @@ func TestAtCutErrors(t *testing.T) {
 	}
 }
 
-// TestMerged: the events of several logs come in the order of time, the same at every replay.
+// TestMerged: the events of several logs come in the order of time, the same at every replay, by one goroutine however many
+// logs there are.
 func TestMerged(t *testing.T) {
-	s := store(t)
-	names := []string{"a", "b", "c", "d"}
-	var logs []*redex.Log
-	for _, n := range names {
-		logs = append(logs, openLog(t, s, n))
+	for _, count := range []int{4, 1000} {
+		t.Run(fmt.Sprint("logs=", count), func(t *testing.T) { merge(t, count) })
 	}
-	off := fold.Options{Checkpoint: fold.Checkpoint{Off: true}}
+}
+
+func merge(t *testing.T, count int) {
+	s := store(t)
+	var names []string
+	var logs []*redex.Log
+	for i := range count {
+		names = append(names, fmt.Sprintf("%03d", i))
+		logs = append(logs, openLog(t, s, names[i]))
+	}
 	d := orderDef("order", names...)
-	d.Options = off
-	live := open(t, s, d)
+	d.Options = fold.Options{Checkpoint: fold.Checkpoint{Off: true}}
+	h := open(t, s, d)
 	var wg sync.WaitGroup
+	const each = 400
 	for i := range 4 {
 		wg.Go(func() {
-			for k := range 100 {
-				batch := []redex.Batch{{Log: logs[i], Entries: []redex.Entry{{}}}}
+			for k := range each {
+				at := (i + k*5) % count
+				batch := []redex.Batch{{Log: logs[at], Entries: []redex.Entry{{Headers: []redex.Header{{Name: "x", Value: []byte("y")}}}}}}
 				if k%3 == 0 {
-					batch = append(batch, redex.Batch{Log: logs[(i+1)%4], Entries: []redex.Entry{{}, {}}})
+					batch = append(batch, redex.Batch{Log: logs[(at+1)%count], Entries: []redex.Entry{{Key: []byte("k")}, {Payload: []byte("p")}}})
 				}
 				if _, err := s.Append(t.Context(), batch, redex.AppendOptions{}); err != nil {
 					t.Error(err)
@@ -154,13 +166,12 @@ func TestMerged(t *testing.T) {
 	}
 	wg.Wait()
 	var lists [][]seen
-	slices.Reverse(d.Logs) // the definition's order of logs does not matter
-	for _, h := range []*fold.Handle[order]{live, nil} {
-		if h == nil {
-			h = open(t, s, d)
-		}
+	for range 3 {
 		if err := h.CatchUp(short(t)); err != nil {
 			t.Fatal(err)
+		}
+		if n := goroutines(); n > 1 {
+			t.Errorf("%d goroutines", n)
 		}
 		var list []seen
 		for _, x := range h.Snapshot().State.All() {
@@ -170,21 +181,91 @@ func TestMerged(t *testing.T) {
 		if err := h.Close(); err != nil {
 			t.Fatal(err)
 		}
+		slices.Reverse(d.Logs) // the definition's order of logs does not matter
+		h = open(t, s, d)
 	}
-	if !slices.Equal(lists[0], lists[1]) {
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(lists[0], lists[1]) || !slices.Equal(lists[0], lists[2]) {
 		t.Fatal("a replay gave another order")
 	}
-	if len(lists[0]) != 4*(100+34*2) {
+	if len(lists[0]) != 4*(each+(each+2)/3*2) {
 		t.Fatal(len(lists[0]))
 	}
 	next := map[uint64]uint64{}
 	for i, x := range lists[0] {
-		if next[x.Log] != x.Seq || i > 0 && lists[0][i-1].Time > x.Time {
+		if next[x.Log] != x.Seq || i > 0 && (lists[0][i-1].Time > x.Time || lists[0][i-1].Time == x.Time && lists[0][i-1].Log > x.Log) {
 			t.Fatal(i, x)
 		}
 		next[x.Log]++
 	}
 	noGoroutines(t)
+}
+
+// TestMergedDeleted: a fold of which a log is deleted stops and says so. All that it says to have folded of every log is in its
+// state, and a fold of the other logs has all of theirs.
+func TestMergedDeleted(t *testing.T) {
+	for _, count := range []int{3, 100} {
+		s := store(t)
+		var names []string
+		var logs []*redex.Log
+		for i := range count {
+			names = append(names, fmt.Sprintf("%03d", i))
+			logs = append(logs, openLog(t, s, names[i]))
+		}
+		h := open(t, s, orderDef("all", names...))
+		for k := range 10 * count {
+			if k == 5*count {
+				if err := s.Delete(t.Context(), names[1]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if k%count != 1 || k < 5*count {
+				add(t, logs[k%count], redex.Entry{})
+			}
+		}
+		err := h.CatchUp(short(t))
+		stopped, ok := errors.AsType[*fold.StoppedError](err)
+		if !ok || !errors.Is(err, redex.ErrLogDeleted) || stopped.Log != names[1] {
+			t.Fatal(err)
+		}
+		seen := map[uint64]redex.Seq{}
+		snap := h.Snapshot()
+		for _, x := range snap.State.All() {
+			if redex.Seq(x.Seq) != seen[x.Log] {
+				t.Fatalf("log %d: %d instead of %d", x.Log, x.Seq, seen[x.Log])
+			}
+			seen[x.Log]++
+		}
+		for _, m := range snap.Marks() {
+			if m.Next != seen[uint64(m.Log)] {
+				t.Fatalf("log %d is said to be folded below %d, and is below %d", m.Log, m.Next, seen[uint64(m.Log)])
+			}
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		rest := open(t, s, orderDef("rest", slices.Delete(slices.Clone(names), 1, 2)...))
+		if err := rest.CatchUp(short(t)); err != nil {
+			t.Fatal(err)
+		}
+		if n := rest.Snapshot().State.Len(); n != 10*(count-1) {
+			t.Fatal(count, "logs:", n, "events")
+		}
+	}
+}
+
+// goroutines returns how many goroutines of this package there are.
+func goroutines() int {
+	buf := make([]byte, 4<<20)
+	n := 0
+	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if strings.Contains(g, "netdb/fold.(*") {
+			n++
+		}
+	}
+	return n
 }
 
 // TestMergedResume: a checkpoint of several logs goes on in each where it was.

@@ -16,6 +16,6 @@
 // store is derived from an event that is not durable. State and position are written together: after a restart every event is
 // folded exactly once. A checkpoint that does not fit is never read as if it did: the state is rebuilt from the log.
 //
-// Concurrency: a Handle may be used by many goroutines. A fold has one goroutine, one more per log when it has several, and one
+// Concurrency: a Handle may be used by many goroutines. A fold has one goroutine, and one more
 // while it writes a checkpoint; waits and watches need none. Close ends them all.
 package fold
