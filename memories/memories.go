@@ -108,7 +108,7 @@ func (m *Memories) write(ctx context.Context, kind redex.Kind, p payload) (fold.
 	switch {
 	case *p.ID > MaxID:
 		return fold.WriteToken{}, fmt.Errorf("%w: id %d is above 2^63-1", ErrArgument, *p.ID)
-	case !p.text():
+	case !p.valid():
 		return fold.WriteToken{}, fmt.Errorf("%w: a text of memory %d is not UTF-8", ErrArgument, *p.ID)
 	}
 	b, err := p.encode()

@@ -76,34 +76,33 @@ func (m *model) Apply(t *table, ev redex.Event) error {
 	if ev.Kind < kindStore || ev.Kind > kindDelete {
 		return nil
 	}
-	p, err := decode(&ev)
+	c, err := decode(&ev)
 	if err != nil {
 		return err
 	}
-	id := *p.ID
 	if ev.Kind == kindDelete {
-		t.Delete(id)
+		t.Delete(c.id)
 		return nil
 	}
-	r, ok := t.Get(id)
+	r, ok := t.Get(c.id)
 	if !ok && ev.Kind != kindStore {
 		return nil
 	}
-	r.Updated = *p.At
+	r.Updated = c.at
 	switch ev.Kind {
 	case kindStore:
 		if !ok {
-			r.ID, r.Created = id, *p.At
+			r.ID, r.Created = c.id, c.at
 		}
-		r.Content, r.Tags, r.Source = *p.Content, *p.Tags, *p.Source
+		r.Content, r.Tags, r.Source = c.content, c.tags, c.source
 	case kindRetag:
-		r.Tags = *p.Tags
+		r.Tags = c.tags
 	case kindPin:
 		r.Pinned = true
 	case kindUnpin:
 		r.Pinned = false
 	}
-	t.Set(id, r)
+	t.Set(c.id, r)
 	return nil
 }
 

@@ -50,30 +50,29 @@ func (m *model) Apply(t *table, ev redex.Event) error {
 	if ev.Kind < kindCreate || ev.Kind > kindDelete {
 		return nil
 	}
-	p, err := decode(&ev)
+	c, err := decode(&ev)
 	if err != nil {
 		return err
 	}
-	id := *p.ID
 	switch ev.Kind {
 	case kindCreate:
-		t.Set(id, row{Task: Task{ID: id, Title: *p.Title, Created: *p.At, Updated: *p.At}})
+		t.Set(c.id, row{Task: Task{ID: c.id, Title: c.title, Created: c.at, Updated: c.at}})
 		return nil
 	case kindDelete:
-		t.Delete(id)
+		t.Delete(c.id)
 		return nil
 	}
-	r, ok := t.Get(id)
+	r, ok := t.Get(c.id)
 	if !ok {
 		return nil
 	}
-	r.Updated = *p.At
+	r.Updated = c.at
 	if ev.Kind == kindRename {
-		r.Title = *p.Title
+		r.Title = c.title
 	} else {
 		r.Status = Completed
 	}
-	t.Set(id, r)
+	t.Set(c.id, r)
 	return nil
 }
 

@@ -9,14 +9,15 @@ func mayImport() map[string][]string {
 	return map[string][]string{
 		"redex/journal":     {},
 		"internal/num":      {},
+		"internal/flatmap":  {},
 		"internal/payload":  {"internal/num"},
 		"internal/snapfile": {},
 		"redex/sealed":      {"internal/payload"},
 		"redex/internal/kv": {},
 		"redex":             {"redex/journal", "redex/sealed", "redex/internal/kv", "internal/payload"},
 		"fold":              {"redex"},
-		"tasks":             {"fold", "redex"},
-		"memories":          {"fold", "redex"},
+		"tasks":             {"fold", "redex", "internal/flatmap"},
+		"memories":          {"fold", "redex", "internal/flatmap"},
 		"query":             {"internal/num"},
 		"query/sql":         {"query", "internal/num"},
 		"planner/vector":    {"internal/num"},
@@ -36,7 +37,7 @@ func testOnly() []string { return []string{"internal/simdisk", "internal/archtes
 // stdOnly are packages that import nothing but the standard library and what mayImport gives them: they are parsed, read and
 // reused alone.
 func stdOnly() []string {
-	return []string{"query", "query/sql", "planner/vector", "planner/exec", "planner", "internal/num", "internal/payload", "internal/archtest", "fold", "tasks", "memories"}
+	return []string{"query", "query/sql", "planner/vector", "planner/exec", "planner", "internal/num", "internal/payload", "internal/flatmap", "internal/archtest", "fold", "tasks", "memories"}
 }
 
 // designed are packages hard enough to have a DESIGN.md.
