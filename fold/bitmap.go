@@ -7,7 +7,6 @@ import (
 	"sort"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	"github.com/google/btree"
 )
 
 // BitmapIndex keeps, for each value, the set of rows that have it, as roaring bitmaps.
@@ -33,11 +32,11 @@ func (x *BitmapIndex[K, V, I]) Rows(t *Table[K, V], values ...I) RowSet {
 	c := x.core(t)
 	for i, v := range values {
 		var one RowSet
-		c.tree.AscendGreaterOrEqual(bitItem[I]{val: v}, func(it bitItem[I]) bool {
-			if cmp.Compare(it.val, v) != 0 {
+		c.tree.ascend(&pivot[I, uint32]{a: v, side: before}, func(it *bitItem[I]) bool {
+			if cmp.Compare(it.a, v) != 0 {
 				return false
 			}
-			one.parts = append(one.parts, rowPart{it.high, it.set.rows})
+			one.parts = append(one.parts, rowPart{it.b, it.p.rows})
 			return true
 		})
 		if i == 0 {
@@ -55,15 +54,15 @@ func (x *BitmapIndex[K, V, I]) Values(t *Table[K, V]) iter.Seq2[I, int] {
 		var cur I
 		n := 0
 		ok := true
-		x.core(t).tree.Ascend(func(it bitItem[I]) bool {
-			if n > 0 && cmp.Compare(it.val, cur) != 0 {
+		x.core(t).tree.ascend(nil, func(it *bitItem[I]) bool {
+			if n > 0 && cmp.Compare(it.a, cur) != 0 {
 				if ok = yield(cur, n); !ok {
 					return false
 				}
 				n = 0
 			}
-			cur = it.val
-			n += int(it.set.rows.GetCardinality())
+			cur = it.a
+			n += int(it.p.rows.GetCardinality())
 			return true
 		})
 		if ok && n > 0 {
@@ -88,20 +87,13 @@ func (x *BitmapIndex[K, V, I]) layout() string {
 }
 
 func (x *BitmapIndex[K, V, I]) make() indexCore[K, V] {
-	return &bitmapCore[K, V, I]{x: x, tree: btree.NewG(degree, func(a, b bitItem[I]) bool {
-		if c := cmp.Compare(a.val, b.val); c != 0 {
-			return c < 0
-		}
-		return a.high < b.high
-	})}
+	return &bitmapCore[K, V, I]{x: x}
 }
 
-// bitItem holds the rows of one value whose numbers have the same upper 16 bits.
-type bitItem[I cmp.Ordered] struct {
-	val  I
-	high uint32
-	set  *bitSet
-}
+// bitTree is a bitmap index: the rows of one value whose numbers have the same upper 16 bits, by value and those bits.
+type bitTree[I cmp.Ordered] = tree[I, uint32, *bitSet]
+
+type bitItem[I cmp.Ordered] = item[I, uint32, *bitSet]
 
 // bitSet is shared with a frozen index when its gen is not the live index's, and is then copied before a change.
 type bitSet struct {
@@ -111,7 +103,7 @@ type bitSet struct {
 
 type bitmapCore[K cmp.Ordered, V any, I cmp.Ordered] struct {
 	x    *BitmapIndex[K, V, I]
-	tree *btree.BTreeG[bitItem[I]]
+	tree bitTree[I]
 	gen  uint64
 	last *bitmapCore[K, V, I]
 
@@ -160,7 +152,7 @@ func (c *bitmapCore[K, V, I]) apply(_ K, row uint32) {
 		s := c.own(v, high)
 		s.rows.Remove(low)
 		if s.rows.IsEmpty() {
-			c.tree.Delete(bitItem[I]{val: v, high: high})
+			c.tree.delete(v, high)
 		}
 	}
 	for _, v := range c.news {
@@ -173,23 +165,23 @@ func (c *bitmapCore[K, V, I]) apply(_ K, row uint32) {
 
 func (c *bitmapCore[K, V, I]) own(v I, high uint32) *bitSet {
 	c.last = nil
-	it, ok := c.tree.Get(bitItem[I]{val: v, high: high})
-	if ok && it.set.gen == c.gen {
-		return it.set
+	have, ok := c.tree.get(v, high)
+	if ok && have.gen == c.gen {
+		return have
 	}
 	s := &bitSet{gen: c.gen}
 	if ok {
-		s.rows = it.set.rows.Clone()
+		s.rows = have.rows.Clone()
 	} else {
 		s.rows = roaring.New()
 	}
-	c.tree.ReplaceOrInsert(bitItem[I]{v, high, s})
+	c.tree.set(v, high, s)
 	return s
 }
 
 func (c *bitmapCore[K, V, I]) freeze() indexCore[K, V] {
 	if c.last == nil {
-		c.last = &bitmapCore[K, V, I]{x: c.x, tree: c.tree.Clone()}
+		c.last = &bitmapCore[K, V, I]{x: c.x, tree: c.tree.freeze()}
 		c.gen++
 	}
 	return c.last

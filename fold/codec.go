@@ -205,8 +205,8 @@ func (c *core[K, V]) encode(w *streamWriter) error {
 	enc.SetSortMapKeys(true)
 	var scratch []byte
 	var err error
-	c.keys.Ascend(func(kr keyRow[K]) bool {
-		e := c.rows.get(kr.row)
+	c.keys.ascend(nil, func(kr *keyRow[K]) bool {
+		e := c.rows.get(kr.p)
 		buf.Reset()
 		if err = enc.Encode(&e.key); err != nil {
 			return false
@@ -266,7 +266,7 @@ func (c *core[K, V]) decode(r *recordReader, rows uint64) error {
 	return nil
 }
 
-func (c *core[K, V]) len() int { return c.keys.Len() }
+func (c *core[K, V]) len() int { return c.keys.len() }
 
 // msgpackLen returns the length of the scalar that b begins with; keys of tables are numbers and strings.
 func msgpackLen(b []byte) (int, error) {

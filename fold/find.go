@@ -51,7 +51,7 @@ func (q Query[K, V]) Count(t *Table[K, V]) int {
 	q.normalise()
 	if q.Keys == nil && q.Within == nil && q.Where == nil {
 		if q.Rows == nil {
-			return c.keys.Len()
+			return c.len()
 		}
 		return q.Rows.Len()
 	}
@@ -136,7 +136,7 @@ func (q *Query[K, V]) walks(c *core[K, V]) bool {
 	case q.Rows == nil:
 		return true
 	}
-	n, k := c.keys.Len(), q.Rows.Len()
+	n, k := c.len(), q.Rows.Len()
 	if k == 0 {
 		return false
 	}
@@ -153,11 +153,11 @@ func (q *Query[K, V]) ordered(c *core[K, V]) func(yield func(row uint32) bool) {
 	switch {
 	case q.Order == nil && q.Desc:
 		return func(yield func(uint32) bool) {
-			c.keys.Descend(func(kr keyRow[K]) bool { return yield(kr.row) })
+			c.keys.descend(nil, func(kr *keyRow[K]) bool { return yield(kr.p) })
 		}
 	case q.Order == nil:
 		return func(yield func(uint32) bool) {
-			c.keys.Ascend(func(kr keyRow[K]) bool { return yield(kr.row) })
+			c.keys.ascend(nil, func(kr *keyRow[K]) bool { return yield(kr.p) })
 		}
 	case q.Within != nil:
 		return func(yield func(uint32) bool) { q.Within.walk(c, q.Desc, yield) }
@@ -174,18 +174,18 @@ func (q *Query[K, V]) source(c *core[K, V]) rowSeq[K, V] {
 		keys = slices.Compact(keys)
 		return q.filtered(c, func(yield func(uint32) bool) {
 			for _, k := range keys {
-				if kr, ok := c.keys.Get(keyRow[K]{key: k}); ok && !yield(kr.row) {
+				if row, ok := c.keys.get(k, 0); ok && !yield(row) {
 					return
 				}
 			}
 		})
-	case q.Rows != nil && (q.Within == nil || q.Rows.Len() < c.keys.Len()/8):
+	case q.Rows != nil && (q.Within == nil || q.Rows.Len() < c.len()/8):
 		return q.filtered(c, q.Rows.each)
 	case q.Within != nil:
 		return q.filtered(c, func(yield func(uint32) bool) { q.Within.walk(c, false, yield) })
 	}
 	return q.filtered(c, func(yield func(uint32) bool) {
-		c.keys.Ascend(func(kr keyRow[K]) bool { return yield(kr.row) })
+		c.keys.ascend(nil, func(kr *keyRow[K]) bool { return yield(kr.p) })
 	})
 }
 

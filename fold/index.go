@@ -3,8 +3,6 @@ package fold
 import (
 	"cmp"
 	"iter"
-
-	"github.com/google/btree"
 )
 
 // Index is a secondary index of a table: an *OrderedIndex or a *BitmapIndex. It holds no rows itself, so one may serve many
@@ -53,7 +51,7 @@ func (x *OrderedIndex[K, V, I]) layout() string {
 }
 
 func (x *OrderedIndex[K, V, I]) make() indexCore[K, V] {
-	return &orderedCore[K, V, I]{of: x.of, tree: btree.NewG(degree, ordLess[K, I])}
+	return &orderedCore[K, V, I]{of: x.of}
 }
 
 // An OrderedIndex is the Order of all its rows.
@@ -85,98 +83,74 @@ func (s *span[K, V, I]) contains(e *entry[K, V]) bool {
 func (s *span[K, V, I]) bounded() bool { return true }
 
 func (s *span[K, V, I]) walk(c *core[K, V], desc bool, yield func(row uint32) bool) {
-	tree := c.index(s.OrderedIndex).(*orderedCore[K, V, I]).tree
+	tree := &c.index(s.OrderedIndex).(*orderedCore[K, V, I]).tree
 	if desc {
 		s.descend(tree, yield)
 		return
 	}
-	visit := func(it ordItem[K, I]) bool {
-		return (s.to == nil || cmp.Compare(it.val, *s.to) <= 0) && yield(it.row)
+	var from *pivot[I, K]
+	if s.from != nil {
+		from = &pivot[I, K]{a: *s.from, side: before}
 	}
-	if s.from == nil {
-		tree.Ascend(visit)
-	} else {
-		tree.AscendGreaterOrEqual(ordItem[K, I]{val: *s.from, bound: before}, visit)
-	}
+	tree.ascend(from, func(it *ordItem[K, I]) bool {
+		return (s.to == nil || cmp.Compare(it.a, *s.to) <= 0) && yield(it.p)
+	})
 }
 
 // descend goes down by value but up by key among equal values. A value that only one row has costs no second seek.
-func (s *span[K, V, I]) descend(tree *btree.BTreeG[ordItem[K, I]], yield func(row uint32) bool) {
-	var pivot *ordItem[K, I]
+func (s *span[K, V, I]) descend(tree *ordTree[K, I], yield func(row uint32) bool) {
+	var from *pivot[I, K]
 	if s.to != nil {
-		pivot = &ordItem[K, I]{val: *s.to, bound: after}
+		from = &pivot[I, K]{a: *s.to, side: behind}
 	}
 	for {
 		var held *ordItem[K, I] // met, not yielded: the next item tells whether its value has other rows
 		group := false
 		ok := true
-		visit := func(it ordItem[K, I]) bool {
-			if s.from != nil && cmp.Compare(it.val, *s.from) < 0 {
+		tree.descend(from, func(it *ordItem[K, I]) bool {
+			if s.from != nil && cmp.Compare(it.a, *s.from) < 0 {
 				return false
 			}
 			if held != nil {
-				if group = cmp.Compare(held.val, it.val) == 0; group {
+				if group = cmp.Compare(held.a, it.a) == 0; group {
 					return false
 				}
-				if ok = yield(held.row); !ok {
+				if ok = yield(held.p); !ok {
 					return false
 				}
 			}
-			held = &it
+			held = it
 			return true
-		}
-		if pivot == nil {
-			tree.Descend(visit)
-		} else {
-			tree.DescendLessOrEqual(*pivot, visit)
-		}
+		})
 		if !ok || held == nil {
 			return
 		}
 		if !group {
-			yield(held.row)
+			yield(held.p)
 			return
 		}
-		tree.AscendGreaterOrEqual(ordItem[K, I]{val: held.val, bound: before}, func(it ordItem[K, I]) bool {
-			if cmp.Compare(it.val, held.val) != 0 {
+		tree.ascend(&pivot[I, K]{a: held.a, side: before}, func(it *ordItem[K, I]) bool {
+			if cmp.Compare(it.a, held.a) != 0 {
 				return false
 			}
-			ok = yield(it.row)
+			ok = yield(it.p)
 			return ok
 		})
 		if !ok {
 			return
 		}
-		pivot = &ordItem[K, I]{val: held.val, bound: before}
+		from = &pivot[I, K]{a: held.a, side: before}
 	}
 }
 
-// ordItem is one row in an ordered index. bound, in a pivot only, puts it before or after all rows of its value.
-type ordItem[K, I cmp.Ordered] struct {
-	val   I
-	key   K
-	row   uint32
-	bound int8
-}
+// ordTree is an ordered index: numbers of rows by value and key.
+type ordTree[K, I cmp.Ordered] = tree[I, K, uint32]
 
-const (
-	before int8 = -1
-	after  int8 = 1
-)
-
-func ordLess[K, I cmp.Ordered](a, b ordItem[K, I]) bool {
-	if c := cmp.Compare(a.val, b.val); c != 0 {
-		return c < 0
-	}
-	if a.bound != b.bound {
-		return a.bound < b.bound
-	}
-	return cmp.Less(a.key, b.key)
-}
+type ordItem[K, I cmp.Ordered] = item[I, K, uint32]
 
 type orderedCore[K cmp.Ordered, V any, I cmp.Ordered] struct {
 	of   func(k K, v *V) I
-	tree *btree.BTreeG[ordItem[K, I]]
+	tree ordTree[K, I]
 	last *orderedCore[K, V, I]
 
 	del, add       bool
@@ -198,18 +172,18 @@ func (c *orderedCore[K, V, I]) prepare(k K, old, e *entry[K, V]) {
 
 func (c *orderedCore[K, V, I]) apply(k K, row uint32) {
 	if c.del {
-		c.tree.Delete(ordItem[K, I]{val: c.oldVal, key: k})
+		c.tree.delete(c.oldVal, k)
 		c.last = nil
 	}
 	if c.add {
-		c.tree.ReplaceOrInsert(ordItem[K, I]{val: c.newVal, key: k, row: row})
+		c.tree.set(c.newVal, k, row)
 		c.last = nil
 	}
 }
 
 func (c *orderedCore[K, V, I]) freeze() indexCore[K, V] {
 	if c.last == nil {
-		c.last = &orderedCore[K, V, I]{of: c.of, tree: c.tree.Clone()}
+		c.last = &orderedCore[K, V, I]{of: c.of, tree: c.tree.freeze()}
 	}
 	return c.last
 }

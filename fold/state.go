@@ -229,7 +229,7 @@ type tableView[K cmp.Ordered, V any] struct {
 }
 
 func (v *tableView[K, V]) Name() string { return v.c.name }
-func (v *tableView[K, V]) Len() int     { return v.c.keys.Len() }
+func (v *tableView[K, V]) Len() int     { return v.c.len() }
 
 func (v *tableView[K, V]) Columns() []ColumnInfo {
 	out := make([]ColumnInfo, len(v.columns))
@@ -261,24 +261,15 @@ func (r *rowCursor[K, V]) Next() bool {
 		return false
 	}
 	c := r.v.c
-	var last K
-	again := len(r.batch) > 0
-	if again {
-		last = r.batch[len(r.batch)-1].key
+	var from *pivot[K, uint8]
+	if n := len(r.batch); n > 0 {
+		from = &pivot[K, uint8]{a: r.batch[n-1].key, side: behind}
 	}
-	fresh := make([]*entry[K, V], 0, min(cursorBatch, c.keys.Len()))
-	take := func(kr keyRow[K]) bool {
-		if again && cmp.Compare(kr.key, last) == 0 {
-			return true
-		}
-		fresh = append(fresh, c.rows.get(kr.row))
+	fresh := make([]*entry[K, V], 0, min(cursorBatch, c.len()))
+	c.keys.ascend(from, func(kr *keyRow[K]) bool {
+		fresh = append(fresh, c.rows.get(kr.p))
 		return len(fresh) < cursorBatch
-	}
-	if again {
-		c.keys.AscendGreaterOrEqual(keyRow[K]{key: last}, take)
-	} else {
-		c.keys.Ascend(take)
-	}
+	})
 	r.done = len(fresh) < cursorBatch
 	r.batch, r.at = fresh, 0
 	return len(fresh) > 0

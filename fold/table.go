@@ -3,8 +3,6 @@ package fold
 import (
 	"cmp"
 	"iter"
-
-	"github.com/google/btree"
 )
 
 // Table is a part of a fold's state: rows by key, in key order, with secondary indexes. The zero Table has no indexes and is
@@ -58,7 +56,7 @@ func (t *Table[K, V]) Get(k K) (V, bool) {
 }
 
 // Has reports whether there is a row of that key.
-func (t *Table[K, V]) Has(k K) bool { return t.c != nil && t.c.keys.Has(keyRow[K]{key: k}) }
+func (t *Table[K, V]) Has(k K) bool { return t.c != nil && t.c.has(k) }
 
 // Set sets the row of a key.
 func (t *Table[K, V]) Set(k K, v V) { t.live().set(k, v) }
@@ -71,7 +69,7 @@ func (t *Table[K, V]) Len() int {
 	if t.c == nil {
 		return 0
 	}
-	return t.c.keys.Len()
+	return t.c.len()
 }
 
 // All returns the rows in key order. In Apply it returns them as they were at the call; writing meanwhile is allowed.
@@ -117,13 +115,10 @@ func (t *Table[K, V]) content() tableCore { return t.c }
 
 func (t *Table[K, V]) adopt(c tableCore) { t.c = c.(*core[K, V]) }
 
-// degree is the B-trees' branching: a change to a shared tree copies one node of up to 2×degree-1 items per level.
-const degree = 16
+// keyRows is the primary tree: numbers of rows by key.
+type keyRows[K cmp.Ordered] = tree[K, uint8, uint32]
 
-type keyRow[K cmp.Ordered] struct {
-	key K
-	row uint32
-}
+type keyRow[K cmp.Ordered] = item[K, uint8, uint32]
 
 type entry[K cmp.Ordered, V any] struct {
 	key K
@@ -136,7 +131,7 @@ type entry[K cmp.Ordered, V any] struct {
 type core[K cmp.Ordered, V any] struct {
 	o       *TableOptions[K, V]
 	name    string
-	keys    *btree.BTreeG[keyRow[K]]
+	keys    keyRows[K]
 	rows    rowMap[K, V]
 	indexes []indexCore[K, V]
 	next    uint32   // the lowest row number never used
@@ -158,7 +153,6 @@ type undo[K cmp.Ordered, V any] struct {
 
 func newCore[K cmp.Ordered, V any](o *TableOptions[K, V]) *core[K, V] {
 	c := &core[K, V]{o: o, name: o.Name}
-	c.keys = btree.NewG(degree, func(a, b keyRow[K]) bool { return cmp.Less(a.key, b.key) })
 	for _, ix := range o.Indexes {
 		c.indexes = append(c.indexes, ix.make())
 	}
@@ -166,23 +160,28 @@ func newCore[K cmp.Ordered, V any](o *TableOptions[K, V]) *core[K, V] {
 }
 
 func (c *core[K, V]) get(k K) *entry[K, V] {
-	if kr, ok := c.keys.Get(keyRow[K]{key: k}); ok {
-		return c.rows.get(kr.row)
+	if row, ok := c.keys.get(k, 0); ok {
+		return c.rows.get(row)
 	}
 	return nil
 }
 
+func (c *core[K, V]) has(k K) bool {
+	_, ok := c.keys.get(k, 0)
+	return ok
+}
+
 func (c *core[K, V]) set(k K, v V) {
-	if c.o.Derive != nil {
-		c.o.Derive(k, &v)
-	}
 	e := &entry[K, V]{k, v}
-	kr, ok := c.keys.Get(keyRow[K]{key: k})
+	if c.o.Derive != nil {
+		c.o.Derive(k, &e.val)
+	}
+	row, ok := c.keys.get(k, 0)
 	if ok {
-		c.replace(k, kr.row, c.rows.get(kr.row), e)
+		c.replace(k, row, c.rows.get(row), e)
 		return
 	}
-	row := c.next
+	row = c.next
 	if n := len(c.free); n > 0 {
 		row = c.free[n-1]
 	}
@@ -197,12 +196,12 @@ func (c *core[K, V]) set(k K, v V) {
 }
 
 func (c *core[K, V]) delete(k K) bool {
-	kr, ok := c.keys.Get(keyRow[K]{key: k})
+	row, ok := c.keys.get(k, 0)
 	if !ok {
 		return false
 	}
-	c.replace(k, kr.row, c.rows.get(kr.row), nil)
-	c.freed = append(c.freed, kr.row)
+	c.replace(k, row, c.rows.get(row), nil)
+	c.freed = append(c.freed, row)
 	return true
 }
 
@@ -219,9 +218,9 @@ func (c *core[K, V]) install(k K, row uint32, old, e *entry[K, V]) {
 	c.last = nil
 	switch {
 	case e == nil:
-		c.keys.Delete(keyRow[K]{key: k})
+		c.keys.delete(k, 0)
 	case old == nil:
-		c.keys.ReplaceOrInsert(keyRow[K]{k, row})
+		c.keys.set(k, 0, row)
 	}
 	c.rows.set(row, e)
 	for _, ix := range c.indexes {
@@ -268,7 +267,7 @@ func (c *core[K, V]) freeze() *core[K, V] {
 		return c
 	}
 	if c.last == nil {
-		f := &core[K, V]{o: c.o, name: c.name, keys: c.keys.Clone(), rows: c.rows.freeze(), frozen: true}
+		f := &core[K, V]{o: c.o, name: c.name, keys: c.keys.freeze(), rows: c.rows.freeze(), frozen: true}
 		f.indexes = make([]indexCore[K, V], len(c.indexes))
 		for i, ix := range c.indexes {
 			f.indexes[i] = ix.freeze()
