@@ -93,8 +93,8 @@ type foldLog struct {
 
 // Open opens a fold: it loads the store's checkpoint of it, follows its logs from there in one goroutine, however many they are,
 // and returns without waiting for what the logs hold: see CatchUp. A checkpoint of another version or layout, of another history
-// than the store's, or with damaged bytes is not used and the state is rebuilt from the logs; Stats says why. Of each name, one handle can be open in a store at a time, from Open to the return of its Close: two would take
-// away each other's checkpoints.
+// than the store's, or with damaged bytes is not used and the state is rebuilt from the logs; Stats says why. Of each name, one
+// handle can be open in a store at a time, from Open to the return of its Close: two would take away each other's checkpoints.
 //
 // ctx bounds the opening only. Errors wrap ErrName for a bad definition, ErrOpen, ErrDuplicateTable, and those of the store.
 func Open[S any](ctx context.Context, store *redex.Store, def Definition[S]) (*Handle[S], error) {
