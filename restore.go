@@ -231,8 +231,12 @@ func (rs *restore) catalog() error {
 }
 
 func (rs *restore) begin(l snapshotLog) (*redex.RestoredLog, error) {
+	o, err := l.options()
+	if err != nil {
+		return nil, rs.bad(err)
+	}
 	log, err := rs.store.Log(redex.LogInfo{
-		ID: redex.LogID(l.ID), Name: l.Name, Created: l.Created, Options: redex.LogOptions{CheckJSON: l.CheckJSON, Fields: l.Fields},
+		ID: redex.LogID(l.ID), Name: l.Name, Created: l.Created, Options: o,
 		Bounds: redex.Bounds{Floor: redex.Seq(l.Floor), Next: redex.Seq(l.Next)},
 	}, l.Last)
 	if err != nil {

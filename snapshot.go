@@ -52,6 +52,7 @@ func (db *DB) Snapshot(ctx context.Context, w io.Writer, o SnapshotOptions) (Sna
 			return SnapshotInfo{}, doing("snapshot", fmt.Errorf("%w: %q", ErrPattern, p))
 		}
 	}
+	defer db.store.PauseRetention()()
 	cut, states, err := fold.AtCut(ctx, db.store.Cut, db.Folds()...)
 	if err != nil {
 		return SnapshotInfo{}, doing("snapshot", err)
@@ -130,8 +131,8 @@ func (s *snapshot) describe(ctx context.Context, info redex.LogInfo) (snapshotLo
 	}
 	l := snapshotLog{
 		ID: uint64(info.ID), Name: info.Name, Created: info.Created, Floor: uint64(b.Floor), Next: uint64(b.Next),
-		CheckJSON: info.Options.CheckJSON, Fields: info.Options.Fields,
 	}
+	l.setOptions(info.Options)
 	if l.Last = log.Stats().LastTime; l.Last > s.cut.Time { // events came after the cut
 		l.Last = 0
 		if b.Len() > 0 {

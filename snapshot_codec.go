@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/seed69692123/netdb/internal/snapfile"
 	"github.com/seed69692123/netdb/redex"
@@ -66,6 +67,39 @@ type snapshotLog struct {
 	Held      bool       `msgpack:"held"`
 	CheckJSON bool       `msgpack:"check_json,omitempty"`
 	Fields    [][]string `msgpack:"fields,omitempty"`
+	Retention []int64    `msgpack:"retention,omitempty"` // events, bytes, age
+	Quota     []int64    `msgpack:"quota,omitempty"`     // events, bytes
+}
+
+// setOptions notes the options of a log.
+func (l *snapshotLog) setOptions(o redex.LogOptions) {
+	l.CheckJSON, l.Fields = o.CheckJSON, o.Fields
+	if r := o.Retention; r != (redex.Retention{}) {
+		l.Retention = []int64{r.Events, r.Bytes, int64(r.Age)}
+	}
+	if q := o.Quota; q != (redex.Quota{}) {
+		l.Quota = []int64{q.Events, q.Bytes}
+	}
+}
+
+// options returns the options of a log.
+func (l *snapshotLog) options() (redex.LogOptions, error) {
+	o := redex.LogOptions{CheckJSON: l.CheckJSON, Fields: l.Fields}
+	switch len(l.Retention) {
+	case 0:
+	case 3:
+		o.Retention = redex.Retention{Events: l.Retention[0], Bytes: l.Retention[1], Age: time.Duration(l.Retention[2])}
+	default:
+		return o, fmt.Errorf("retention of %d numbers", len(l.Retention))
+	}
+	switch len(l.Quota) {
+	case 0:
+	case 2:
+		o.Quota = redex.Quota{Events: l.Quota[0], Bytes: l.Quota[1]}
+	default:
+		return o, fmt.Errorf("quota of %d numbers", len(l.Quota))
+	}
+	return o, nil
 }
 
 const flagTombstone = 1

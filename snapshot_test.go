@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -41,7 +42,9 @@ func snapshotSource(t *testing.T) *netdb.DB {
 	if err := db.DeleteLog(ctx, "gone"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.CreateLog(ctx, "empty", redex.LogOptions{CheckJSON: true}); err != nil {
+	if _, err := db.CreateLog(ctx, "empty", redex.LogOptions{
+		CheckJSON: true, Retention: redex.Retention{Events: 9, Age: time.Hour}, Quota: redex.Quota{Bytes: 1 << 30},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	m, err := db.Tasks(ctx)

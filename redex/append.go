@@ -36,6 +36,7 @@ type plan struct {
 	log    *Log
 	expect Expect
 	count  int // entries
+	bytes  int // of the entries
 	off    int // of the part's header in the body
 	spans  int // end of the plan's spans in scratch.spans
 	result Appended
@@ -74,10 +75,10 @@ func (s *Store) putScratch(sc *scratch) {
 // check reports what makes an entry unfit for the log.
 func (l *Log) check(e *Entry) error {
 	if err := checkEntry(e); err != nil {
-		return fmt.Errorf("append to %q: %w", l.name, err)
+		return fmt.Errorf("append to %q: %w", l.Name(), err)
 	}
 	if e.Encoding == JSON && l.checkJSON.Load() && !(json.Valid(e.Payload) && utf8.Valid(e.Payload)) {
-		return fmt.Errorf("append to %q: %w as JSON", l.name, ErrEncoding)
+		return fmt.Errorf("append to %q: %w as JSON", l.Name(), ErrEncoding)
 	}
 	return nil
 }
@@ -94,7 +95,7 @@ func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (r Appended,
 		return l.AppendBatch(ctx, []Entry{e}, o)
 	}
 	if err := ctx.Err(); err != nil {
-		return Appended{}, fmt.Errorf("append to %q: %w", l.name, err)
+		return Appended{}, fmt.Errorf("append to %q: %w", l.Name(), err)
 	}
 	if err := l.check(&e); err != nil {
 		return Appended{}, err
@@ -112,7 +113,7 @@ func (l *Log) Append(ctx context.Context, e Entry, o AppendOptions) (r Appended,
 	var placed journal.Placed
 	for {
 		s.mu.Lock()
-		err = l.appendableLocked(o.Expect, 1)
+		err = l.appendableLocked(o.Expect, 1, len(head)-partHeaderSize+len(e.Payload))
 		if err == nil {
 			patchFirst(head, 0, l.next)
 			err = s.j.TryAppendLocked(&body, &placed)
@@ -243,7 +244,7 @@ func (s *Store) checkBatches(batches []Batch) (numbered bool, err error) {
 			return false, fmt.Errorf("redex: append: batch %d: %w in this store", i, ErrNoLog)
 		}
 		if len(b.Entries) == 0 {
-			return false, fmt.Errorf("append to %q: %w", b.Log.name, ErrEmptyBatch)
+			return false, fmt.Errorf("append to %q: %w", b.Log.Name(), ErrEmptyBatch)
 		}
 		for k := range b.Entries {
 			if err := b.Log.check(&b.Entries[k]); err != nil {
@@ -273,7 +274,7 @@ func (s *Store) encode(sc *scratch, batches []Batch, drop []bool) error {
 		off := len(sc.body)
 		sc.body = appendPart(sc.body, partEvents, b.Log.id, 0, 0)
 		open := span{off: uint32(len(sc.body))}
-		n := 0
+		n, bytes := 0, 0
 		for k := range b.Entries {
 			at++
 			if drop != nil && drop[at-1] {
@@ -283,7 +284,7 @@ func (s *Store) encode(sc *scratch, batches []Batch, drop []bool) error {
 			start := len(sc.body)
 			if start+len(e.Payload) > limit {
 				sc.plans = sc.plans[:0]
-				return fmt.Errorf("append to %q: %w: over %d bytes", b.Log.name, ErrBatchTooLarge, limit)
+				return fmt.Errorf("append to %q: %w: over %d bytes", b.Log.Name(), ErrBatchTooLarge, limit)
 			}
 			sc.body = append(appendEntryHead(sc.body, e), e.Payload...)
 			if size := len(sc.body) - start; open.count > 0 && (open.count == spanEntries || int(open.size)+size > spanBytes) {
@@ -293,6 +294,7 @@ func (s *Store) encode(sc *scratch, batches []Batch, drop []bool) error {
 			open.size = uint32(len(sc.body)) - open.off
 			open.count++
 			n++
+			bytes += len(sc.body) - start
 		}
 		if n > 0 {
 			sc.spans = append(sc.spans, open)
@@ -301,7 +303,7 @@ func (s *Store) encode(sc *scratch, batches []Batch, drop []bool) error {
 		} else {
 			sc.body = sc.body[:off]
 		}
-		sc.plans = append(sc.plans, plan{log: b.Log, expect: b.Expect, count: n, off: off, spans: len(sc.spans)})
+		sc.plans = append(sc.plans, plan{log: b.Log, expect: b.Expect, count: n, bytes: bytes, off: off, spans: len(sc.spans)})
 	}
 	if len(sc.body) > limit {
 		sc.plans = sc.plans[:0]
@@ -336,7 +338,7 @@ func (s *Store) tryAppend(batches []Batch, numbered bool, sc *scratch) (journal.
 		if p.dup {
 			expect = Expect{} // a repeated append succeeds although the log has moved since
 		}
-		if err := p.log.appendableLocked(expect, p.count); err != nil {
+		if err := p.log.appendableLocked(expect, p.count, p.bytes); err != nil {
 			s.undoLocked(sc.plans[:i])
 			return journal.Placed{}, s.appendErr(p.log, err)
 		}
@@ -385,8 +387,8 @@ func (s *Store) undoLocked(plans []plan) {
 	}
 }
 
-// appendableLocked returns why n entries cannot be appended to the log now.
-func (l *Log) appendableLocked(expect Expect, n int) error {
+// appendableLocked returns why n entries of so many bytes cannot be appended to the log now.
+func (l *Log) appendableLocked(expect Expect, n, bytes int) error {
 	switch {
 	case l.s.closed:
 		return ErrClosed
@@ -395,9 +397,11 @@ func (l *Log) appendableLocked(expect Expect, n int) error {
 	case l.gone:
 		return ErrLogDeleted
 	case expect.set && expect.seq != l.next:
-		return &ConflictError{Log: l.name, Expected: expect.seq, Next: l.next}
+		return &ConflictError{Log: l.Name(), Expected: expect.seq, Next: l.next}
 	case l.next > maxSeq-Seq(n):
 		return fmt.Errorf("%w: no sequences left", ErrTooLarge)
+	case l.quota != nil && n > 0:
+		return l.quotaLocked(*l.quota, n, int64(bytes))
 	}
 	return nil
 }
@@ -405,12 +409,12 @@ func (l *Log) appendableLocked(expect Expect, n int) error {
 // appendErr adds the log to an error of appendableLocked or of the journal.
 func (s *Store) appendErr(l *Log, err error) error {
 	switch {
-	case errors.Is(err, ErrConflict):
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrQuota):
 		return err
 	case errors.Is(err, ErrClosed), errors.Is(err, ErrReadOnly), errors.Is(err, ErrLogDeleted), errors.Is(err, ErrTooLarge):
-		return fmt.Errorf("append to %q: %w", l.name, err)
+		return fmt.Errorf("append to %q: %w", l.Name(), err)
 	}
-	return s.wrap(fmt.Sprintf("append to %q", l.name), err)
+	return s.wrap(fmt.Sprintf("append to %q", l.Name()), err)
 }
 
 // addHotLocked adds a span to the index of the log. Readers see it when the frame is published.

@@ -211,7 +211,7 @@ func (c *checker) catalog(ctx context.Context) error {
 			if err != nil || l == nil {
 				return c.catalogDamage(err)
 			}
-			c.damage(&CorruptionError{Log: l.name, Seq: first, End: rec.end, File: rec.file, Offset: rec.offset, Err: errors.New(rec.why)})
+			c.damage(&CorruptionError{Log: l.Name(), Seq: first, End: rec.end, File: rec.file, Offset: rec.offset, Err: errors.New(rec.why)})
 			return nil
 		}),
 		c.each(ctx, keyFile, func(k, v []byte) error {
@@ -304,7 +304,7 @@ func (c *checker) rowFiles(ctx context.Context) error {
 			d := &CorruptionError{File: path, Offset: e.Offset, Err: e.Err}
 			if ref, ok := c.runs[n][info.Location.Offset]; ok {
 				if l, err := s.byID(ref.log); err == nil && l != nil {
-					d.Log, d.Seq, d.End = l.name, ref.first, ref.rec.last+1
+					d.Log, d.Seq, d.End = l.Name(), ref.first, ref.rec.last+1
 				}
 			}
 			c.damage(d)
@@ -377,7 +377,7 @@ func (c *checker) log(ctx context.Context, l *Log) error {
 		for f.next(ctx) {
 			c.rep.Events++
 			if f.ev.Time < time {
-				c.damage(&CorruptionError{Log: l.name, Seq: f.ev.Seq, File: c.s.catalogPath(), Err: errors.New("time goes backwards")})
+				c.damage(&CorruptionError{Log: l.Name(), Seq: f.ev.Seq, File: c.s.catalogPath(), Err: errors.New("time goes backwards")})
 			}
 			time = f.ev.Time
 		}
@@ -402,7 +402,7 @@ func (c *checker) log(ctx context.Context, l *Log) error {
 	}
 	st := l.Stats()
 	if st.LastTime < time {
-		c.damage(&CorruptionError{Log: l.name, File: c.s.catalogPath(), Err: fmt.Errorf("the last time is %d, an event has %d", st.LastTime, time)})
+		c.damage(&CorruptionError{Log: l.Name(), File: c.s.catalogPath(), Err: fmt.Errorf("the last time is %d, an event has %d", st.LastTime, time)})
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ const (
 	partDelete   = 3 // a log is deleted; first is its next sequence
 	partSettings = 4 // a log's options are replaced; fields: options
 	partFloor    = 5 // sequences of a log below first are gone
+	partRename   = 6 // a log gets another name; fields: name
 
 	partOptional = 1 // part flag: a reader that does not know the type skips the part
 
@@ -51,6 +52,8 @@ const (
 	tagOptions   = 2
 	tagCheckJSON = 1 // of options
 	tagFields    = 2 // of options
+	tagRetention = 3 // of options
+	tagQuota     = 4 // of options
 )
 
 // Limits of an entry besides MaxPayloadBytes.
@@ -446,7 +449,36 @@ func appendOptions(dst []byte, o LogOptions) []byte {
 		}
 		dst = appendLengthPrefixed(append(dst, tagFields), paths)
 	}
+	if r := o.Retention; r.any() {
+		dst = appendLengthPrefixed(append(dst, tagRetention), appendUvarints(nil, uint64(r.Events), uint64(r.Bytes), uint64(r.Age)))
+	}
+	if q := o.Quota; q != (Quota{}) {
+		dst = appendLengthPrefixed(append(dst, tagQuota), appendUvarints(nil, uint64(q.Events), uint64(q.Bytes)))
+	}
 	return dst
+}
+
+func appendUvarints(dst []byte, vs ...uint64) []byte {
+	for _, v := range vs {
+		dst = binary.AppendUvarint(dst, v)
+	}
+	return dst
+}
+
+// bounds reads the integers that b is made of, none of them negative and not all of them 0.
+func bounds(b []byte, to ...*int64) error {
+	zero := true
+	for _, v := range to {
+		n, rest, err := uvarint(b)
+		if err != nil || n > math.MaxInt64 {
+			return errVarint
+		}
+		*v, b, zero = int64(n), rest, zero && n == 0
+	}
+	if zero || len(b) > 0 {
+		return errVarint
+	}
+	return nil
 }
 
 // eachPrefixed calls f for each of the length-prefixed pieces that b is made of.
@@ -486,6 +518,10 @@ func decodeOptions(b []byte) (LogOptions, error) {
 				o.Fields = append(o.Fields, path)
 				return err
 			})
+		case tagRetention:
+			return true, bounds(v, &o.Retention.Events, &o.Retention.Bytes, (*int64)(&o.Retention.Age))
+		case tagQuota:
+			return true, bounds(v, &o.Quota.Events, &o.Quota.Bytes)
 		default:
 			return false, nil
 		}
@@ -521,13 +557,22 @@ func appendSettings(dst []byte, id LogID, o LogOptions) []byte {
 	return dst
 }
 
-// decodeCatalogPart decodes what follows the header of a create or settings part. The name of a create part is checked.
+// appendRename appends the body of the frame that gives a log another name.
+func appendRename(dst []byte, id LogID, name string) []byte {
+	at := len(dst)
+	dst = append(appendPart(dst, partRename, id, 0, 0), tagName)
+	dst = appendLengthPrefixed(dst, []byte(name))
+	endPart(dst, at)
+	return dst
+}
+
+// decodeCatalogPart decodes what follows the header of a create, settings or rename part. A name is checked.
 func decodeCatalogPart(p part) (name string, o LogOptions, err error) {
 	err = eachField(p.data, func(tag uint8, v []byte) (bool, error) {
 		switch {
-		case tag == tagName && p.typ == partCreate:
+		case tag == tagName && p.typ != partSettings:
 			name = string(v)
-		case tag == tagOptions:
+		case tag == tagOptions && p.typ != partRename:
 			var err error
 			o, err = decodeOptions(v)
 			return true, err
@@ -536,7 +581,7 @@ func decodeCatalogPart(p part) (name string, o LogOptions, err error) {
 		}
 		return true, nil
 	})
-	if err == nil && p.typ == partCreate {
+	if err == nil && p.typ != partSettings {
 		err = CheckName(name)
 	}
 	return name, o, err

@@ -128,6 +128,7 @@ func TestUnknown(t *testing.T) {
 func FuzzBody(f *testing.F) {
 	f.Add(bodyOf(1, 0, sampleEntries()...))
 	f.Add(appendSettings(appendCreate(nil, 1, "log", LogOptions{CheckJSON: true, Fields: [][]string{{"a", "b"}}}), 1, LogOptions{}))
+	f.Add(appendSettings(appendRename(nil, 1, "b"), 1, LogOptions{Retention: Retention{Events: 7, Age: 1 << 40}, Quota: Quota{Bytes: 9}}))
 	f.Add(appendPart(nil, partDelete, 3, 9, 0))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -165,7 +166,10 @@ func TestRecords(t *testing.T) {
 	if m, err := decodeMeta(meta.encode()); err != nil || !reflect.DeepEqual(m, meta) {
 		t.Error(m, err)
 	}
-	log := logRecord{id: 3, options: LogOptions{CheckJSON: true, Fields: [][]string{{"a", "b c"}, {""}}}, created: 7, floor: 2, next: 1 << 40, lastTime: -1, rowsFrom: 99, rowsBytes: 5, runs: 6, rawBytes: 7, storedBytes: 8}
+	options := LogOptions{
+		CheckJSON: true, Fields: [][]string{{"a", "b c"}, {""}}, Retention: Retention{1, 1 << 40, 1<<63 - 1}, Quota: Quota{0, 300},
+	}
+	log := logRecord{id: 3, options: options, created: 7, floor: 2, next: 1 << 40, lastTime: -1, rowsFrom: 99, rowsBytes: 5, runs: 6, rawBytes: 7, storedBytes: 8}
 	if l, err := decodeLog(log.encode()); err != nil || !reflect.DeepEqual(l, log) {
 		t.Error(l, err)
 	}
@@ -268,6 +272,7 @@ func TestFormatPages(t *testing.T) {
 		fmt.Sprintf("| %d | 4 | count |", partCountAt),
 		fmt.Sprintf("| %d | events |", partEvents), fmt.Sprintf("| %d | create |", partCreate), fmt.Sprintf("| %d | delete |", partDelete),
 		fmt.Sprintf("| %d | settings |", partSettings), fmt.Sprintf("| %d | floor |", partFloor),
+		fmt.Sprintf("| %d | rename |", partRename), fmt.Sprintf("%d, *retention*", tagRetention), fmt.Sprintf("%d, *quota*", tagQuota),
 		fmt.Sprintf("| %d | key | bytes, at most %s", tagKey, number(MaxKeyBytes)), fmt.Sprintf("| %d | idempotency number", tagIdempotency),
 		fmt.Sprintf("| %d | headers | uvarint number of headers, 1 to %d", tagHeaders, MaxHeaders), fmt.Sprintf("| %d | schema version", tagSchema),
 		fmt.Sprintf("Unknown tags from %d on", tagOptional), number(MaxPayloadBytes), number(MaxHeaderBytes),
@@ -280,6 +285,7 @@ func TestFormatPages(t *testing.T) {
 	for kind, want := range map[byte]string{
 		keyMeta: "| meta |", keyName: " name | log |", keyID: " log | the name |", keyRun: " log, first sequence | run |", keyRow: " log, sequence | row |",
 		keyWindow: " log, origin, piece (1 byte) |", keyFile: " file | file |", keyLost: " log, first sequence | lost range |", keyView: " view name, 0 byte, key |",
+		keyRetain: " log | empty",
 	} {
 		if line := fmt.Sprintf("| `%c`%s", kind, want); !strings.Contains(catalog, line) && !strings.Contains(catalog, fmt.Sprintf("| `%c` %s", kind, want)) {
 			t.Errorf("catalog.md does not say %q", line)

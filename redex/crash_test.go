@@ -191,7 +191,29 @@ func (c *crashRun) step(st *crashState) bool {
 			}
 			return s.Cut().Ordinal, nil
 		})
-	case op < 5: // several logs at once
+	case op == 2:
+		c.names++
+		to := fmt.Sprintf("log/%d", c.names)
+		if len(names) > 3 && r.IntN(2) == 0 { // that of a log which goes first
+			gone := names[(slices.Index(names, name)+1)%len(names)]
+			if !c.do(false, func(st *crashState) { delete(st.logs, gone) }, func() (Ordinal, error) {
+				if err := s.Delete(ctx, gone); err != nil {
+					return 0, err
+				}
+				return s.Cut().Ordinal, nil
+			}) {
+				return false
+			}
+			c.frames[len(c.frames)-1].apply(st)
+			to = gone
+		}
+		return c.do(false, func(st *crashState) { st.logs[to] = st.logs[name]; delete(st.logs, name) }, func() (Ordinal, error) {
+			if err := s.Rename(ctx, name, to); err != nil {
+				return 0, err
+			}
+			return s.Cut().Ordinal, nil
+		})
+	case op < 6: // several logs at once
 		var bs []Batch
 		var evs [][]crashEvent
 		var to []string

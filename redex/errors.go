@@ -17,6 +17,7 @@ var (
 	ErrLogDeleted    = errors.New("redex: log deleted")                  // an operation on a log that was deleted meanwhile
 	ErrNoEvent       = errors.New("redex: no such event")                // Read: the sequence is not yet written
 	ErrConflict      = errors.New("redex: log moved")                    // Append with ExpectSeq: the log's next sequence is another
+	ErrQuota         = errors.New("redex: quota of the log is used up")  // Append: see QuotaError
 	ErrTooOld        = errors.New("redex: idempotency number too old")   // Append: the number is below the remembered window
 	ErrTooLarge      = errors.New("redex: payload too large")            // Append: an entry is over its limits
 	ErrBatchTooLarge = errors.New("redex: batch too large")              // Append: a batch is over a quarter of a segment
@@ -75,6 +76,23 @@ func (e *ConflictError) Error() string {
 
 // Is reports whether target is ErrConflict.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// QuotaError says that an append would have put a log over its quota.
+type QuotaError struct {
+	Log           string
+	Quota         Quota
+	Events, Bytes int64 // the log would have had
+}
+
+func (e *QuotaError) Error() string {
+	if e.Quota.Events > 0 && e.Events > e.Quota.Events {
+		return fmt.Sprintf("redex: append to %q: %d events would be over its quota of %d", e.Log, e.Events, e.Quota.Events)
+	}
+	return fmt.Sprintf("redex: append to %q: %d bytes would be over its quota of %d", e.Log, e.Bytes, e.Quota.Bytes)
+}
+
+// Is reports whether target is ErrQuota.
+func (e *QuotaError) Is(target error) bool { return target == ErrQuota }
 
 // ForeignFilesError is returned by Open when a part of the store's directory is of another one: when directories were swapped, or
 // put back from a copy of another store. Nothing was changed.

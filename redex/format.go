@@ -101,6 +101,7 @@ const (
 	keyWindow = 'w' // log, origin, piece -> a piece of a window
 	keyFile   = 'f' // file -> fileRecord
 	keyLost   = 'q' // log, first sequence -> lostRecord
+	keyRetain = 'p' // log with a retention -> nothing
 	keyView   = 'v' // view name, 0, key -> a view's value
 )
 
@@ -120,6 +121,8 @@ func be(dst []byte, v uint64) []byte { return binary.BigEndian.AppendUint64(dst,
 func metaKey() []byte { return []byte{keyMeta} }
 
 func nameKey(name string) []byte { return append([]byte{keyName}, name...) }
+
+func retainKey(id LogID) []byte { return be([]byte{keyRetain}, uint64(id)) }
 
 func idKey(id LogID) []byte { return be([]byte{keyID}, uint64(id)) }
 

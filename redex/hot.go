@@ -15,7 +15,7 @@ const (
 	spanFrames      = 64
 	spanFramesBytes = maxRowValue // so that an event in it is short enough for the catalog
 	spanMemory      = 32          // bytes of one in the index
-	chunkMemory     = 48          // bytes of a chunk of them, beside
+	chunkMemory     = 56          // bytes of a chunk of them, beside
 )
 
 // span says where consecutive entries are.
@@ -34,6 +34,14 @@ type span struct {
 // end returns the sequence after the span's last.
 func (s *span) end() Seq { return s.first + Seq(s.count) }
 
+// entryBytes returns how many bytes the entries take, with what stands before each; 0 when they are lost.
+func (s *span) entryBytes() int64 {
+	if s.frames {
+		return int64(s.size) - int64(s.count)*int64(journal.FrameBytes(partHeaderSize))
+	}
+	return int64(s.size)
+}
+
 // upTo returns the sequence after the span's last that is in a frame up to o, which is not below the span's.
 func (s *span) upTo(o Ordinal) Seq {
 	if n := o - s.ordinal + 1; s.frames && n < Ordinal(s.count) {
@@ -47,6 +55,7 @@ func (s *span) upTo(o Ordinal) Seq {
 type hot struct {
 	chunks []hotChunk
 	time   int64 // of the newest event
+	bytes  int64 // of the entries
 }
 
 // hotChunk is consecutive spans, packed. What is in it never changes, but for the last span of a log, which may grow.
@@ -54,6 +63,7 @@ type hotChunk struct {
 	first   Seq     // of the first span it was made with, and so are ordinal and time
 	ordinal Ordinal // subtracted from those of each
 	time    int64
+	bytes   int64 // of the entries
 	spans   []packedSpan
 }
 
@@ -83,16 +93,20 @@ const (
 // add appends a span. It returns the memory it took.
 func (h *hot) add(s *span) int64 {
 	h.time = s.time
+	size := s.entryBytes()
+	h.bytes += size
 	took := int64(0)
 	n := len(h.chunks)
 	if n > 0 {
 		c := &h.chunks[n-1]
 		if s.frames && c.extend(s) || c.add(s) {
+			c.bytes += size
 			return 0
 		}
 	}
 	took = h.grow(s)
 	h.chunks[n].add(s)
+	h.chunks[n].bytes = size
 	return took
 }
 
@@ -102,7 +116,7 @@ func (h *hot) grow(s *span) int64 {
 	if n := len(h.chunks); n > 0 && len(h.chunks[n-1].spans) == cap(h.chunks[n-1].spans) { // not one that ends for its numbers: events are rare
 		size = min(2*cap(h.chunks[n-1].spans), lastChunk)
 	}
-	h.chunks = append(h.chunks, hotChunk{s.first, s.ordinal, s.time, make([]packedSpan, 0, size)})
+	h.chunks = append(h.chunks, hotChunk{first: s.first, ordinal: s.ordinal, time: s.time, spans: make([]packedSpan, 0, size)})
 	return int64(size)*spanMemory + chunkMemory
 }
 
@@ -258,11 +272,17 @@ func (h *hot) drop(seq Seq) int64 {
 		c := &h.chunks[0]
 		if l := c.last(); l.end() > seq {
 			i := sort.Search(len(c.spans), func(i int) bool { s := c.at(i); return s.end() > seq })
+			for k := range i {
+				s := c.at(k)
+				c.bytes -= s.entryBytes()
+				h.bytes -= s.entryBytes()
+			}
 			c.spans = c.spans[i:]
 			freed += int64(i) * spanMemory
 			return freed
 		}
 		freed += int64(cap(c.spans))*spanMemory + chunkMemory
+		h.bytes -= c.bytes
 		h.chunks = h.chunks[1:]
 	}
 	h.chunks = nil
@@ -282,4 +302,28 @@ func joinSpans(spans []span, to Seq) (sp span, n int) {
 		sp.count += next.count
 	}
 	return sp, n
+}
+
+// afterBytes returns the sequence after the first spans whose entries take at least so many bytes.
+func (h *hot) afterBytes(bytes int64) Seq {
+	seq := Seq(0)
+	for i := range h.chunks {
+		c := &h.chunks[i]
+		if bytes > c.bytes {
+			bytes -= c.bytes
+			l := c.last()
+			seq = l.end()
+			continue
+		}
+		for k := range c.spans {
+			if bytes <= 0 {
+				return seq
+			}
+			s := c.at(k)
+			bytes -= s.entryBytes()
+			seq = s.end()
+		}
+		return seq
+	}
+	return seq
 }

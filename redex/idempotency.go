@@ -146,7 +146,7 @@ func (s *Store) readWindow(id LogID, o Origin) (*window, error) {
 func (s *Store) keptWindow(l *Log, o Origin) (*window, error) {
 	w, err := s.readWindow(l.id, o)
 	if errors.Is(err, ErrCorrupt) {
-		s.log.Error("redex: idempotency numbers lost to damage", "log", l.name, "origin", o, "err", err)
+		s.log.Error("redex: idempotency numbers lost to damage", "log", l.Name(), "origin", o, "err", err)
 		return &window{forgotten: math.MaxUint64}, nil
 	}
 	return w, err
@@ -182,7 +182,7 @@ func (s *Store) dedupeLocked(batches []Batch, sc *scratch) (int, error) {
 		last = k
 		_, found, tooOld := w.find(e.Idempotency)
 		if tooOld {
-			return fmt.Errorf("append to %q: origin %s, number %d: %w", l.name, e.Origin, e.Idempotency, ErrTooOld)
+			return fmt.Errorf("append to %q: origin %s, number %d: %w", l.Name(), e.Origin, e.Idempotency, ErrTooOld)
 		}
 		if found {
 			sc.drop[at] = true

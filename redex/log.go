@@ -12,7 +12,7 @@ import (
 type Log struct {
 	s         *Store
 	id        LogID
-	name      string
+	name      atomic.Pointer[string] // changed by Rename
 	created   int64
 	checkJSON atomic.Bool // options.CheckJSON, for every append
 	options   atomic.Pointer[LogOptions]
@@ -20,6 +20,7 @@ type Log struct {
 	// Guarded by the store's append lock.
 	next     Seq    // that the next event gets
 	gone     bool   // deleted
+	quota    *Quota // nil: none
 	dirtyGen uint64 // Store.dirtyGen when it was put on the list of dirty logs
 	windows  map[Origin]*window
 
@@ -32,6 +33,7 @@ type Log struct {
 	hot     hot
 	floor   Seq       // lowest readable
 	sealed  logRecord // of the catalog; events below sealed.next are read from there, others from hot
+	named   string    // in the catalog
 	changes []change  // of the catalog that sealing has not written, ascending
 	deleted bool
 	waiting []*Tail // that wait for an event or the end of the log
@@ -40,16 +42,17 @@ type Log struct {
 // change is a change of a log's place in the catalog by one frame.
 type change struct {
 	ordinal Ordinal
-	typ     uint8 // partCreate, partDelete, partSettings, partFloor
+	typ     uint8 // partCreate, partDelete, partSettings, partFloor, partRename
 	options LogOptions
 	floor   Seq
+	name    string
 }
 
 // ID returns the log's id.
 func (l *Log) ID() LogID { return l.id }
 
-// Name returns the log's name.
-func (l *Log) Name() string { return l.name }
+// Name returns the log's name, which Store.Rename may change.
+func (l *Log) Name() string { return *l.name.Load() }
 
 // Options returns the log's options.
 func (l *Log) Options() LogOptions { return *l.options.Load() }
@@ -95,9 +98,9 @@ func (l *Log) BoundsAt(ctx context.Context, c Cut) (Bounds, error) {
 func (l *Log) Read(ctx context.Context, seq Seq) (Event, error) {
 	if next := l.Bounds().Next; seq >= next {
 		if err := l.endErr(); err != nil {
-			return Event{}, fmt.Errorf("read %q: %w", l.name, err)
+			return Event{}, fmt.Errorf("read %q: %w", l.Name(), err)
 		}
-		return Event{}, fmt.Errorf("read %q sequence %d of %d: %w", l.name, seq, next, ErrNoEvent)
+		return Event{}, fmt.Errorf("read %q sequence %d of %d: %w", l.Name(), seq, next, ErrNoEvent)
 	}
 	f := feed{l: l, at: seq, to: seq + 1, point: true}
 	defer f.close()
@@ -125,9 +128,9 @@ func (l *Log) Latest(ctx context.Context) (Event, error) {
 	b := l.Bounds()
 	if b.Len() == 0 {
 		if err := l.endErr(); err != nil {
-			return Event{}, fmt.Errorf("read %q: %w", l.name, err)
+			return Event{}, fmt.Errorf("read %q: %w", l.Name(), err)
 		}
-		return Event{}, fmt.Errorf("read %q: %w", l.name, ErrNoEvent)
+		return Event{}, fmt.Errorf("read %q: %w", l.Name(), ErrNoEvent)
 	}
 	return l.Read(ctx, b.Next-1)
 }

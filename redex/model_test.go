@@ -165,7 +165,7 @@ func (m *model) same(ml *modelLog, got *Event, seq Seq) {
 func (m *model) step() {
 	m.steps++
 	ctx, r := m.ctx, m.r
-	switch op := r.IntN(100); {
+	switch op := r.IntN(105); {
 	case op < 5:
 		m.create()
 	case op < 25:
@@ -275,8 +275,14 @@ func (m *model) step() {
 				m.fatalf("deleted log by id: %v", err)
 			}
 		}
-	default:
+	case op < 100:
 		m.check()
+	case op < 102:
+		m.rename()
+	case op < 104:
+		m.retain()
+	default:
+		m.quota()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 	"weak"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -82,7 +83,8 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	o = o.withDefaults()
 	s := &Store{o: o, dir: dir, log: o.Logger, done: make(chan struct{}), dirtyGen: 1}
 	s.bg, s.stop = context.WithCancelCause(context.Background())
-	s.seal.wake = make(chan struct{}, 1)
+	s.seal.wake, s.retain.wake = make(chan struct{}, 1), make(chan struct{}, 1)
+	s.now = func() int64 { return time.Now().UnixNano() }
 	s.reg = &registry{logs: map[LogID]weak.Pointer[Log]{}, names: map[string]pendingName{}}
 	var openJournal func(string) (journal.FS, error)
 	s.fs = vfs.Default
@@ -194,8 +196,9 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 		return nil, err
 	}
 	if !o.ReadOnly {
-		s.wg.Add(1)
+		s.wg.Add(2)
 		go s.sealLoop()
+		go s.retainLoop()
 		s.seal.kick() // what was replayed may be enough for a pass
 	}
 	return s, nil
@@ -360,7 +363,7 @@ func (r *replay) part(f journal.Frame, p part) error {
 		return nil
 	}
 	switch p.typ {
-	case partEvents, partDelete, partSettings, partFloor:
+	case partEvents, partDelete, partSettings, partFloor, partRename:
 	default:
 		if p.flags&partOptional != 0 {
 			return nil
@@ -382,6 +385,15 @@ func (r *replay) part(f journal.Frame, p part) error {
 			return err
 		}
 		l.setOptionsLocked(o, at)
+	case partRename:
+		name, _, err := decodeCatalogPart(p)
+		if err != nil {
+			return err
+		}
+		if err := r.replace(name, p.log, at); err != nil {
+			return err
+		}
+		s.renameLocked(l, name, at)
 	case partFloor:
 		l.addChangeLocked(change{ordinal: at, typ: partFloor, floor: p.first})
 		l.raiseFloor(p.first)
@@ -389,7 +401,7 @@ func (r *replay) part(f journal.Frame, p part) error {
 	return nil
 }
 
-// replace deletes the log that has the name of one that is made: damage has taken the frame that deleted it.
+// replace deletes the log that has the name that another is given: damage has taken the frame that deleted or renamed it.
 func (r *replay) replace(name string, id LogID, at Ordinal) error {
 	l, err := r.s.find(name)
 	switch {
@@ -398,8 +410,8 @@ func (r *replay) replace(name string, id LogID, at Ordinal) error {
 		return nil
 	case err != nil || l == nil:
 		return err
-	case l.id >= id:
-		return fmt.Errorf("log %d has the name %q of log %d", id, name, l.id)
+	case l.id == id:
+		return fmt.Errorf("log %d has the name %q already", id, name)
 	}
 	r.replaced++
 	r.s.deleteLocked(l, at)
@@ -490,7 +502,7 @@ func (r *replay) finish(damage []journal.Damage) error {
 			}
 		}
 		if cause == nil {
-			return &CorruptionError{Log: g.log.name, Seq: g.log.sealedNext(), File: s.fs.PathJoin(s.dir, journalDir), Err: fmt.Errorf("frames before %d are missing", g.ordinal)}
+			return &CorruptionError{Log: g.log.Name(), Seq: g.log.sealedNext(), File: s.fs.PathJoin(s.dir, journalDir), Err: fmt.Errorf("frames before %d are missing", g.ordinal)}
 		}
 		s.damages = append(s.damages, *cause)
 	}

@@ -69,6 +69,9 @@ type Options struct {
 	CacheBytes int64
 	// OpenFiles bounds the row files kept open between reads. Default 256.
 	OpenFiles int
+	// RetainEvery is how often logs with a Retention are looked at. Those that grow fast are also looked at after each sealing.
+	// Default 1 minute, at least 10 ms.
+	RetainEvery time.Duration
 
 	// Disk, when not nil, takes the place of the operating system's files: tests cut its power.
 	Disk *Disk
@@ -90,6 +93,7 @@ func (o Options) withDefaults() Options {
 	o.JournalBytes = cmp.Or(o.JournalBytes, max(1<<30, 2*o.SegmentBytes, 2*o.SealBytes))
 	o.CacheBytes = cmp.Or(o.CacheBytes, 48<<20)
 	o.OpenFiles = cmp.Or(o.OpenFiles, 256)
+	o.RetainEvery = cmp.Or(o.RetainEvery, time.Minute)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -119,6 +123,7 @@ func (o Options) Validate() error {
 	check(d.SealBytes >= 4<<10, "SealBytes %d is below 4 KiB", o.SealBytes)
 	check(d.HotBytes >= 64<<10, "HotBytes %d is below 64 KiB", o.HotBytes)
 	check(d.CacheBytes >= 64<<10, "CacheBytes %d is below 64 KiB", o.CacheBytes)
+	check(d.RetainEvery >= 10*time.Millisecond, "RetainEvery %v is below 10 ms", o.RetainEvery)
 	check(d.SegmentBytes >= 64<<10 && d.SegmentBytes <= 1<<30 && d.SegmentBytes%4096 == 0, "SegmentBytes %d is not a multiple of 4 KiB from 64 KiB to 1 GiB", o.SegmentBytes)
 	check(d.JournalBytes >= 2*d.SegmentBytes && d.JournalBytes >= 2*d.SealBytes, "JournalBytes %d is below twice SegmentBytes or SealBytes", o.JournalBytes)
 	return errors.Join(errs...)
@@ -130,12 +135,28 @@ type LogOptions struct {
 	// Fields declares payload paths before an event has them, so that queries know their names: each is the names from the
 	// payload's top down. At most MaxFieldBytes together. The slices must not be changed afterwards.
 	Fields [][]string
+	// Retention says what is kept, in the background. The default is everything.
+	Retention Retention
+	// Quota bounds what is appended. The default is no bound.
+	Quota Quota
+}
+
+// quota returns the quota, or nil when there is none.
+func (o *LogOptions) quota() *Quota {
+	if o.Quota == (Quota{}) {
+		return nil
+	}
+	q := o.Quota
+	return &q
 }
 
 // MaxFieldBytes bounds the names of LogOptions.Fields, each counted with 4 bytes more.
 const MaxFieldBytes = 16 << 10
 
 func (o *LogOptions) validate() error {
+	if err := errors.Join(o.Retention.validate(), o.Quota.validate()); err != nil {
+		return err
+	}
 	total := 0
 	for _, path := range o.Fields {
 		if len(path) == 0 {

@@ -41,8 +41,11 @@ type sealedLog struct {
 	log     *Log
 	rec     logRecord // before, and then after
 	base    bool      // the catalog has a record
+	name    string    // after
+	named   string    // in the catalog, before
 	deleted bool
 	isNew   bool       // made after T
+	grown   bool       // it has events to seal
 	spans   []hotChunk // up to T
 	from    Seq        // of the first event of spans that is not sealed
 	numbers map[Origin][]remembered
@@ -52,7 +55,7 @@ type sealedLog struct {
 func (p *pass) add(l *Log) error {
 	d := &sealedLog{log: l}
 	l.mu.Lock()
-	d.rec = l.sealed
+	d.rec, d.named, d.name = l.sealed, l.named, l.named
 	d.base = len(l.changes) == 0 || l.changes[0].typ != partCreate
 	for _, c := range l.changes {
 		if c.ordinal > p.t.ordinal {
@@ -66,6 +69,8 @@ func (p *pass) add(l *Log) error {
 			d.rec.options = c.options
 		case partFloor:
 			d.rec.floor = max(d.rec.floor, c.floor)
+		case partRename:
+			d.name = c.name
 		}
 	}
 	next, ok := l.hot.nextAt(p.t.ordinal)
@@ -83,7 +88,7 @@ func (p *pass) add(l *Log) error {
 	}
 	d.from = d.rec.next
 	if ok {
-		d.rec.next = next
+		d.grown, d.rec.next = next > d.from, next
 	}
 	if err := p.trim(d); err != nil {
 		return err
@@ -94,10 +99,35 @@ func (p *pass) add(l *Log) error {
 	if err := p.windows(d); err != nil {
 		return err
 	}
-	return errors.Join(
-		p.batch.Set(nameKey(l.name), d.rec.encode()),
-		p.batch.Set(idKey(l.id), []byte(l.name)),
-	)
+	return p.settings(d)
+}
+
+// settings writes what the catalog says of a log by its id. Its name comes last, in finishNames.
+func (p *pass) settings(d *sealedLog) error {
+	errs := []error{p.batch.Set(idKey(d.log.id), []byte(d.name))}
+	if d.name != d.named && d.base {
+		errs = append(errs, p.batch.Delete(nameKey(d.named)))
+	}
+	switch now, before := d.rec.options.Retention.any(), d.base && d.log.retained(); {
+	case now && !before:
+		errs = append(errs, p.batch.Set(retainKey(d.log.id), nil))
+	case before && !now:
+		errs = append(errs, p.batch.Delete(retainKey(d.log.id)))
+	}
+	return errors.Join(errs...)
+}
+
+// finishNames writes the records of logs under their names, after all names that were given up: a log may have got that of another.
+func (p *pass) finishNames() error {
+	for _, d := range p.logs {
+		if d.deleted {
+			continue
+		}
+		if err := p.batch.Set(nameKey(d.name), d.rec.encode()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // delete takes a log out of the catalog.
@@ -112,7 +142,7 @@ func (p *pass) delete(d *sealedLog) error {
 	}); p.passOver(d, err) != nil {
 		return err
 	}
-	errs := []error{p.batch.Delete(nameKey(d.log.name)), p.batch.Delete(idKey(id))}
+	errs := []error{p.batch.Delete(nameKey(d.named)), p.batch.Delete(idKey(id)), p.batch.Delete(retainKey(id))}
 	for _, kind := range []byte{keyRun, keyRow, keyWindow, keyLost} {
 		from, to := logKeys(kind, id)
 		errs = append(errs, p.batch.DeleteRange(from, to))
@@ -195,6 +225,13 @@ func (p *pass) trim(d *sealedLog) error {
 	return p.batch.DeleteRange(logSeqKey(keyLost, id, 0), logSeqKey(keyLost, id, floor))
 }
 
+// retained reports whether the catalog has the log among those with a retention.
+func (l *Log) retained() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sealed.options.Retention.any()
+}
+
 func (l *Log) sealedFloor() Seq {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -271,10 +308,7 @@ func (p *pass) move(d *sealedLog) error {
 		p.spans = d.spans[i].unpack(p.spans[:0])
 		for k := range p.spans {
 			sp := &p.spans[k]
-			size += int64(sp.size)
-			if sp.frames {
-				size -= int64(sp.count) * int64(journal.FrameBytes(partHeaderSize))
-			}
+			size += sp.entryBytes()
 			large = large || sp.size > maxRowValue
 		}
 	}
@@ -330,7 +364,7 @@ func (p *pass) move(d *sealedLog) error {
 // stays as it is, reads of it say so, and the log goes on behind it.
 func (p *pass) passOver(d *sealedLog, err error) error {
 	if errors.Is(err, ErrCorrupt) {
-		p.s.log.Error("redex: sealing passes over damage", "log", d.log.name, "err", err)
+		p.s.log.Error("redex: sealing passes over damage", "log", d.log.Name(), "err", err)
 		return nil
 	}
 	return err
@@ -449,7 +483,7 @@ func (p *pass) addLost(d *sealedLog, from, to Seq, c CorruptionError) error {
 	if to <= max(d.rec.floor, from) {
 		return nil
 	}
-	p.s.log.Error("redex: events lost to damage", "log", d.log.name, "from", from, "to", to, "file", c.File, "offset", c.Offset, "err", c.Err)
+	p.s.log.Error("redex: events lost to damage", "log", d.log.Name(), "from", from, "to", to, "file", c.File, "offset", c.Offset, "err", c.Err)
 	why := c.Err.Error()
 	rec := lostRecord{end: to, file: c.File, offset: c.Offset, why: why[:min(len(why), 1024)]}
 	return p.batch.Set(logSeqKey(keyLost, d.log.id, from), rec.encode())
@@ -497,7 +531,7 @@ func (p *pass) install() {
 			l.changes = nil
 		} else {
 			freed = l.hot.drop(d.rec.next)
-			l.sealed = d.rec
+			l.sealed, l.named = d.rec, d.name
 			l.floor = max(l.floor, d.rec.floor)
 			l.changes = slices.DeleteFunc(l.changes, func(c change) bool { return c.ordinal <= p.t.ordinal })
 		}

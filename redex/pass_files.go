@@ -140,7 +140,7 @@ func (p *pass) abandon() error {
 // finishBatch adds what the batch says about files and about the store.
 func (p *pass) finishBatch() error {
 	s := p.s
-	if err := p.fileRecords(); err != nil {
+	if err := errors.Join(p.fileRecords(), p.finishNames()); err != nil {
 		return err
 	}
 	nextLog := s.seal.nextLog

@@ -119,7 +119,7 @@ func (l *Log) readErr(seq Seq, err error) error {
 	if c, ok := errors.AsType[*CorruptionError](err); ok {
 		c := *c
 		if c.Log == "" {
-			c.Log, c.Seq = l.name, max(c.Seq, seq)
+			c.Log, c.Seq = l.Name(), max(c.Seq, seq)
 		}
 		return &c
 	}
@@ -129,7 +129,7 @@ func (l *Log) readErr(seq Seq, err error) error {
 	if closed := l.s.closedErr(); closed != nil {
 		err = closed
 	}
-	return fmt.Errorf("read %q sequence %d: %w", l.name, seq, err)
+	return fmt.Errorf("read %q sequence %d: %w", l.Name(), seq, err)
 }
 
 // locate finds out where the next event is.
@@ -156,7 +156,7 @@ func (f *feed) locate(ctx context.Context) error {
 	case deleted:
 		return ErrLogDeleted
 	case f.at < floor:
-		return &RangeLostError{Log: l.name, From: f.at, To: floor}
+		return &RangeLostError{Log: l.Name(), From: f.at, To: floor}
 	case inSealed:
 		return f.locateSealed()
 	case len(f.spans) == 0 || f.spans[0].first > f.at:
@@ -176,7 +176,7 @@ func (f *feed) nextSpan(ctx context.Context) error {
 	}
 	if sp := f.spans[0]; sp.damage != 0 {
 		c := f.l.s.damages[sp.damage-1]
-		c.Log, c.Seq, c.End = f.l.name, sp.first, sp.end()
+		c.Log, c.Seq, c.End = f.l.Name(), sp.first, sp.end()
 		return &c
 	}
 	if f.spans[0].frames {
@@ -473,7 +473,7 @@ func (f *feed) lost() error {
 			return s.badRecord(it.Key(), err)
 		}
 		if first, err := keySeq(it.Key()); err == nil && f.at < rec.end {
-			return &CorruptionError{Log: f.l.name, Seq: first, End: rec.end, File: rec.file, Offset: rec.offset, Err: errors.New(rec.why)}
+			return &CorruptionError{Log: f.l.Name(), Seq: first, End: rec.end, File: rec.file, Offset: rec.offset, Err: errors.New(rec.why)}
 		}
 	}
 	if err := it.Err(); err != nil {
@@ -574,7 +574,7 @@ func (f *feed) close() error {
 	err := f.dropFile()
 	*f = feed{l: f.l, err: f.err}
 	if f.err == nil {
-		f.err = fmt.Errorf("read %q: cursor is closed", f.l.name)
+		f.err = fmt.Errorf("read %q: cursor is closed", f.l.Name())
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package redex
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,9 +28,11 @@ type registry struct {
 
 // newLogLocked makes a Log from its record and registers it. The registry's lock must be held.
 func (s *Store) newLogLocked(name string, rec logRecord) *Log {
-	l := &Log{s: s, id: rec.id, name: name, created: rec.created, next: rec.next, floor: rec.floor, sealed: rec}
+	l := &Log{s: s, id: rec.id, created: rec.created, next: rec.next, floor: rec.floor, sealed: rec, named: name}
+	l.name.Store(&name)
 	l.checkJSON.Store(rec.options.CheckJSON)
 	l.options.Store(&rec.options)
+	l.quota = rec.options.quota()
 	s.reg.logs[rec.id] = weak.Make(l)
 	runtime.AddCleanup(l, s.reg.forget, rec.id)
 	return l
@@ -274,7 +277,7 @@ func (s *Store) changeLog(ctx context.Context, op string, l *Log, body func() ([
 		apply(placed)
 	})
 	if err != nil {
-		return fmt.Errorf("%s %q: %w", op, l.name, err)
+		return fmt.Errorf("%s %q: %w", op, l.Name(), err)
 	}
 	if err := s.settle(ctx, DurableByPolicy, placed); err != nil {
 		return &InDoubtError{Position: Position{Store: s.id, Log: l.id, Epoch: s.epoch, Ordinal: placed}, Err: err}
@@ -289,6 +292,9 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 		return fmt.Errorf("delete: %w", err)
 	}
 	return s.changeLog(ctx, "delete", l, func() ([]byte, error) {
+		if l.Name() != name { // renamed meanwhile
+			return nil, ErrNoLog
+		}
 		return appendPart(nil, partDelete, l.id, l.next, 0), nil
 	}, func(o Ordinal) {
 		s.deleteLocked(l, o)
@@ -299,13 +305,63 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 func (s *Store) deleteLocked(l *Log, o Ordinal) {
 	l.gone = true
 	s.reg.Lock()
-	s.reg.names[l.name] = pendingName{0, o}
+	s.reg.names[l.Name()] = pendingName{0, o}
 	s.reg.Unlock()
 	l.addChangeLocked(change{ordinal: o, typ: partDelete})
 	l.mu.Lock()
 	l.deleted = true
 	l.mu.Unlock()
 	l.wake()
+}
+
+// Rename gives a log another name: ErrName, ErrNoLog, ErrLogExists. Handles stay good, readers and positions notice nothing, the
+// old name is free. Whatever knows the log by name, a fold's definition or a view, has to be told by its owner.
+func (s *Store) Rename(ctx context.Context, from, to string) error {
+	if err := CheckName(to); err != nil {
+		return fmt.Errorf("rename %q: %w", from, err)
+	}
+	s.createMu.Lock()
+	l, placed, err := s.rename(ctx, from, to)
+	s.createMu.Unlock()
+	if err != nil {
+		return fmt.Errorf("rename %q to %q: %w", from, to, err)
+	}
+	if err := s.settle(ctx, DurableByPolicy, placed); err != nil {
+		return &InDoubtError{Position: Position{Store: s.id, Log: l.id, Epoch: s.epoch, Ordinal: placed}, Err: err}
+	}
+	return nil
+}
+
+func (s *Store) rename(ctx context.Context, from, to string) (l *Log, placed Ordinal, err error) {
+	if l, err = s.Log(from); err != nil {
+		return nil, 0, err
+	}
+	if other, err := s.find(to); err != nil || other != nil {
+		return nil, 0, cmp.Or(err, ErrLogExists)
+	}
+	err = s.catalogFrame(ctx, func() ([]byte, error) {
+		switch {
+		case s.closed:
+			return nil, ErrClosed
+		case l.gone:
+			return nil, ErrLogDeleted
+		}
+		return appendRename(nil, l.id, to), nil
+	}, func(p journal.Placed) {
+		placed = Ordinal(p.Ordinal)
+		s.renameLocked(l, to, placed)
+	})
+	return l, placed, err
+}
+
+// renameLocked gives a log the name that a frame gave it.
+func (s *Store) renameLocked(l *Log, name string, o Ordinal) {
+	s.reg.Lock()
+	s.reg.names[l.Name()] = pendingName{0, o}
+	s.reg.names[name] = pendingName{l.id, o}
+	l.name.Store(&name)
+	s.reg.Unlock()
+	l.addChangeLocked(change{ordinal: o, typ: partRename, name: name})
 }
 
 // SetOptions replaces a log's options.
@@ -319,12 +375,18 @@ func (s *Store) SetOptions(ctx context.Context, name string, o LogOptions) error
 	}
 	return s.changeLog(ctx, "set options of", l, func() ([]byte, error) {
 		return appendSettings(nil, l.id, o), nil
-	}, func(at Ordinal) { l.setOptionsLocked(o, at) })
+	}, func(at Ordinal) {
+		l.setOptionsLocked(o, at)
+		if o.Retention.any() {
+			s.retain.kick()
+		}
+	})
 }
 
 func (l *Log) setOptionsLocked(o LogOptions, at Ordinal) {
 	l.checkJSON.Store(o.CheckJSON)
 	l.options.Store(&o)
+	l.quota = o.quota()
 	l.addChangeLocked(change{ordinal: at, typ: partSettings, options: o})
 }
 
@@ -440,7 +502,7 @@ func (s *Store) yieldPending(name string, yield func(LogInfo, error) bool) bool 
 
 // Info describes the log.
 func (l *Log) Info() LogInfo {
-	return LogInfo{ID: l.id, Name: l.name, Options: l.Options(), Created: l.created, Bounds: l.Bounds()}
+	return LogInfo{ID: l.id, Name: l.Name(), Options: l.Options(), Created: l.created, Bounds: l.Bounds()}
 }
 
 // listPage reads a page of names from the catalog, and says where the next one begins, or nil.
@@ -467,7 +529,9 @@ func (s *Store) listPage(from, end []byte) (page []LogInfo, next []byte, err err
 		l := s.liveLocked(rec.id)
 		s.reg.Unlock()
 		if l != nil {
+			name := info.Name
 			info = l.Info()
+			info.Name = name // if it gets another, that is listed or not, as those of logs made meanwhile
 		}
 		page = append(page, info)
 	}

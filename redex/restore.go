@@ -116,6 +116,9 @@ func (r *Restorer) Log(info LogInfo, lastTime int64) (*RestoredLog, error) {
 	case info.ID == 0 || info.Bounds.Floor > info.Bounds.Next || info.Bounds.Next > maxSeq || lastTime > r.seed.Cut.Time:
 		return fail(fmt.Errorf("%w: %+v", ErrOptions, info))
 	}
+	if err := info.Options.validate(); err != nil {
+		return fail(err)
+	}
 	if err := CheckName(info.Name); err != nil && info.Name != recoveredName(info.ID) {
 		return fail(err)
 	}
@@ -130,10 +133,9 @@ func (r *Restorer) Log(info LogInfo, lastTime int64) (*RestoredLog, error) {
 		id: info.ID, options: info.Options, created: info.Created, floor: info.Bounds.Floor, next: info.Bounds.Next,
 		lastTime: lastTime, rowsFrom: info.Bounds.Floor,
 	}
-	r.open = &RestoredLog{
-		r: r, next: rec.floor, windows: map[Origin]*window{},
-		d: &sealedLog{log: &Log{s: r.s, id: info.ID, name: info.Name}, rec: rec},
-	}
+	log := &Log{s: r.s, id: info.ID}
+	log.name.Store(&info.Name)
+	r.open = &RestoredLog{r: r, next: rec.floor, windows: map[Origin]*window{}, d: &sealedLog{log: log, rec: rec}}
 	return r.open, nil
 }
 
@@ -142,7 +144,7 @@ func (l *RestoredLog) Append(ctx context.Context, ev *Event) error {
 	d := l.d
 	if err := l.add(ctx, ev); err != nil {
 		l.r.err = err
-		return fmt.Errorf("redex: restore log %q: sequence %d: %w", d.log.name, ev.Seq, err)
+		return fmt.Errorf("redex: restore log %q: sequence %d: %w", d.log.Name(), ev.Seq, err)
 	}
 	return nil
 }
@@ -219,7 +221,7 @@ func (l *RestoredLog) toRun(ctx context.Context) error {
 func (l *RestoredLog) Close(ctx context.Context) error {
 	if err := l.close(ctx); err != nil {
 		l.r.err = err
-		return fmt.Errorf("redex: restore log %q: %w", l.d.log.name, err)
+		return fmt.Errorf("redex: restore log %q: %w", l.d.log.Name(), err)
 	}
 	return nil
 }
@@ -252,9 +254,12 @@ func (l *RestoredLog) close(ctx context.Context) error {
 		}
 	}
 	err := errors.Join(
-		p.batch.Set(nameKey(d.log.name), d.rec.encode()),
-		p.batch.Set(idKey(d.rec.id), []byte(d.log.name)),
+		p.batch.Set(nameKey(d.log.Name()), d.rec.encode()),
+		p.batch.Set(idKey(d.rec.id), []byte(d.log.Name())),
 	)
+	if d.rec.options.Retention.any() {
+		err = errors.Join(err, p.batch.Set(retainKey(d.rec.id), nil))
+	}
 	if err != nil {
 		return err
 	}

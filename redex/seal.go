@@ -266,7 +266,7 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 			return errors.Join(err, p.abandon())
 		}
 		if err := p.add(l); err != nil {
-			return errors.Join(fmt.Errorf("log %q: %w", l.name, err), p.abandon())
+			return errors.Join(fmt.Errorf("log %q: %w", l.Name(), err), p.abandon())
 		}
 	}
 	if err := p.finishFile(); err != nil {
@@ -285,6 +285,9 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 	sl.applied = t.ordinal
 	sl.dead = append(sl.dead, p.dead...)
 	p.install()
+	if slices.ContainsFunc(p.logs, func(d *sealedLog) bool { return d.grown && d.rec.options.Retention.any() }) {
+		s.retain.kick()
+	}
 	sl.ordinal.Store(uint64(t.ordinal))
 	s.passes.Add(1)
 	return s.finishPass(ctx)

@@ -11,7 +11,7 @@ import (
 // them.
 func (l *Log) SeekTime(ctx context.Context, t int64) (Seq, error) {
 	if err := l.s.closedErr(); err != nil {
-		return 0, fmt.Errorf("seek in %q: %w", l.name, err)
+		return 0, fmt.Errorf("seek in %q: %w", l.Name(), err)
 	}
 	for range lookAgain {
 		visible := Ordinal(l.s.visible.Load())
@@ -28,7 +28,7 @@ func (l *Log) SeekTime(ctx context.Context, t int64) (Seq, error) {
 		var err error
 		switch {
 		case deleted:
-			return 0, fmt.Errorf("seek in %q: %w", l.name, ErrLogDeleted)
+			return 0, fmt.Errorf("seek in %q: %w", l.Name(), ErrLogDeleted)
 		case inSealed:
 			seq, err = l.seekSealed(ctx, t)
 		default:

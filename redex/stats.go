@@ -79,4 +79,4 @@ func (l *Log) Stats() LogStats {
 }
 
 // String describes the log without taking a lock.
-func (l *Log) String() string { return fmt.Sprintf("log %q (%d)", l.name, l.id) }
+func (l *Log) String() string { return fmt.Sprintf("log %q (%d)", l.Name(), l.id) }

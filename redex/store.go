@@ -37,7 +37,7 @@ type Store struct {
 	// damages are the places of journal damage that spans point to, from 1. Written at open only.
 	damages []CorruptionError
 
-	// createMu serialises the making of logs, so that none is made twice. It is taken before mu.
+	// createMu serialises the making and renaming of logs, so that no name is given twice. It is taken before mu.
 	createMu sync.Mutex
 
 	// mu is the append lock: it orders frames, and guards what follows and the fields of Log that say so.
@@ -60,6 +60,8 @@ type Store struct {
 	reg *registry // its lock is taken inside mu and outside Log.mu
 
 	seal    sealer
+	retain  retainer
+	now     func() int64 // the clock, in Unix nanoseconds
 	durable durableWaiters
 	claims  claims
 	done    chan struct{} // closed by Close

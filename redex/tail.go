@@ -52,7 +52,7 @@ func (t *Tail) Next(ctx context.Context) bool {
 		case <-t.wakeup:
 		case <-t.f.l.s.done:
 		case <-ctx.Done():
-			t.err = fmt.Errorf("tail of %q: %w", t.f.l.name, ctx.Err())
+			t.err = fmt.Errorf("tail of %q: %w", t.f.l.Name(), ctx.Err())
 			return false
 		}
 	}
@@ -89,7 +89,7 @@ func isContext(err error) bool {
 func (t *Tail) extend() bool {
 	l := t.f.l
 	if err := l.s.closedErr(); err != nil {
-		t.err = fmt.Errorf("tail of %q: %w", l.name, err)
+		t.err = fmt.Errorf("tail of %q: %w", l.Name(), err)
 		return false
 	}
 	upTo := Ordinal(l.s.visible.Load())
@@ -105,15 +105,15 @@ func (t *Tail) extend() bool {
 	l.mu.Unlock()
 	switch {
 	case deleted:
-		t.err = fmt.Errorf("tail of %q: %w", l.name, ErrLogDeleted)
+		t.err = fmt.Errorf("tail of %q: %w", l.Name(), ErrLogDeleted)
 	case t.f.at < floor:
-		t.err = fmt.Errorf("tail: %w", &RangeLostError{Log: l.name, From: t.f.at, To: floor})
+		t.err = fmt.Errorf("tail: %w", &RangeLostError{Log: l.Name(), From: t.f.at, To: floor})
 	case next > t.f.at:
 		t.f.to = next
 		return true
 	case t.durable:
 		if failed := l.s.j.Stats().Poisoned; failed != nil { // nothing will be durable any more
-			t.err = fmt.Errorf("tail of %q: %w", l.name, l.s.wrap("wait for durable events", failed))
+			t.err = fmt.Errorf("tail of %q: %w", l.Name(), l.s.wrap("wait for durable events", failed))
 		}
 	}
 	return false
@@ -143,7 +143,7 @@ func (t *Tail) Close() error {
 		l.s.durable.remove(t)
 	}
 	if t.err == nil || isContext(t.err) {
-		t.err = fmt.Errorf("tail of %q: closed by its reader", l.name)
+		t.err = fmt.Errorf("tail of %q: closed by its reader", l.Name())
 	}
 	return t.f.close()
 }

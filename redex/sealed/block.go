@@ -94,6 +94,22 @@ func (b *Block) slice(from uint32, end []uint32, i int) []byte {
 	return b.bytes[from:to:to]
 }
 
+// RowBytes returns how many bytes of payload, key and headers row i has, also when only columns are decoded.
+func (b *Block) RowBytes(i int) int64 {
+	n := int64(0)
+	for _, part := range [...]struct {
+		from uint32
+		end  []uint32
+	}{{0, b.payloadEnd}, {b.keyStart, b.keyEnd}, {b.headersStart, b.headersEnd}} {
+		from := part.from
+		if i > 0 {
+			from = part.end[i-1]
+		}
+		n += int64(part.end[i] - from)
+	}
+	return n
+}
+
 // SizeBytes returns the memory the block holds.
 func (b *Block) SizeBytes() int64 {
 	const perRow = 4*8 + 2*4 + 2 + 3*4 + 1
