@@ -49,6 +49,7 @@ type DB struct {
 	unseen  atomic.Int64  // bytes applied since Apply last looked at the memtables
 
 	lastFigures atomic.Pointer[pebble.Metrics]
+	ask         func() (<-chan *pebble.Metrics, error) // askFigures, which tests replace
 
 	flushMu sync.Mutex
 	asked   uint64          // batches that the last flush that was asked for covers
@@ -82,6 +83,7 @@ func Open(fs vfs.FS, dir string, o Options) (db *DB, err error) {
 	db = &DB{state: newState(o), o: o, iters: map[*Iter]struct{}{}}
 	db.compactions = newScheduler(db.state)
 	db.lastFigures.Store(&pebble.Metrics{})
+	db.ask = db.askFigures
 	db.fs = newGuardFS(fs, dir, o, db.state)
 	opts := db.pebbleOptions()
 	// Pebble frees what it holds and panics on when it finds something impossible in its files.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
 )
@@ -210,6 +211,31 @@ func TestLargeBatch(t *testing.T) {
 	got, err := dump(again, nil, nil)
 	if err != nil || len(got) != 600 {
 		t.Errorf("%d keys, %v", len(got), err)
+	}
+}
+
+// TestRoomWasMade: figures may be older than the change that made room. Who got them does not wait for another change.
+func TestRoomWasMade(t *testing.T) {
+	db := open(t, vfs.NewMem(), Options{BallastBytes: -1})
+	ask := db.ask
+	for range 64 {
+		asked := 0
+		db.ask = func() (<-chan *pebble.Metrics, error) {
+			if asked++; asked > 1 {
+				return ask()
+			}
+			old := &pebble.Metrics{}
+			old.MemTable.Size = 1 << 40
+			got := make(chan *pebble.Metrics, 1)
+			got <- old
+			db.state.changed()
+			return got, nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if err := db.makeRoom(ctx, 1<<30); err != nil || asked < 2 {
+			t.Fatal(asked, err)
+		}
+		cancel()
 	}
 }
 

@@ -49,6 +49,7 @@ func (db *DB) makeRoom(ctx context.Context, n int64) error {
 	}
 	before := db.state.begun()
 	var got <-chan *pebble.Metrics
+	var asked <-chan struct{} // closed by the first change after got was asked for, which got may not show
 	for {
 		change := db.state.next()
 		if err := db.state.failure(); err != nil {
@@ -59,9 +60,10 @@ func (db *DB) makeRoom(ctx context.Context, n int64) error {
 		}
 		if got == nil {
 			var err error
-			if got, err = db.askFigures(); err != nil {
+			if got, err = db.ask(); err != nil {
 				return err
 			}
+			asked = change
 		}
 		select {
 		case m := <-got:
@@ -78,7 +80,7 @@ func (db *DB) makeRoom(ctx context.Context, n int64) error {
 			if err := db.state.attemptError(before); tables && err != nil {
 				return err
 			}
-			if err := db.await(ctx, change); err != nil {
+			if err := db.await(ctx, asked); err != nil {
 				return err
 			}
 		case <-change:
