@@ -228,7 +228,7 @@ func (l *Log) Retain(ctx context.Context) (int64, error) {
 // retainedFrom returns the first sequence to keep. When a bound cannot be looked at, for damage, the others count.
 func (l *Log) retainedFrom(ctx context.Context, r Retention, b Bounds) (Seq, error) {
 	floor := b.Floor
-	if r.Events > 0 && int64(b.Len()) > r.Events {
+	if r.Events > 0 && b.Len() > r.Events {
 		floor = max(floor, b.Next-Seq(r.Events))
 	}
 	var errs []error

@@ -89,7 +89,7 @@ func TestRetention(t *testing.T) {
 				if name == "runs" {
 					least = most
 				}
-				if n := int64(b.Len()); n > most || n < max(least, 1) {
+				if n := b.Len(); n > most || n < max(least, 1) {
 					t.Errorf("by %d bytes: %d events are kept, want %d to %d", keep, n, least, most)
 				}
 				if again := retained(t, s, l, Retention{Bytes: keep}); again != b {
