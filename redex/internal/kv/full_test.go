@@ -55,6 +55,13 @@ func (d *smallDisk) fill() {
 	d.full, d.room = true, 0
 }
 
+// fillAt makes the disk full when one of the files is next written.
+func (d *smallDisk) fillAt(file func(path string) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.until = file
+}
+
 func (d *smallDisk) refused() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -344,7 +351,7 @@ func TestDiskFull(t *testing.T) {
 		disk := newSmallDisk(0, false)
 		db := open(t, disk, fullOptions)
 		set(t, db, "a", "1")
-		disk.until = isManifest
+		disk.fillAt(isManifest)
 		if err := db.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -455,7 +462,7 @@ func TestManifestWaits(t *testing.T) {
 				}
 				db.Metrics()
 				set(t, db, "b", "2")
-				disk.until = isManifest
+				disk.fillAt(isManifest)
 				for range 3 {
 					if err := db.Flush(t.Context()); !errors.Is(err, ErrDiskFull) {
 						t.Fatal(err)
@@ -506,7 +513,7 @@ func TestManifestFirst(t *testing.T) {
 			disk := newSmallDisk(0, true)
 			db := open(t, disk, fullOptions)
 			set(t, db, "a", "1")
-			disk.until = isManifest
+			disk.fillAt(isManifest)
 			if err := db.Flush(t.Context()); !errors.Is(err, ErrDiskFull) {
 				t.Fatal(err)
 			}
