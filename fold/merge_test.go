@@ -11,6 +11,20 @@ import (
 	"github.com/seed69692123/netdb/redex"
 )
 
+// numbered makes logs named by numbers.
+func numbered(t *testing.T, s *redex.Store, count int) (logs []foldLog) {
+	t.Helper()
+	for i := range count {
+		name := fmt.Sprintf("%03d", i)
+		l, err := s.OpenLog(t.Context(), name, redex.LogOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		logs = append(logs, foldLog{l.ID(), name, l})
+	}
+	return logs
+}
+
 // TestMergeHoldsLittle: what is read ahead of many logs is bounded, whatever the size of events, and is the same events.
 func TestMergeHoldsLittle(t *testing.T) {
 	s, err := redex.OpenMemory(t.Context(), redex.Options{Sync: redex.SyncPolicy{Mode: redex.SyncNever}})
@@ -25,15 +39,7 @@ func TestMergeHoldsLittle(t *testing.T) {
 		}
 		return k * 7
 	}
-	var logs []foldLog
-	for i := range count {
-		name := fmt.Sprintf("%03d", i)
-		l, err := s.OpenLog(t.Context(), name, redex.LogOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		logs = append(logs, foldLog{l.ID(), name, l})
-	}
+	logs := numbered(t, s, count)
 	for k := range rounds {
 		for i, l := range logs {
 			e := redex.Entry{
@@ -94,15 +100,7 @@ func TestMergeTrimmed(t *testing.T) {
 	}
 	defer s.Close()
 	const count, each, which = directLanes + 1, 3, 5
-	var logs []foldLog
-	for i := range count {
-		name := fmt.Sprintf("%03d", i)
-		l, err := s.OpenLog(t.Context(), name, redex.LogOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		logs = append(logs, foldLog{l.ID(), name, l})
-	}
+	logs := numbered(t, s, count)
 	for range each {
 		for _, l := range logs {
 			if _, err := l.log.Append(t.Context(), redex.Entry{Payload: make([]byte, mostAhead)}, redex.AppendOptions{}); err != nil {

@@ -36,12 +36,11 @@ func reference(ev *redex.Event) (change, bool) {
 	return p.change(), ok
 }
 
-// FuzzDecode: whatever the bytes, an event is decoded as the general decoder does it, or refused as it does.
-func FuzzDecode(f *testing.F) {
-	id, at := uint64(7), int64(-5)
+// samplePayloads are payloads of this package, some with texts that are not UTF-8.
+func samplePayloads(id uint64, at int64) []payload {
 	text, bad := "a text", "\xff"
 	tags, none, wrong := []string{"a", "", "b", "a"}, []string{}, []string{"a", "\xff"}
-	payloads := []payload{
+	return []payload{
 		{ID: &id},
 		{ID: &id, At: &at},
 		{ID: &id, Tags: &tags, At: &at},
@@ -51,6 +50,11 @@ func FuzzDecode(f *testing.F) {
 		{ID: &id, Content: &bad, Tags: &tags, Source: &text, At: &at},
 		{ID: &id, Content: &text, Tags: &tags, Source: &bad, At: &at},
 	}
+}
+
+// FuzzDecode: whatever the bytes, an event is decoded as the general decoder does it, or refused as it does.
+func FuzzDecode(f *testing.F) {
+	payloads := samplePayloads(7, -5)
 	for _, p := range payloads {
 		b, err := p.encode()
 		if err != nil {
@@ -87,19 +91,7 @@ func FuzzDecode(f *testing.F) {
 
 // TestPlain: what this package writes does not take the way of the general decoder.
 func TestPlain(t *testing.T) {
-	id, at := uint64(1)<<40, int64(-1)<<40
-	text, bad := "a text", "\xff"
-	tags, none, wrong := []string{"a", "", "b", "a"}, []string{}, []string{"a", "\xff"}
-	payloads := []payload{
-		{ID: &id},
-		{ID: &id, At: &at},
-		{ID: &id, Tags: &tags, At: &at},
-		{ID: &id, Tags: &none, At: &at},
-		{ID: &id, Tags: &wrong, At: &at},
-		{ID: &id, Content: &text, Tags: &tags, Source: &text, At: &at},
-		{ID: &id, Content: &bad, Tags: &tags, Source: &text, At: &at},
-		{ID: &id, Content: &text, Tags: &tags, Source: &bad, At: &at},
-	}
+	payloads := samplePayloads(1<<40, -1<<40)
 	for i, p := range payloads {
 		b, err := p.encode()
 		if err != nil {

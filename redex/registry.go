@@ -378,7 +378,7 @@ func (s *Store) SetOptions(ctx context.Context, name string, o LogOptions) error
 	}, func(at Ordinal) {
 		l.setOptionsLocked(o, at)
 		if o.Retention.any() {
-			s.retain.kick()
+			s.retain.kick(l.id)
 		}
 	})
 }

@@ -1,9 +1,11 @@
 package redex
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,7 +14,7 @@ import (
 )
 
 // Retention says what of a log is kept: an event goes when one of the bounds says so. The zero value keeps everything. What goes
-// is what comes first: the log's floor rises, as Log.Trim has it, and readers behind it get ErrRangeLost.
+// is what comes first: the log's floor rises, as Log.Trim has it, and readers behind it get ErrRangeLost, folds and scans too.
 //
 // The store looks at logs with a retention every Options.RetainEvery and after sealing their events, and gives up what is over
 // a bound then; in between a log may hold more. Store.Retain does it at once.
@@ -56,10 +58,7 @@ func (l *Log) quotaLocked(q Quota, n int, bytes int64) error {
 	floor := l.floor
 	l.mu.Unlock()
 	events := int64(l.next-min(floor, l.next)) + int64(n)
-	switch {
-	case q.Events > 0 && events > q.Events:
-		return &QuotaError{Log: l.Name(), Quota: q, Events: events, Bytes: have + bytes}
-	case q.Bytes > 0 && have+bytes > q.Bytes:
+	if q.Events > 0 && events > q.Events || q.Bytes > 0 && have+bytes > q.Bytes {
 		return &QuotaError{Log: l.Name(), Quota: q, Events: events, Bytes: have + bytes}
 	}
 	return nil
@@ -74,10 +73,19 @@ type retainer struct {
 	pauses  int
 	resumed chan struct{} // closed when pauses ends
 
-	wake chan struct{} // of capacity 1: logs with a retention have grown, or have a new one
+	wake  chan struct{} // of capacity 1: there are logs in due
+	dueMu sync.Mutex
+	due   []LogID // with a retention, and grown, or with a new one
 }
 
-func (r *retainer) kick() {
+// kick has some logs looked at soon. It never blocks.
+func (r *retainer) kick(ids ...LogID) {
+	if len(ids) == 0 {
+		return
+	}
+	r.dueMu.Lock()
+	r.due = append(r.due, ids...)
+	r.dueMu.Unlock()
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -122,19 +130,31 @@ func (s *Store) lockRetention(ctx context.Context) error {
 	}
 }
 
-// retainLoop applies retentions until the store is closed.
+func (r *retainer) take() []LogID {
+	r.dueMu.Lock()
+	defer r.dueMu.Unlock()
+	ids := r.due
+	r.due = nil
+	return ids
+}
+
+// retainLoop applies retentions until the store is closed: of the logs that may have something to give up now, and of all of them
+// at times.
 func (s *Store) retainLoop() {
 	defer s.wg.Done()
 	tick := time.NewTicker(s.o.RetainEvery)
 	defer tick.Stop()
 	for {
+		var err error
 		select {
 		case <-s.done:
 			return
 		case <-s.retain.wake:
+			_, err = s.retainLogs(s.bg, s.retain.take(), "")
 		case <-tick.C:
+			_, err = s.Retain(s.bg, "")
 		}
-		if _, err := s.Retain(s.bg, ""); err != nil && s.closedErr() == nil {
+		if err != nil && s.closedErr() == nil {
 			s.log.Error("redex: retention failed", "err", err)
 		}
 	}
@@ -151,17 +171,22 @@ func (s *Store) Retain(ctx context.Context, prefix string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("retain: %w", err)
 	}
-	var gone int64
+	return s.retainLogs(ctx, ids, prefix)
+}
+
+func (s *Store) retainLogs(ctx context.Context, ids []LogID, prefix string) (gone int64, err error) {
 	var errs []error
-	for _, id := range ids {
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		if err := cmp.Or(ctx.Err(), s.closedErr()); err != nil {
+			errs = append(errs, fmt.Errorf("retain: %w", err))
+			break
+		}
 		l, err := s.byID(id)
 		if err == nil && l != nil && strings.HasPrefix(l.Name(), prefix) {
 			var n int64
 			n, err = l.Retain(ctx)
 			gone += n
-		}
-		if ctx.Err() != nil || s.closedErr() != nil {
-			return gone, err
 		}
 		if err != nil && !errors.Is(err, ErrLogDeleted) {
 			errs = append(errs, err)
@@ -213,7 +238,7 @@ func (l *Log) Retain(ctx context.Context) (int64, error) {
 	r := l.Options().Retention
 	before := l.Bounds()
 	if !r.any() || before.Len() == 0 {
-		return 0, l.s.closedErr()
+		return 0, nil
 	}
 	floor, err := l.retainedFrom(ctx, r, before)
 	if floor > before.Floor {

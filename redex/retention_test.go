@@ -160,6 +160,32 @@ func TestRetentionInBackground(t *testing.T) {
 	mustClose(t, s)
 }
 
+// TestRetentionAtOnce: a log with a new retention, or whose events were sealed, does not wait for the look at all logs.
+func TestRetentionAtOnce(t *testing.T) {
+	ctx := context.Background()
+	s := mustOpen(t, t.TempDir(), Options{RetainEvery: time.Hour})
+	defer mustClose(t, s)
+	l := mustLog(t, s, "log")
+	mustAppend(t, l, "a", "b", "c")
+	until := func(floor Seq) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); l.Bounds().Floor != floor; runtime.Gosched() {
+			if time.Now().After(deadline) {
+				t.Fatalf("the log has %v, not from %d", l.Bounds(), floor)
+			}
+		}
+	}
+	if err := s.SetOptions(ctx, "log", LogOptions{Retention: Retention{Events: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	until(2)
+	mustAppend(t, l, "d", "e")
+	if err := s.Seal(ctx); err != nil {
+		t.Fatal(err)
+	}
+	until(4)
+}
+
 // TestRetainedLogs: the catalog knows which logs have a retention, also when it comes and goes.
 func TestRetainedLogs(t *testing.T) {
 	ctx := context.Background()

@@ -285,8 +285,10 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 	sl.applied = t.ordinal
 	sl.dead = append(sl.dead, p.dead...)
 	p.install()
-	if slices.ContainsFunc(p.logs, func(d *sealedLog) bool { return d.grown && d.rec.options.Retention.any() }) {
-		s.retain.kick()
+	for _, d := range p.logs {
+		if d.grown && d.rec.options.Retention.any() {
+			s.retain.kick(d.log.id)
+		}
 	}
 	sl.ordinal.Store(uint64(t.ordinal))
 	s.passes.Add(1)
