@@ -4,8 +4,9 @@
 //
 // In: entries, appended to named logs one by one, in batches, or in one batch across logs ([Log.Append], [Log.AppendBatch],
 // [Store.Append]). Out: the same events with the sequence and the time they were given: one ([Log.Read], [Log.Latest]), a range
-// ([Log.Cursor], [Log.Scan]), from a time on ([Log.SeekTime]), or as they come ([Log.Tail], [Log.Follow]). Beside the logs a
-// store has room for what is derived from them ([Store.Views]).
+// ([Log.Cursor], [Log.Scan]), from a time on ([Log.SeekTime]), or as they come ([Log.Tail], [Log.Follow]). [Typed] does the same
+// with values of one type in the place of payloads. Beside the logs a store has room for what is derived from them
+// ([Store.Views]).
 //
 // An event is first in the journal, where an index in memory finds it; sealing moves it to a row file or, in a log of few
 // events, to a row of the catalog. Readers do not see the difference.
@@ -32,6 +33,9 @@
 //
 // Every read checks the checksums of the bytes it uses. Damage makes exactly the events unreadable whose bytes it hit: reading
 // them is a [CorruptionError] that names log, sequences, file and offset. [Store.Check] reads everything.
+//
+// A value of a typed log that cannot be decoded is a [DecodeError] of one event, behind which readers go on. It is no damage: the
+// bytes are those that were appended.
 //
 // # Concurrency
 //
