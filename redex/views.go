@@ -1,7 +1,6 @@
 package redex
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -80,12 +79,15 @@ type ViewValue struct {
 
 // ViewBatch gathers changes for Commit. The zero value is an empty batch.
 type ViewBatch struct {
-	ops []viewOp
+	ops  []viewOp
+	data []byte // keys and values of the changes
 }
 
+// viewOp is a change. Its key begins at at, its value, or the end of its range, at mid; both end where the next begins.
 type viewOp struct {
-	typ        uint8
-	key, value []byte // of a range, value is its end; nil means that of the keyspace
+	typ          uint8
+	open         bool // of a range: to the end of the keyspace
+	at, mid, end int
 }
 
 const (
@@ -94,26 +96,29 @@ const (
 	viewDeleteRange
 )
 
-// Set sets a value of at most 32 KiB. The slices may be reused after return.
-func (b *ViewBatch) Set(key, value []byte) {
-	b.ops = append(b.ops, viewOp{viewSet, bytes.Clone(key), bytes.Clone(value)})
+func (b *ViewBatch) add(typ uint8, key, value []byte, open bool) {
+	o := viewOp{typ: typ, open: open, at: len(b.data)}
+	b.data = append(b.data, key...)
+	o.mid = len(b.data)
+	b.data = append(b.data, value...)
+	o.end = len(b.data)
+	b.ops = append(b.ops, o)
 }
+
+// Set sets a value of at most 32 KiB. The slices may be reused after return.
+func (b *ViewBatch) Set(key, value []byte) { b.add(viewSet, key, value, false) }
 
 // Delete deletes a key.
-func (b *ViewBatch) Delete(key []byte) {
-	b.ops = append(b.ops, viewOp{typ: viewDelete, key: bytes.Clone(key)})
-}
+func (b *ViewBatch) Delete(key []byte) { b.add(viewDelete, key, nil, false) }
 
-// DeleteRange deletes the keys in [from, to); a nil to means the end.
-func (b *ViewBatch) DeleteRange(from, to []byte) {
-	b.ops = append(b.ops, viewOp{viewDeleteRange, bytes.Clone(from), bytes.Clone(to)})
-}
+// DeleteRange deletes the keys in [from, to) that were set before it, in this batch or earlier; a nil to means the end.
+func (b *ViewBatch) DeleteRange(from, to []byte) { b.add(viewDeleteRange, from, to, to == nil) }
 
 // Len returns the number of changes.
 func (b *ViewBatch) Len() int { return len(b.ops) }
 
-// Reset empties the batch.
-func (b *ViewBatch) Reset() { b.ops = b.ops[:0] }
+// Reset empties the batch, whose memory it keeps.
+func (b *ViewBatch) Reset() { b.ops, b.data = b.ops[:0], b.data[:0] }
 
 // Commit applies the batch as one, after making every frame up to derivedFrom durable. A value over 32 KiB or a key over
 // 4 KiB is an error, and nothing is applied.
@@ -131,15 +136,21 @@ func (v *Views) Commit(ctx context.Context, b *ViewBatch, derivedFrom Ordinal) e
 	}
 	batch := s.kv.NewBatch()
 	defer batch.Close()
+	var buf []byte
 	for _, o := range b.ops {
+		key, value := b.data[o.at:o.mid], b.data[o.mid:o.end]
+		buf = appendView(buf[:0], v.name, key)
 		var err error
-		switch key := v.key(o.key); o.typ {
+		switch o.typ {
 		case viewSet:
-			err = batch.Set(key, o.value)
+			err = batch.Set(buf, value)
 		case viewDelete:
-			err = batch.Delete(key)
+			err = batch.Delete(buf)
 		case viewDeleteRange:
-			err = batch.DeleteRange(key, v.end(o.value))
+			if o.open {
+				value = nil
+			}
+			err = batch.DeleteRange(buf, v.end(value))
 		}
 		if err != nil {
 			return s.wrap(op, err)

@@ -15,6 +15,7 @@ func mayImport() map[string][]string {
 		"redex/sealed":      {"internal/payload"},
 		"redex/internal/kv": {},
 		"redex":             {"redex/journal", "redex/sealed", "redex/internal/kv", "internal/payload"},
+		"redex/index":       {"redex"},
 		"fold":              {"redex"},
 		"tasks":             {"fold", "redex", "internal/flatmap"},
 		"memories":          {"fold", "redex", "internal/flatmap"},
@@ -46,7 +47,7 @@ func designed() []string { return []string{"redex", "redex/journal", "fold", "pl
 // onDisk are the packages whose bytes outlive the process; their byte order code lives in files named format or codec.
 // redex/sealed and internal/snapfile are not among them: they are nothing but a file format.
 func onDisk() []string {
-	return []string{"redex", "redex/journal", "fold", "tasks", "memories", "."}
+	return []string{"redex", "redex/journal", "redex/index", "fold", "tasks", "memories", "."}
 }
 
 // excepted are the files that a rule of TestByteOrder or TestRefusals does not hold for, and why.
