@@ -159,3 +159,23 @@ func TestOperations(t *testing.T) {
 		t.Fatalf("%+v", st)
 	}
 }
+
+// TestDurableFirst: what readers see of the index is never ahead of what is durable.
+func TestDurableFirst(t *testing.T) {
+	s, err := redex.OpenMemory(t.Context(), redex.Options{Sync: redex.SyncPolicy{Mode: redex.SyncNever}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	l := openLog(t, s, "in")
+	x := open(t, s, wordsDef())
+	for i := range 100 {
+		p := add(t, l, fmt.Sprintf("+k=%d", i))
+		if err := x.Wait(short(t), p); err != nil {
+			t.Fatal(err)
+		}
+		if s.Durable() < p.Ordinal {
+			t.Fatal("the index has what is not durable")
+		}
+	}
+}
