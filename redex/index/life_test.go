@@ -560,14 +560,40 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer s.Close()
 	l := openLog(t, s, "in")
-	x := open(t, s, wordsDef())
-	add(t, l, "+k=1")
-	want(t, x, "k=1")
-	// The store's end is the same as that of a disk that stays full: what was not committed is projected again.
+	const events, each = 100, 8
+	for range events {
+		add(t, l, "an event")
+	}
 	d.SetFull(true)
+	def := wordsDef()
+	def.Project = func(ev *redex.Event, ops *index.Ops) error { // far more than fits into memory
+		value := make([]byte, index.MaxValueBytes)
+		for i := range each {
+			value[0], value[1] = byte(ev.Seq), byte(i)
+			ops.Insert([]byte("k"), value)
+		}
+		return nil
+	}
+	x := open(t, s, def)
+	for x.Stats().CommitErr == nil {
+		if x.Err() != nil || x.Lag().Events == 0 {
+			t.Fatalf("%+v", x.Stats())
+		}
+		runtime.Gosched()
+	}
+	st := x.Stats()
+	over, stop := context.WithCancel(t.Context())
+	stop()
+	if err := x.CatchUp(over); !errors.Is(st.CommitErr, redex.ErrReadOnly) || st.Err != nil || !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v, %+v", err, st)
+	}
 	d.SetFull(false)
-	add(t, l, "+k=2")
-	want(t, x, "k=1 k=2")
+	if err := x.CatchUp(short(t)); err != nil {
+		t.Fatal(err)
+	}
+	if st := x.Stats(); st.CommitErr != nil || st.Values != events*each {
+		t.Fatalf("%+v", st)
+	}
 	closeIt(t, x)
 }
 
