@@ -7,8 +7,10 @@ import (
 	"errors"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/seed69692123/netdb/internal/simdisk"
@@ -422,6 +424,14 @@ func work(t *testing.T, d *simdisk.Disk, mode redex.SyncMode, def index.Definiti
 	if err != nil {
 		return
 	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() { // what is committed is flushed at any time
+		for s.Seal(ctx) == nil {
+			runtime.Gosched()
+		}
+	})
 	for i := range 300 {
 		a, err := l.Append(ctx, redex.Entry{Payload: randomEvent(r)}, redex.AppendOptions{})
 		if err != nil {
