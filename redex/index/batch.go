@@ -136,8 +136,8 @@ func (b *batch) sort() {
 }
 
 // resolve appends to out what the operations change in the view, and returns by how much keys and values become more. It looks up
-// every entry: that is what makes the counts exact.
-func (b *batch) resolve(v *redex.Views, out *redex.ViewBatch) (keys, values int64, err error) {
+// every entry, except those of keys that fresh says are new: that is what makes the counts exact.
+func (b *batch) resolve(v *redex.Views, out *redex.ViewBatch, fresh *newKeys) (keys, values int64, err error) {
 	if len(b.ops) == 0 {
 		return 0, 0, nil
 	}
@@ -147,7 +147,7 @@ func (b *batch) resolve(v *redex.Views, out *redex.ViewBatch) (keys, values int6
 		return 0, 0, err
 	}
 	defer it.Close()
-	r := resolver{b: b, it: it, out: out}
+	r := resolver{b: b, it: it, out: out, fresh: fresh}
 	for from := 0; from < len(b.ops); {
 		prefix := b.prefix(&b.ops[from])
 		to := from + 1
@@ -167,6 +167,7 @@ type resolver struct {
 	out          *redex.ViewBatch
 	keys, values int64
 	removed      []*op // of one key
+	fresh        *newKeys
 }
 
 // key resolves the operations on one key.
@@ -177,7 +178,7 @@ func (r *resolver) key(prefix []byte, ops []op) {
 			wiped = max(wiped, int(ops[i].order))
 		}
 	}
-	within := r.it.SeekGE(prefix) && bytes.HasPrefix(r.it.Key(), prefix)
+	within := !r.fresh.add(prefix) && r.it.SeekGE(prefix) && bytes.HasPrefix(r.it.Key(), prefix)
 	had := within
 	if wiped >= 0 {
 		r.values -= r.wipe(prefix, within)

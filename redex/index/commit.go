@@ -40,7 +40,7 @@ func (d *driver) flush() bool {
 // prepare fills out with what the batch changes.
 func (d *driver) prepare() error {
 	d.out.Reset()
-	keys, values, err := d.batch.resolve(d.x.views, &d.out)
+	keys, values, err := d.batch.resolve(d.x.views, &d.out, d.fresh)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type driver struct {
 	first  time.Time // when the batch got its first operation; zero while it has none
 	hurry  int       // events projected since one that somebody waits for; 0: nobody does
 	notes  []note
+	fresh  *newKeys // nil: none
 	record []byte
 
 	end      error
@@ -64,6 +65,9 @@ func (d *driver) run() {
 
 // follow reads the log until something ends that, or a rebuild begins anew.
 func (d *driver) follow() {
+	if d.fresh = nil; d.saved.values == 0 && d.x.log.Bounds().Next >= d.at.next+longLog {
+		d.fresh = makeNewKeys()
+	}
 	t := d.x.log.Tail(d.at.next, redex.TailOptions{})
 	defer func() { _ = t.Close() }() // only read from
 	for d.end == nil {
@@ -157,6 +161,9 @@ func (d *driver) idle(t *redex.Tail) bool {
 	x := d.x
 	if next := t.Position(); next > d.at.next {
 		d.at.next = next
+	}
+	if d.fresh != nil && !d.dirty() {
+		d.fresh = nil
 	}
 	sleep := x.nap()
 	x.lazy.Store(d.dirty())
