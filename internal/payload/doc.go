@@ -12,5 +12,7 @@
 // out of range. A MessagePack timestamp is Time if it fits 64 bits of nanoseconds; other extensions, like bin, are Blob. Map keys
 // that are not strings cannot be named in a path.
 //
+// CheckLengths is for payloads that another decoder will read: it says that no length in them leads to more than is there.
+//
 // Everything is safe for concurrent use except a Selector.
 package payload

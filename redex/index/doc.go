@@ -32,5 +32,6 @@
 // # Concurrency
 //
 // An Index is safe for concurrent use. It has one goroutine, and waits need none. Close ends it, and it ends with its store. Memory
-// is bounded by Options.BatchBytes, MaxWaiters and 16 MiB for the operations of one event. Of each name one index can be open.
+// is bounded by Options.BatchBytes, MaxWaiters and 16 MiB for the operations of one event, and 8 MiB while an index that began
+// empty catches up with a long log. Of each name one index can be open.
 package index
