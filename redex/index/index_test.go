@@ -179,3 +179,31 @@ func TestDurableFirst(t *testing.T) {
 		}
 	}
 }
+
+// TestMany changes one key of very many values, and takes them all.
+func TestMany(t *testing.T) {
+	s := memory(t)
+	l := openLog(t, s, "in")
+	x := open(t, s, wordsDef())
+	for i := range 20 {
+		var b strings.Builder
+		for k := range 100 {
+			fmt.Fprintf(&b, "+many=%04d ", 100*i+k)
+		}
+		add(t, l, b.String())
+	}
+	add(t, l, "+other=1")
+	if err := x.CatchUp(short(t)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := x.Count(t.Context(), []byte("many")); err != nil || n != 2000 {
+		t.Fatal(n, err)
+	}
+	add(t, l, "+many=new !many +many=0001")
+	want(t, x, "many=0001 other=1")
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := x.Get(ctx, []byte("many")); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+}
