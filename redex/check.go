@@ -29,7 +29,7 @@ type checker struct {
 	s     *Store
 	rep   CheckReport
 	more  int
-	files map[uint64]int64            // living runs by file
+	files map[uint64]fileChange       // what lives in each file
 	seen  map[uint64]bool             // files whose records could be read
 	runs  map[uint64]map[int64]runRef // runs by file and offset
 }
@@ -48,7 +48,7 @@ func (s *Store) Check(ctx context.Context) (CheckReport, error) {
 	if err := s.closedErr(); err != nil {
 		return CheckReport{}, fmt.Errorf("check: %w", err)
 	}
-	c := &checker{s: s, files: map[uint64]int64{}, seen: map[uint64]bool{}, runs: map[uint64]map[int64]runRef{}}
+	c := &checker{s: s, files: map[uint64]fileChange{}, seen: map[uint64]bool{}, runs: map[uint64]map[int64]runRef{}}
 	for _, step := range []func(context.Context) error{c.journal, c.catalog, c.rowFiles, c.logs} {
 		if err := step(ctx); err != nil {
 			return c.rep, fmt.Errorf("check: %w", err)
@@ -172,7 +172,11 @@ func (c *checker) catalog(ctx context.Context) error {
 				return nil
 			}
 			c.rep.Runs++
-			c.files[rec.file]++
+			if rec.file == 0 { // all of it was compacted away
+				return c.owner(k, id)
+			}
+			has := c.files[rec.file]
+			c.files[rec.file] = fileChange{has.runs + 1, has.live + rec.stored}
 			if c.runs[rec.file] == nil {
 				c.runs[rec.file] = map[int64]runRef{}
 			}
@@ -226,12 +230,16 @@ func (c *checker) catalog(ctx context.Context) error {
 			}
 			c.rep.Files++
 			c.rep.Bytes += rec.bytes
-			if rec.runs != c.files[n] {
-				c.bad(k, "file %s: %d runs, the catalog names %d", rowFileName(n), rec.runs, c.files[n])
+			has, ok := c.files[n]
+			if rec.runs != has.runs {
+				c.bad(k, "file %s: %d runs, the catalog names %d", rowFileName(n), rec.runs, has.runs)
+			}
+			if rec.live < has.live {
+				c.bad(k, "file %s: %d bytes live, the catalog names %d", rowFileName(n), rec.live, has.live)
 			}
 			c.seen[n] = true
-			if _, ok := c.files[n]; !ok {
-				c.files[n] = 0
+			if !ok {
+				c.files[n] = fileChange{}
 			}
 			c.size(n, rec.bytes)
 			return nil

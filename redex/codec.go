@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 )
 
 // The body of a frame is a list of parts; docs/format/events.md is the specification.
@@ -31,6 +32,7 @@ const (
 	partSettings = 4 // a log's options are replaced; fields: options
 	partFloor    = 5 // sequences of a log below first are gone
 	partRename   = 6 // a log gets another name; fields: name
+	partRedact   = 8 // the payload and headers of a log's event first are gone
 
 	partOptional = 1 // part flag: a reader that does not know the type skips the part
 
@@ -45,6 +47,7 @@ const (
 	tagIdempotency = 2
 	tagHeaders     = 3
 	tagSchema      = 4
+	tagRedacted    = 5 // of rows of the catalog only
 	tagOptional    = 128
 
 	// Tags of the fields of catalog parts, by the same rule.
@@ -54,6 +57,7 @@ const (
 	tagFields    = 2 // of options
 	tagRetention = 3 // of options
 	tagQuota     = 4 // of options
+	tagCompact   = 5 // of options
 )
 
 // Limits of an entry besides MaxPayloadBytes.
@@ -260,6 +264,9 @@ func fieldsSize(e *Entry) int {
 	if e.SchemaVersion != 0 {
 		n += 2 + uvarintLen(uint64(e.SchemaVersion))
 	}
+	if e.redacted {
+		n += 3
+	}
 	return n
 }
 
@@ -279,7 +286,7 @@ func appendEntryHead(dst []byte, e *Entry) []byte {
 		flags |= entryTombstone
 	}
 	fields := 0
-	if e.Key != nil || e.Idempotency != 0 || len(e.Headers) > 0 || e.SchemaVersion != 0 {
+	if e.Key != nil || e.Idempotency != 0 || len(e.Headers) > 0 || e.SchemaVersion != 0 || e.redacted {
 		fields = fieldsSize(e)
 		flags |= entryFields
 		size += uvarintLen(uint64(fields)) + fields
@@ -309,6 +316,9 @@ func appendEntryHead(dst []byte, e *Entry) []byte {
 			dst = append(dst, tagSchema, byte(uvarintLen(uint64(e.SchemaVersion))))
 			dst = binary.AppendUvarint(dst, uint64(e.SchemaVersion))
 		}
+		if e.redacted {
+			dst = append(dst, tagRedacted, 1, 1)
+		}
 	}
 	return dst
 }
@@ -337,7 +347,7 @@ func decodeEntry(b []byte, ev *Event) (headers, rest []byte, err error) {
 	}
 	flags := e[0]
 	e = e[1:]
-	ev.Kind, ev.Origin, ev.Idempotency, ev.SchemaVersion, ev.Key = 0, 0, 0, 0, nil
+	ev.Kind, ev.Origin, ev.Idempotency, ev.SchemaVersion, ev.Key, ev.Redacted = 0, 0, 0, 0, nil, false
 	ev.Tombstone = flags&entryTombstone != 0
 	ev.Encoding = Encoding(flags >> entryEncoding)
 	if ev.Encoding > Msgpack {
@@ -391,6 +401,11 @@ func decodeFields(b []byte, ev *Event) (headers []byte, err error) {
 				return true, errVarint
 			}
 			ev.SchemaVersion = uint32(n)
+		case tagRedacted:
+			if len(v) != 1 || v[0] != 1 {
+				return true, errVarint
+			}
+			ev.Redacted = true
 		default:
 			return false, nil
 		}
@@ -454,6 +469,9 @@ func appendOptions(dst []byte, o LogOptions) []byte {
 	}
 	if q := o.Quota; q != (Quota{}) {
 		dst = appendLengthPrefixed(append(dst, tagQuota), appendUvarints(nil, uint64(q.Events), uint64(q.Bytes)))
+	}
+	if c := o.Compaction; c.ByKey {
+		dst = appendLengthPrefixed(append(dst, tagCompact), appendUvarints(nil, uint64(c.TombstonesFor)))
 	}
 	return dst
 }
@@ -522,6 +540,12 @@ func decodeOptions(b []byte) (LogOptions, error) {
 			return true, bounds(v, &o.Retention.Events, &o.Retention.Bytes, (*int64)(&o.Retention.Age))
 		case tagQuota:
 			return true, bounds(v, &o.Quota.Events, &o.Quota.Bytes)
+		case tagCompact:
+			n, err := wholeUvarint(v)
+			if err != nil || n > math.MaxInt64 {
+				return true, errVarint
+			}
+			o.Compaction = Compaction{ByKey: true, TombstonesFor: time.Duration(n)}
 		default:
 			return false, nil
 		}

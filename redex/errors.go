@@ -7,15 +7,16 @@ import (
 
 // Conditions a caller decides on. Errors of this package wrap them with what was attempted on which log.
 var (
-	ErrClosed        = errors.New("redex: store closed")                 // returned by every operation after Close
-	ErrLocked        = errors.New("redex: store locked")                 // Open: another process has the directory open
-	ErrCopied        = errors.New("redex: copy of an open store")        // Open: the directory was copied while its store was open, or not closed after a crash
-	ErrReadOnly      = errors.New("redex: store is read-only")           // a write to a store opened read-only, or while the disk is full
-	ErrName          = errors.New("redex: invalid log name")             // the name breaks the rules of CheckName
-	ErrLogExists     = errors.New("redex: log exists")                   // Create: the name is taken
-	ErrNoLog         = errors.New("redex: no such log")                  // the name is not in the catalog
-	ErrLogDeleted    = errors.New("redex: log deleted")                  // an operation on a log that was deleted meanwhile
-	ErrNoEvent       = errors.New("redex: no such event")                // Read: the sequence is not yet written
+	ErrClosed        = errors.New("redex: store closed")          // returned by every operation after Close
+	ErrLocked        = errors.New("redex: store locked")          // Open: another process has the directory open
+	ErrCopied        = errors.New("redex: copy of an open store") // Open: the directory was copied while its store was open, or not closed after a crash
+	ErrReadOnly      = errors.New("redex: store is read-only")    // a write to a store opened read-only, or while the disk is full
+	ErrName          = errors.New("redex: invalid log name")      // the name breaks the rules of CheckName
+	ErrLogExists     = errors.New("redex: log exists")            // Create: the name is taken
+	ErrNoLog         = errors.New("redex: no such log")           // the name is not in the catalog
+	ErrLogDeleted    = errors.New("redex: log deleted")           // an operation on a log that was deleted meanwhile
+	ErrNoEvent       = errors.New("redex: no such event")         // Read: the sequence is not yet written
+	ErrCompacted     = fmt.Errorf("%w: compaction by key took it", ErrNoEvent)
 	ErrConflict      = errors.New("redex: log moved")                    // Append with ExpectSeq: the log's next sequence is another
 	ErrQuota         = errors.New("redex: quota of the log is used up")  // Append: see QuotaError
 	ErrTooOld        = errors.New("redex: idempotency number too old")   // Append: the number is below the remembered window

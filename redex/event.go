@@ -13,7 +13,8 @@ const MaxNameBytes = 255
 // MaxPayloadBytes is the largest payload of one event.
 const MaxPayloadBytes = 16 << 20
 
-// Seq is an event's position in its log. The first is 0, numbers are dense, and the greatest is 2^63-1.
+// Seq is an event's position in its log. The first is 0, numbers are given densely and kept when compaction by key takes events
+// between, and the greatest is 2^63-1.
 type Seq uint64
 
 // LogID identifies a log for the life of a store. A log that is deleted and made again under the same name has another id.
@@ -84,6 +85,8 @@ type Entry struct {
 	Key           []byte
 	Headers       []Header
 	Payload       []byte
+
+	redacted bool // of an event that is written again
 }
 
 // Event is one entry of a log as it was stored.
@@ -98,6 +101,7 @@ type Event struct {
 	Origin        Origin
 	Idempotency   uint64
 	SchemaVersion uint32
+	Redacted      bool // its payload and headers were taken out by Log.Redact
 	Key           []byte
 	Headers       []Header
 	Payload       []byte
@@ -139,5 +143,5 @@ type Bounds struct {
 	Next  Seq // sequence the next event will get
 }
 
-// Len returns the number of readable events.
+// Len returns the number of sequences that can be read: of events, where compaction by key took none.
 func (b Bounds) Len() int64 { return int64(b.Next - b.Floor) }

@@ -93,7 +93,7 @@ func TestUnnamedFile(t *testing.T) {
 	if err := s.Seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	p := &pass{s: s, batch: s.kv.NewBatch(), files: map[uint64]int64{}}
+	p := &pass{s: s, batch: s.kv.NewBatch(), files: map[uint64]fileChange{}}
 	d := &sealedLog{log: mustLog(t, s, "a")}
 	p.ev.Seq = 5
 	if err := p.addRow(d, nil); err != nil {

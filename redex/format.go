@@ -102,14 +102,18 @@ const (
 	keyFile   = 'f' // file -> fileRecord
 	keyLost   = 'q' // log, first sequence -> lostRecord
 	keyRetain = 'p' // log with a retention -> nothing
+	keyRedact = 'x' // log, sequence of an event in a run whose payload is to be taken out of its file -> nothing
 	keyView   = 'v' // view name, 0, key -> a view's value
 )
 
 // maxRowValue bounds the value of a row that is kept in the catalog; longer events always go to a row file.
 const maxRowValue = 8 << 10
 
-// rowTombstone is the flag of a row in a row file; the others are not used.
-const rowTombstone = 1
+// The flags of a row in a row file.
+const (
+	rowTombstone = 1 << 0
+	rowRedacted  = 1 << 1
+)
 
 // windowPiece bounds a piece of a window; more go to the next.
 const windowPiece = 24 << 10
@@ -121,6 +125,8 @@ func be(dst []byte, v uint64) []byte { return binary.BigEndian.AppendUint64(dst,
 func metaKey() []byte { return []byte{keyMeta} }
 
 func nameKey(name string) []byte { return append([]byte{keyName}, name...) }
+
+func redactKey(id LogID, seq Seq) []byte { return logSeqKey(keyRedact, id, seq) }
 
 func retainKey(id LogID) []byte { return be([]byte{keyRetain}, uint64(id)) }
 
@@ -315,6 +321,11 @@ type logRecord struct {
 	runs        int64
 	rawBytes    int64 // payload, key and header bytes of the events in runs
 	storedBytes int64 // bytes of its runs in row files
+
+	compacted Seq   // what lies below was compacted by key together
+	gone      int64 // events that compaction took out of its runs
+	redact    int64 // keyRedact records
+	horizon   horizon
 }
 
 func (r *logRecord) encode() []byte {
@@ -330,6 +341,13 @@ func (r *logRecord) encode() []byte {
 	f.putUint(uint64(r.runs))
 	f.putUint(uint64(r.rawBytes))
 	f.putUint(uint64(r.storedBytes))
+	if r.compacted != 0 || r.gone != 0 || r.redact != 0 {
+		f.putUint(uint64(r.compacted))
+		f.putUint(uint64(r.gone))
+		f.putUint(uint64(r.redact))
+		f.putUint(uint64(r.horizon.seq))
+		f.putInt(r.horizon.time)
+	}
 	return f.b
 }
 
@@ -345,15 +363,20 @@ func decodeLog(b []byte) (logRecord, error) {
 	r.lastTime = f.int()
 	r.rowsFrom = Seq(f.count())
 	r.rowsBytes, r.runs, r.rawBytes, r.storedBytes = f.count(), f.count(), f.count(), f.count()
-	if r.id == 0 || r.floor > r.next || r.rowsFrom > r.next {
+	if len(f.b) > 0 {
+		r.compacted, r.gone, r.redact = Seq(f.count()), f.count(), f.count()
+		r.horizon = horizon{Seq(f.count()), f.int()}
+	}
+	if r.id == 0 || r.floor > r.next || r.rowsFrom > r.next || r.compacted > r.next {
 		f.fail()
 	}
 	return r, f.done()
 }
 
-// runRecord says where a run is. The log and the first sequence are in its key.
+// runRecord says where a run is. The log and the first sequence are in its key. A run answers for all sequences from first to
+// last: those it does not hold were taken by compaction when it is sparse, else by damage.
 type runRecord struct {
-	file   uint64
+	file   uint64 // 0: it holds none
 	last   Seq
 	rows   int64
 	min    int64 // times
@@ -361,6 +384,10 @@ type runRecord struct {
 	raw    int64
 	stored int64
 	at     sealed.Location
+
+	sparse     bool
+	from, till Seq   // the first and the last event it holds, when it is sparse
+	gone       int64 // events that compaction took
 }
 
 func (r *runRecord) encode() []byte {
@@ -374,6 +401,11 @@ func (r *runRecord) encode() []byte {
 	f.putUint(uint64(r.stored))
 	f.putUint(uint64(r.at.Offset))
 	f.putUint(uint64(r.at.Length))
+	if r.sparse {
+		f.putUint(uint64(r.from))
+		f.putUint(uint64(r.till))
+		f.putUint(uint64(r.gone))
+	}
 	return f.b
 }
 
@@ -383,7 +415,14 @@ func decodeRun(b []byte) (runRecord, error) {
 	r.max = r.min + f.count()
 	r.raw, r.stored, r.at.Offset = f.count(), f.count(), f.count()
 	length := f.uint()
-	if length > math.MaxUint32 || r.max < r.min || r.file == 0 {
+	if len(f.b) > 0 {
+		r.sparse = true
+		r.from, r.till, r.gone = Seq(f.count()), Seq(f.count()), f.count()
+		if r.from > r.till || r.till > r.last || (r.file == 0) != (r.rows == 0) {
+			f.fail()
+		}
+	}
+	if length > math.MaxUint32 || r.max < r.min || r.file == 0 && !r.sparse {
 		f.fail()
 	}
 	r.at.Length = uint32(length)
@@ -392,7 +431,11 @@ func decodeRun(b []byte) (runRecord, error) {
 
 // is reports whether a run in a row file is the one that the record, of that log and first sequence, names.
 func (r *runRecord) is(id LogID, first Seq, i sealed.RunInfo) bool {
-	return i.Log == uint64(id) && i.First == uint64(first) && i.Last == uint64(r.last) && i.Rows == r.rows &&
+	last := r.last
+	if r.sparse {
+		first, last = r.from, r.till
+	}
+	return i.Log == uint64(id) && i.First == uint64(first) && i.Last == uint64(last) && i.Rows == r.rows &&
 		i.MinTime == r.min && i.MaxTime == r.max && i.Location == r.at
 }
 
@@ -400,18 +443,24 @@ func (r *runRecord) is(id LogID, first Seq, i sealed.RunInfo) bool {
 type fileRecord struct {
 	bytes int64
 	runs  int64 // runs that live in it; the file goes with the last
+	live  int64 // bytes of those runs
 }
 
 func (r *fileRecord) encode() []byte {
 	f := newRecord()
 	f.putUint(uint64(r.bytes))
 	f.putUint(uint64(r.runs))
+	f.putUint(uint64(r.live))
 	return f.b
 }
 
 func decodeFile(b []byte) (fileRecord, error) {
 	f := readRecord(b)
 	r := fileRecord{bytes: f.count(), runs: f.count()}
+	r.live = r.bytes // files of earlier versions do not say
+	if len(f.b) > 0 {
+		r.live = f.count()
+	}
 	return r, f.done()
 }
 

@@ -14,6 +14,7 @@ type Log struct {
 	id        LogID
 	name      atomic.Pointer[string] // changed by Rename
 	created   int64
+	toRun     atomic.Bool // the next pass makes its rows a run
 	checkJSON atomic.Bool // options.CheckJSON, for every append
 	options   atomic.Pointer[LogOptions]
 
@@ -35,6 +36,8 @@ type Log struct {
 	sealed  logRecord // of the catalog; events below sealed.next are read from there, others from hot
 	named   string    // in the catalog
 	changes []change  // of the catalog that sealing has not written, ascending
+	masked  []Seq     // events to be shown without payload, ascending; never changed in place
+	maskAll bool      // it is not known which; set when the Log is made
 	deleted bool
 	waiting []*Tail // that wait for an event or the end of the log
 }
@@ -42,9 +45,9 @@ type Log struct {
 // change is a change of a log's place in the catalog by one frame.
 type change struct {
 	ordinal Ordinal
-	typ     uint8 // partCreate, partDelete, partSettings, partFloor, partRename
+	typ     uint8 // partCreate, partDelete, partSettings, partFloor, partRename, partRedact
 	options LogOptions
-	floor   Seq
+	floor   Seq // or the event of partRedact
 	name    string
 }
 
@@ -94,7 +97,8 @@ func (l *Log) BoundsAt(ctx context.Context, c Cut) (Bounds, error) {
 	return b, nil
 }
 
-// Read returns a copy of one event: ErrNoEvent above the end, ErrRangeLost below the floor.
+// Read returns a copy of one event: ErrNoEvent above the end, ErrCompacted, which is an ErrNoEvent too, for one that compaction by
+// key took, ErrRangeLost below the floor.
 func (l *Log) Read(ctx context.Context, seq Seq) (Event, error) {
 	if next := l.Bounds().Next; seq >= next {
 		if err := l.endErr(); err != nil {
@@ -105,6 +109,9 @@ func (l *Log) Read(ctx context.Context, seq Seq) (Event, error) {
 	f := feed{l: l, at: seq, to: seq + 1, point: true}
 	defer f.close()
 	if !f.next(ctx) {
+		if f.err == nil {
+			return Event{}, fmt.Errorf("read %q sequence %d: %w", l.Name(), seq, ErrCompacted)
+		}
 		return Event{}, f.err
 	}
 	return f.ev.Clone(), nil

@@ -83,7 +83,7 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	o = o.withDefaults()
 	s := &Store{o: o, dir: dir, log: o.Logger, done: make(chan struct{}), dirtyGen: 1}
 	s.bg, s.stop = context.WithCancelCause(context.Background())
-	s.seal.wake, s.retain.wake = make(chan struct{}, 1), make(chan struct{}, 1)
+	s.seal.wake, s.retain.wake, s.maintain.wake = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	s.now = func() int64 { return time.Now().UnixNano() }
 	s.reg = &registry{logs: map[LogID]weak.Pointer[Log]{}, names: map[string]pendingName{}}
 	var openJournal func(string) (journal.FS, error)
@@ -196,9 +196,16 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 		return nil, err
 	}
 	if !o.ReadOnly {
+		if err := s.noteAll(); err != nil {
+			return nil, err
+		}
 		s.wg.Add(2)
 		go s.sealLoop()
 		go s.retainLoop()
+		if o.MaintainRate >= 0 {
+			s.wg.Add(1)
+			go s.maintainLoop()
+		}
 		s.seal.kick() // what was replayed may be enough for a pass
 	}
 	return s, nil
@@ -244,7 +251,7 @@ func (s *Store) readMeta(seed *Seed) (metaRecord, error) {
 // openJournal recovers the journal: what the catalog lacks is replayed into memory. One that must exist has a segment.
 func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord, mustExist bool) error {
 	s.nextLog, s.seal.nextLog = meta.nextLog, meta.nextLog
-	s.seal.nextFile = meta.nextFile
+	s.seal.nextFile.Store(meta.nextFile)
 	s.seal.applied, s.seal.flushed = meta.ordinal, meta.ordinal
 	s.seal.ordinal.Store(uint64(meta.ordinal))
 	known := make([]journal.EpochStart, len(meta.epochs))
@@ -363,7 +370,7 @@ func (r *replay) part(f journal.Frame, p part) error {
 		return nil
 	}
 	switch p.typ {
-	case partEvents, partDelete, partSettings, partFloor, partRename:
+	case partEvents, partDelete, partSettings, partFloor, partRename, partRedact:
 	default:
 		if p.flags&partOptional != 0 {
 			return nil
@@ -397,6 +404,13 @@ func (r *replay) part(f journal.Frame, p part) error {
 	case partFloor:
 		l.addChangeLocked(change{ordinal: at, typ: partFloor, floor: p.first})
 		l.raiseFloor(p.first)
+	case partRedact:
+		if p.first >= l.next {
+			return fmt.Errorf("sequence %d of log %d is redacted, the next is %d", p.first, p.log, l.next)
+		}
+		l.addChangeLocked(change{ordinal: at, typ: partRedact, floor: p.first})
+		l.mask(p.first)
+		s.maintain.setRedact(at)
 	}
 	return nil
 }

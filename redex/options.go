@@ -72,6 +72,10 @@ type Options struct {
 	// RetainEvery is how often logs with a Retention are looked at. Those that grow fast are also looked at after each sealing.
 	// Default 1 minute, at least 10 ms.
 	RetainEvery time.Duration
+	// MaintainRate is how many bytes of events a second are read and written again in the background, by compaction, by merging
+	// small runs and by moving what lives out of row files that are mostly dead. Default 32 MiB; negative: no such work is done by
+	// itself, only by Store.Maintain and Log.Compact.
+	MaintainRate int64
 
 	// Disk, when not nil, takes the place of the operating system's files: tests cut its power.
 	Disk *Disk
@@ -94,6 +98,7 @@ func (o Options) withDefaults() Options {
 	o.CacheBytes = cmp.Or(o.CacheBytes, 48<<20)
 	o.OpenFiles = cmp.Or(o.OpenFiles, 256)
 	o.RetainEvery = cmp.Or(o.RetainEvery, time.Minute)
+	o.MaintainRate = cmp.Or(o.MaintainRate, 32<<20)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -139,6 +144,8 @@ type LogOptions struct {
 	Retention Retention
 	// Quota bounds what is appended. The default is no bound.
 	Quota Quota
+	// Compaction keeps the newest event of each key only. The default keeps all.
+	Compaction Compaction
 }
 
 // quota returns the quota, or nil when there is none.
@@ -154,7 +161,7 @@ func (o *LogOptions) quota() *Quota {
 const MaxFieldBytes = 16 << 10
 
 func (o *LogOptions) validate() error {
-	if err := errors.Join(o.Retention.validate(), o.Quota.validate()); err != nil {
+	if err := errors.Join(o.Retention.validate(), o.Quota.validate(), o.Compaction.validate()); err != nil {
 		return err
 	}
 	total := 0

@@ -14,12 +14,13 @@ import (
 
 // pass is one pass.
 type pass struct {
-	s     *Store
-	t     mark
-	batch *kv.Batch
-	logs  []*sealedLog
-	files map[uint64]int64 // row files whose number of living runs changes, and by how much
-	dead  []uint64         // row files in which nothing lives any more
+	s      *Store
+	t      mark
+	batch  *kv.Batch
+	logs   []*sealedLog
+	files  map[uint64]fileChange // row files in which other runs live than before
+	dead   []uint64              // row files in which nothing lives any more
+	sparse []uint64              // and those of which less than half does
 
 	n      uint64 // of the row file
 	file   vfs.File
@@ -38,17 +39,20 @@ type pass struct {
 
 // sealedLog is what a pass does to one log.
 type sealedLog struct {
-	log     *Log
-	rec     logRecord // before, and then after
-	base    bool      // the catalog has a record
-	name    string    // after
-	named   string    // in the catalog, before
-	deleted bool
-	isNew   bool       // made after T
-	grown   bool       // it has events to seal
-	spans   []hotChunk // up to T
-	from    Seq        // of the first event of spans that is not sealed
-	numbers map[Origin][]remembered
+	log      *Log
+	rec      logRecord // before, and then after
+	base     bool      // the catalog has a record
+	name     string    // after
+	named    string    // in the catalog, before
+	deleted  bool
+	isNew    bool       // made after T
+	grown    bool       // it has events to seal
+	spans    []hotChunk // up to T
+	from     Seq        // of the first event of spans that is not sealed
+	numbers  map[Origin][]remembered
+	madeRuns int   // in this pass
+	redacts  []Seq // to be taken out of what is there, ascending
+	redacted []Seq // that were, or are: they need not be masked any more
 }
 
 // add takes in the changes of one log up to T.
@@ -71,6 +75,8 @@ func (p *pass) add(l *Log) error {
 			d.rec.floor = max(d.rec.floor, c.floor)
 		case partRename:
 			d.name = c.name
+		case partRedact:
+			d.redacts = append(d.redacts, c.floor)
 		}
 	}
 	next, ok := l.hot.nextAt(p.t.ordinal)
@@ -91,6 +97,9 @@ func (p *pass) add(l *Log) error {
 		d.grown, d.rec.next = next > d.from, next
 	}
 	if err := p.trim(d); err != nil {
+		return err
+	}
+	if err := p.redact(d); err != nil {
 		return err
 	}
 	if err := p.move(d); err != nil {
@@ -137,17 +146,47 @@ func (p *pass) delete(d *sealedLog) error {
 	}
 	id := d.log.id
 	if err := p.eachRun(id, 0, maxSeq, func(_ []byte, rec runRecord) error {
-		p.files[rec.file]--
+		p.dropRun(&rec)
 		return nil
 	}); p.passOver(d, err) != nil {
 		return err
 	}
 	errs := []error{p.batch.Delete(nameKey(d.named)), p.batch.Delete(idKey(id)), p.batch.Delete(retainKey(id))}
-	for _, kind := range []byte{keyRun, keyRow, keyWindow, keyLost} {
+	for _, kind := range []byte{keyRun, keyRow, keyWindow, keyLost, keyRedact} {
 		from, to := logKeys(kind, id)
 		errs = append(errs, p.batch.DeleteRange(from, to))
 	}
 	return errors.Join(errs...)
+}
+
+// fileChange is how the number and the bytes of the runs that live in a row file change.
+type fileChange struct{ runs, live int64 }
+
+// addRun and dropRun take note that a run begins to live, or does so no more.
+func (p *pass) addRun(rec *runRecord)  { p.changeFile(rec.file, fileChange{1, rec.stored}) }
+func (p *pass) dropRun(rec *runRecord) { p.changeFile(rec.file, fileChange{-1, -rec.stored}) }
+
+func (p *pass) changeFile(n uint64, by fileChange) {
+	if n == 0 {
+		return
+	}
+	c := p.files[n]
+	p.files[n] = fileChange{c.runs + by.runs, c.live + by.live}
+}
+
+// withRun and withoutRun take a run into the log's figures, and out of them.
+func (r *logRecord) withRun(run *runRecord) {
+	r.runs++
+	r.rawBytes += run.raw
+	r.storedBytes += run.stored
+	r.gone += run.gone
+}
+
+func (r *logRecord) withoutRun(run *runRecord) {
+	r.runs--
+	r.rawBytes -= run.raw
+	r.storedBytes -= run.stored
+	r.gone -= run.gone
 }
 
 // eachRun calls f for the runs of a log that begin in [from, to).
@@ -197,10 +236,8 @@ func (p *pass) trim(d *sealedLog) error {
 		if rec.last >= floor {
 			return errStop
 		}
-		p.files[rec.file]--
-		d.rec.runs--
-		d.rec.rawBytes -= rec.raw
-		d.rec.storedBytes -= rec.stored
+		p.dropRun(&rec)
+		d.rec.withoutRun(&rec)
 		return p.batch.Delete(key)
 	})
 	if err != nil && !errors.Is(err, errStop) {
@@ -218,6 +255,16 @@ func (p *pass) trim(d *sealedLog) error {
 			return err
 		}
 		d.rec.rowsFrom = floor
+	}
+	if d.rec.redact > 0 {
+		below, err := p.s.redactions(id, floor)
+		if err != nil {
+			return err
+		}
+		d.rec.redact -= int64(len(below))
+		if err := p.batch.DeleteRange(redactKey(id, 0), redactKey(id, floor)); err != nil {
+			return err
+		}
 	}
 	if err := p.batch.DeleteRange(logSeqKey(keyRow, id, 0), logSeqKey(keyRow, id, floor)); err != nil {
 		return err
@@ -300,7 +347,8 @@ func (s *Store) scanRows(id LogID, from, to Seq, f func(seq Seq, v []byte) error
 // the rows there are.
 func (p *pass) move(d *sealedLog) error {
 	defer func() { d.spans = nil }()
-	if len(d.spans) == 0 {
+	toRun := d.log.toRun.Load() && d.rec.rowsFrom < d.rec.next
+	if len(d.spans) == 0 && !toRun {
 		return nil
 	}
 	size, large := d.rec.rowsBytes, false
@@ -313,7 +361,7 @@ func (p *pass) move(d *sealedLog) error {
 		}
 	}
 	from := d.from
-	if !large && int64(d.rec.next-d.rec.rowsFrom) < int64(p.s.o.RunEvents) && size < runBytes {
+	if !large && !toRun && int64(d.rec.next-d.rec.rowsFrom) < int64(p.s.o.RunEvents) && size < runBytes {
 		return p.eachHot(d, func(entry []byte, headers []byte) error {
 			p.kbuf = encodeRow(p.kbuf[:0], p.ev.Time, entry)
 			d.rec.rowsBytes += int64(len(p.kbuf))
@@ -333,6 +381,10 @@ func (p *pass) move(d *sealedLog) error {
 				if err := p.endRun(d); err != nil {
 					return err
 				}
+			}
+			if d.redactsSeq(seq) {
+				p.ev.redact()
+				headers = nil
 			}
 			p.ev.Seq = seq
 			moved = seq + 1
@@ -475,7 +527,13 @@ func (p *pass) entry(d *sealedLog, sp *span, b []byte, seq Seq, o Ordinal, time 
 	if seq < d.rec.floor {
 		return rest, nil
 	}
-	return rest, f(b[:len(b)-len(rest)], headers)
+	entry := b[:len(b)-len(rest)]
+	if d.redactsSeq(seq) {
+		p.ev.redact()
+		d.redacted = append(d.redacted, seq)
+		entry, headers = redactedEntry(&p.ev), nil
+	}
+	return rest, f(entry, headers)
 }
 
 // addLost notes in the catalog that the events [from, to) are lost to damage.
@@ -533,6 +591,7 @@ func (p *pass) install() {
 			freed = l.hot.drop(d.rec.next)
 			l.sealed, l.named = d.rec, d.name
 			l.floor = max(l.floor, d.rec.floor)
+			l.unmaskLocked(d.redacted, d.rec.floor)
 			l.changes = slices.DeleteFunc(l.changes, func(c change) bool { return c.ordinal <= p.t.ordinal })
 		}
 		l.mu.Unlock()

@@ -10,19 +10,27 @@ import (
 	"github.com/seed69692123/netdb/redex/sealed"
 )
 
+// openFile begins the row file, if that was not done.
+func (p *pass) openFile() error {
+	if p.w != nil {
+		return nil
+	}
+	p.n = p.s.seal.takeFile()
+	f, err := p.s.fs.Create(p.s.rows.path(p.n), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("create row file: %w", err)
+	}
+	p.file, p.buf = f, bufio.NewWriterSize(f, 256<<10)
+	if p.w, err = sealed.NewWriter(p.buf, sealed.WriterOptions{Compression: sealedCompression(p.s.o.Compression), Owner: p.s.rows.owner}); err != nil {
+		return fmt.Errorf("write row file: %w", err)
+	}
+	return nil
+}
+
 // beginRun begins a run, and the pass's row file with its first run.
 func (p *pass) beginRun(d *sealedLog) error {
-	if p.w == nil {
-		p.n = p.s.seal.nextFile
-		p.s.seal.nextFile++ // never used twice, also when this pass fails
-		f, err := p.s.fs.Create(p.s.rows.path(p.n), vfs.WriteCategoryUnspecified)
-		if err != nil {
-			return fmt.Errorf("create row file: %w", err)
-		}
-		p.file, p.buf = f, bufio.NewWriterSize(f, 256<<10)
-		if p.w, err = sealed.NewWriter(p.buf, sealed.WriterOptions{Compression: sealedCompression(p.s.o.Compression), Owner: p.s.rows.owner}); err != nil {
-			return fmt.Errorf("write row file: %w", err)
-		}
+	if err := p.openFile(); err != nil {
+		return err
 	}
 	if err := p.w.BeginRun(uint64(d.log.id)); err != nil {
 		return fmt.Errorf("write row file: %w", err)
@@ -45,7 +53,10 @@ func sealedCompression(c Compression) sealed.Compression {
 func toRow(ev *Event, headers []byte, r *sealed.Row) {
 	flags := uint8(0)
 	if ev.Tombstone {
-		flags = rowTombstone
+		flags |= rowTombstone
+	}
+	if ev.Redacted {
+		flags |= rowRedacted
 	}
 	*r = sealed.Row{
 		Seq: uint64(ev.Seq), Time: ev.Time, Origin: uint64(ev.Origin), Idempotency: ev.Idempotency, Kind: uint32(ev.Kind),
@@ -90,10 +101,9 @@ func (p *pass) endRun(d *sealedLog) error {
 		file: p.n, last: Seq(info.Last), rows: info.Rows, min: info.MinTime, max: info.MaxTime,
 		raw: info.RawBytes, stored: info.StoredBytes, at: info.Location,
 	}
-	d.rec.runs++
-	d.rec.rawBytes += info.RawBytes
-	d.rec.storedBytes += info.StoredBytes
-	p.files[p.n]++
+	d.rec.withRun(&rec)
+	d.madeRuns++
+	p.addRun(&rec)
 	return p.batch.Set(logSeqKey(keyRun, d.log.id, Seq(info.First)), rec.encode())
 }
 
@@ -147,7 +157,7 @@ func (p *pass) finishBatch() error {
 	for _, d := range p.logs {
 		nextLog = max(nextLog, d.log.id+1)
 	}
-	m := metaRecord{ordinal: p.t.ordinal, time: p.t.time, nextLog: nextLog, nextFile: s.seal.nextFile, epochs: s.epochs, files: s.files}
+	m := metaRecord{ordinal: p.t.ordinal, time: p.t.time, nextLog: nextLog, nextFile: s.seal.nextFile.Load(), epochs: s.epochs, files: s.files}
 	if err := p.batch.Set(metaKey(), m.encode()); err != nil {
 		return err
 	}
@@ -168,7 +178,8 @@ func (p *pass) fileRecords() error {
 				continue
 			}
 		}
-		rec.runs += change
+		rec.runs += change.runs
+		rec.live = max(rec.live+change.live, 0)
 		var err error
 		switch {
 		case rec.runs < 0:
@@ -177,6 +188,9 @@ func (p *pass) fileRecords() error {
 			p.dead = append(p.dead, n)
 			err = p.batch.Delete(fileKey(n))
 		default:
+			if rec.live < rec.bytes/2 {
+				p.sparse = append(p.sparse, n)
+			}
 			err = p.batch.Set(fileKey(n), rec.encode())
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seed69692123/netdb/redex/journal"
 	"github.com/seed69692123/netdb/redex/sealed"
@@ -27,8 +28,10 @@ type feed struct {
 	point bool // one event is wanted: do not read ahead
 	ev    Event
 	err   error
+	steps uint
 
 	src     source
+	masked  []Seq    // of Log
 	buf     []byte   // entries of a frame, or rows of the catalog
 	headers []Header // memory of ev.Headers
 	rest    []byte   // of buf, from the next entry on
@@ -47,10 +50,13 @@ type feed struct {
 	ends []int
 
 	// Of fromRun.
-	file *rowFile
-	run  *sealed.Run
-	runC *sealed.Cursor
-	row  sealed.Row
+	file   *rowFile
+	run    *sealed.Run
+	runC   *sealed.Cursor
+	runTo  Seq  // where runC ends
+	sparse bool // compaction took events of the run
+	losses bool // and damage took some
+	row    sealed.Row
 }
 
 // source is where a feed reads at present.
@@ -66,21 +72,24 @@ const (
 // lookAgain bounds how often a feed looks for one event that moved before it was read.
 const lookAgain = 8
 
-// errMoved is returned inside a feed when the event is no longer where it was found.
-var errMoved = errors.New("moved")
+// Returned inside a feed:
+var (
+	errMoved   = errors.New("moved")   // the event is no longer where it was found
+	errSkipped = errors.New("skipped") // compaction took the event, and the feed is at the next one it has to look for
+)
 
 // next moves to the next event and reports whether there is one.
 func (f *feed) next(ctx context.Context) bool {
 	if f.err != nil || f.at >= f.to {
 		return false
 	}
-	if f.at%512 == 0 {
+	if f.steps++; f.steps%512 == 0 {
 		if err := ctx.Err(); err != nil {
 			f.err = f.l.readErr(f.at, err)
 			return false
 		}
 	}
-	for range lookAgain {
+	for tries := 0; tries < lookAgain; tries++ {
 		var err error
 		switch f.src {
 		case fromJournal:
@@ -101,8 +110,16 @@ func (f *feed) next(ctx context.Context) bool {
 		switch {
 		case err == nil:
 			f.ev.Log, f.ev.Seq = f.l.id, f.at
+			if len(f.masked) > 0 || f.l.maskAll {
+				f.mask()
+			}
 			f.at++
 			return true
+		case errors.Is(err, errSkipped):
+			if f.src = fromNowhere; f.at >= f.to {
+				return false
+			}
+			tries = -1
 		case errors.Is(err, errMoved):
 			f.src = fromNowhere
 		default:
@@ -113,6 +130,16 @@ func (f *feed) next(ctx context.Context) bool {
 	f.err = f.l.readErr(f.at, &CorruptionError{File: f.l.s.catalogPath(), Err: errors.New("the catalog has neither a row nor a run for it")})
 	return false
 }
+
+// mask takes the payload and headers off the current event if it is redacted, and still to be taken out of its file.
+func (f *feed) mask() {
+	if _, ok := slices.BinarySearch(f.masked, f.at); ok || f.l.maskAll {
+		f.ev.redact()
+	}
+}
+
+// redact takes out what Log.Redact does.
+func (e *Event) redact() { e.Redacted, e.Payload, e.Headers, e.Encoding = true, nil, nil, Raw }
 
 // readErr adds what was read to an error.
 func (l *Log) readErr(seq Seq, err error) error {
@@ -144,6 +171,7 @@ func (f *feed) locate(ctx context.Context) error {
 	l := f.l
 	l.mu.Lock()
 	floor, deleted, inSealed := l.floor, l.deleted, f.at < l.sealed.next
+	f.masked = l.masked
 	if !deleted && !inSealed && f.at >= floor {
 		n := feedSpans
 		if f.point {
@@ -319,28 +347,57 @@ func (f *feed) locateSealed() error {
 	if err != nil {
 		return err
 	}
-	if found && f.at <= rec.last {
-		if f.file, f.run, err = s.openRun(f.l.id, first, &rec); err != nil {
+	if !found || f.at > rec.last {
+		return f.loadRows()
+	}
+	f.runTo = min(f.to, rec.last+1)
+	if f.sparse, f.losses = rec.sparse, false; rec.sparse {
+		lost, err := f.lostBetween(first, rec.last+1)
+		if f.losses = lost != nil; err != nil {
 			return err
 		}
-		f.src = fromRun
-		if !f.point {
-			to := uint64(min(f.to, rec.last+1))
-			if f.runC == nil {
-				f.runC = f.run.Cursor(uint64(f.at), to)
-			} else {
-				f.runC.Reset(f.run, uint64(f.at), to)
-			}
+		if rec.file == 0 {
+			return f.skipTo(f.runTo)
 		}
-		return nil
 	}
-	return f.loadRows()
+	if f.file, f.run, err = s.openRun(f.l.id, first, &rec); err != nil {
+		return err
+	}
+	f.src = fromRun
+	if !f.point {
+		if f.runC == nil {
+			f.runC = f.run.Cursor(uint64(f.at), uint64(f.runTo))
+		} else {
+			f.runC.Reset(f.run, uint64(f.at), uint64(f.runTo))
+		}
+	}
+	return nil
+}
+
+// skipTo passes the sequences up to to, which a sparse run does not hold: damage is told, what compaction took is not.
+func (f *feed) skipTo(to Seq) error {
+	if f.losses {
+		lost, err := f.lostBetween(f.at, to)
+		if err != nil {
+			return err
+		}
+		if lost != nil {
+			f.at = max(f.at, lost.Seq)
+			return lost
+		}
+	}
+	f.at = to
+	return errSkipped
 }
 
 // openRun opens a run of the catalog. The caller releases the file.
 func (s *Store) openRun(id LogID, first Seq, rec *runRecord) (*rowFile, *sealed.Run, error) {
 	file, err := s.rows.acquire(rec.file)
 	if err != nil {
+		// A file goes only when the catalog names it no more: it may have been read before that.
+		if now, same, found, ferr := s.findRun(id, first); ferr == nil && (!found || now != first || same.at != rec.at || same.file != rec.file) {
+			return nil, nil, errMoved
+		}
 		return nil, nil, quarantine(err, first, rec.last+1)
 	}
 	run, err := s.rows.run(file, rec.at)
@@ -404,6 +461,8 @@ func (f *feed) nextOfRun() error {
 		switch {
 		case err != nil:
 			return f.runErr(err)
+		case !ok && f.sparse:
+			return f.skipTo(f.at + 1)
 		case !ok:
 			return f.lost()
 		}
@@ -412,12 +471,20 @@ func (f *feed) nextOfRun() error {
 	if f.runC.Next() {
 		r := f.runC.Row()
 		if Seq(r.Seq) != f.at {
-			return f.lost()
+			if !f.sparse {
+				return f.lost()
+			}
+			if err := f.skipTo(Seq(r.Seq)); !errors.Is(err, errSkipped) {
+				return err
+			}
 		}
 		return f.setRow(r)
 	}
 	if err := f.runC.Err(); err != nil {
 		return f.runErr(err)
+	}
+	if f.sparse && f.at < f.runTo {
+		return f.skipTo(f.runTo)
 	}
 	if f.at <= Seq(f.run.Info().Last) {
 		return f.lost()
@@ -432,8 +499,9 @@ func (f *feed) runErr(err error) error {
 		info := f.run.Info()
 		c.Seq, c.End = Seq(info.First), Seq(info.Last)+1
 		for i := range f.run.Blocks() {
-			if b := f.run.Block(i); Seq(b.First) <= f.at && f.at <= Seq(b.Last) {
-				c.Seq, c.End = Seq(b.First), Seq(b.Last)+1
+			if b := f.run.Block(i); f.at <= Seq(b.Last) {
+				c.Seq, c.End = min(f.at, Seq(b.First)), Seq(b.Last)+1
+				break
 			}
 		}
 	}
@@ -443,11 +511,11 @@ func (f *feed) runErr(err error) error {
 // setRow makes a row the current event.
 func (f *feed) setRow(r *sealed.Row) (err error) {
 	err = f.setHeaders(r.Headers)
-	if err != nil || Encoding(r.Encoding) > Msgpack || r.Flags&^rowTombstone != 0 {
+	if err != nil || Encoding(r.Encoding) > Msgpack || r.Flags&^(rowTombstone|rowRedacted) != 0 {
 		return &CorruptionError{Seq: f.at, End: f.at + 1, File: f.l.s.rows.path(f.file.n), Err: fmt.Errorf("row cannot be decoded: %w", errors.Join(errRecord, err))}
 	}
 	f.ev = Event{
-		Time: r.Time, Kind: Kind(r.Kind), Encoding: Encoding(r.Encoding), Tombstone: r.Flags&rowTombstone != 0,
+		Time: r.Time, Kind: Kind(r.Kind), Encoding: Encoding(r.Encoding), Tombstone: r.Flags&rowTombstone != 0, Redacted: r.Flags&rowRedacted != 0,
 		Origin: Origin(r.Origin), Idempotency: r.Idempotency, SchemaVersion: r.SchemaVersion,
 		Key: r.Key, Headers: f.ev.Headers, Payload: r.Payload,
 	}
@@ -456,30 +524,48 @@ func (f *feed) setRow(r *sealed.Row) (err error) {
 
 // lost returns why an event that should be sealed is not: damage took it from the journal before, or errMoved.
 func (f *feed) lost() error {
+	lost, err := f.lostBetween(f.at, f.at+1)
+	switch {
+	case err != nil:
+		return err
+	case lost != nil:
+		return lost
+	}
+	return errMoved
+}
+
+// lostBetween returns the first range that damage took from the journal and that has sequences of [from, to), or nil.
+func (f *feed) lostBetween(from, to Seq) (*CorruptionError, error) {
 	s := f.l.s
-	from, to := logKeys(keyLost, f.l.id)
-	it, err := s.kv.NewIter(from, to)
+	first, end := logKeys(keyLost, f.l.id)
+	it, err := s.kv.NewIter(first, end)
 	if err != nil {
-		return s.wrap("catalog", err)
+		return nil, s.wrap("catalog", err)
 	}
 	defer it.Close()
-	if it.SeekLT(logSeqKey(keyLost, f.l.id, f.at+1)) {
+	for ok := it.SeekLT(logSeqKey(keyLost, f.l.id, from+1)) || it.Err() == nil && it.First(); ok; ok = it.Next() {
 		v, err := it.Value()
 		if err != nil {
-			return s.wrap("catalog", err)
+			return nil, s.wrap("catalog", err)
 		}
 		rec, err := decodeLost(v)
 		if err != nil {
-			return s.badRecord(it.Key(), err)
+			return nil, s.badRecord(it.Key(), err)
 		}
-		if first, err := keySeq(it.Key()); err == nil && f.at < rec.end {
-			return &CorruptionError{Log: f.l.Name(), Seq: first, End: rec.end, File: rec.file, Offset: rec.offset, Err: errors.New(rec.why)}
+		first, err := keySeq(it.Key())
+		switch {
+		case err != nil:
+			return nil, s.badRecord(it.Key(), err)
+		case first >= to:
+			return nil, nil
+		case from < rec.end:
+			return &CorruptionError{Log: f.l.Name(), Seq: first, End: rec.end, File: rec.file, Offset: rec.offset, Err: errors.New(rec.why)}, nil
 		}
 	}
 	if err := it.Err(); err != nil {
-		return s.wrap("catalog", err)
+		return nil, s.wrap("catalog", err)
 	}
-	return errMoved
+	return nil, nil
 }
 
 // loadRows reads rows of the catalog from the next event on.

@@ -89,6 +89,7 @@ func (s *Store) rebuiltRecord(id LogID) (*logRecord, error) {
 		rec.runs++
 		rec.rawBytes += run.raw
 		rec.storedBytes += run.stored
+		rec.gone += run.gone
 		return nil
 	})
 	if err != nil && !errors.Is(err, ErrCorrupt) {

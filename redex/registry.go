@@ -33,6 +33,13 @@ func (s *Store) newLogLocked(name string, rec logRecord) *Log {
 	l.checkJSON.Store(rec.options.CheckJSON)
 	l.options.Store(&rec.options)
 	l.quota = rec.options.quota()
+	if rec.redact > 0 {
+		var err error
+		if l.masked, err = s.redactions(rec.id, maxSeq); err != nil { // rather too little is shown than too much
+			s.log.Error("redex: redactions of a log cannot be read: none of its payloads are shown", "log", name, "err", err)
+			l.maskAll = true
+		}
+	}
 	s.reg.logs[rec.id] = weak.Make(l)
 	runtime.AddCleanup(l, s.reg.forget, rec.id)
 	return l

@@ -83,7 +83,7 @@ func Create(ctx context.Context, dir string, seed Seed, o Options) (*Restorer, e
 }
 
 func (r *Restorer) begin() {
-	r.p = &pass{s: r.s, batch: r.s.kv.NewBatch(), files: map[uint64]int64{}, t: mark{ordinal: r.seed.Cut.Ordinal, time: r.seed.Cut.Time}}
+	r.p = &pass{s: r.s, batch: r.s.kv.NewBatch(), files: map[uint64]fileChange{}, t: mark{ordinal: r.seed.Cut.Ordinal, time: r.seed.Cut.Time}}
 	r.last = 0
 }
 
@@ -153,7 +153,7 @@ func (l *RestoredLog) add(ctx context.Context, ev *Event) error {
 	d, p := l.d, l.r.p
 	e := Entry{
 		Kind: ev.Kind, Encoding: ev.Encoding, Origin: ev.Origin, Idempotency: ev.Idempotency, Tombstone: ev.Tombstone,
-		SchemaVersion: ev.SchemaVersion, Key: ev.Key, Headers: ev.Headers, Payload: ev.Payload,
+		SchemaVersion: ev.SchemaVersion, Key: ev.Key, Headers: ev.Headers, Payload: ev.Payload, redacted: ev.Redacted,
 	}
 	switch {
 	case l.r.open != l:

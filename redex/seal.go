@@ -25,18 +25,22 @@ type sealer struct {
 	hotBytes atomic.Int64  // memory of all hot indexes
 	ordinal  atomic.Uint64 // T of the last pass that readers know of
 
+	nextFile atomic.Uint64 // number of the next row file
+
 	// Guarded by mu.
-	nextFile uint64
-	nextLog  LogID    // that the catalog knows of
-	flushed  Ordinal  // T of the last pass that is flushed
-	applied  Ordinal  // T of the last pass that is applied
-	dead     []uint64 // row files to remove when applied is flushed
+	nextLog LogID    // that the catalog knows of
+	flushed Ordinal  // T of the last pass that is flushed
+	applied Ordinal  // T of the last pass that is applied
+	dead    []uint64 // row files to remove when applied is flushed
 
 	failMu sync.Mutex
 	failed error // of the last pass, in the background or on demand
 	failID int
 	onFail map[int]context.CancelCauseFunc
 }
+
+// takeFile returns the number of a new row file, which is never used twice, also when what takes it fails.
+func (sl *sealer) takeFile() uint64 { return sl.nextFile.Add(1) - 1 }
 
 // kick starts a pass in the background soon. It never blocks.
 func (sl *sealer) kick() {
@@ -246,7 +250,7 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 	})
 	dirty = slices.Compact(dirty)
 	before := s.sealedBytes()
-	p := &pass{s: s, t: t, batch: s.kv.NewBatch(), files: map[uint64]int64{}}
+	p := &pass{s: s, t: t, batch: s.kv.NewBatch(), files: map[uint64]fileChange{}}
 	applied := false
 	defer func() {
 		var done int64
@@ -275,11 +279,8 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 	if err := p.finishBatch(); err != nil {
 		return errors.Join(err, p.abandon())
 	}
-	if err := s.kv.Apply(ctx, p.batch); err != nil {
-		if errors.Is(err, kv.ErrFailed) {
-			return s.wrap("catalog", err) // the batch may have reached the disk: the file stays until the next open knows
-		}
-		return errors.Join(s.wrap("catalog", err), p.abandon())
+	if err := s.applyBatch(ctx, p); err != nil {
+		return err
 	}
 	applied = true
 	sl.applied = t.ordinal
@@ -289,10 +290,24 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 		if d.grown && d.rec.options.Retention.any() {
 			s.retain.kick(d.log.id)
 		}
+		s.maintain.noteLog(d)
 	}
+	s.maintain.note(p)
 	sl.ordinal.Store(uint64(t.ordinal))
 	s.passes.Add(1)
 	return s.finishPass(ctx)
+}
+
+// applyBatch has the catalog take the batch of a pass.
+func (s *Store) applyBatch(ctx context.Context, p *pass) error {
+	err := s.kv.Apply(ctx, p.batch)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, kv.ErrFailed) {
+		return s.wrap("catalog", err) // the batch may have reached the disk: the file stays until the next open knows
+	}
+	return errors.Join(s.wrap("catalog", err), p.abandon())
 }
 
 // sealedBytes returns how many bytes of frames were placed up to the last pass.

@@ -59,18 +59,21 @@ type Store struct {
 
 	reg *registry // its lock is taken inside mu and outside Log.mu
 
-	seal    sealer
-	retain  retainer
-	now     func() int64 // the clock, in Unix nanoseconds
-	durable durableWaiters
-	claims  claims
-	done    chan struct{} // closed by Close
-	stop    context.CancelCauseFunc
-	bg      context.Context // ends with Close
-	wg      sync.WaitGroup
-	closing sync.Once
-	closeIt func() error
-	passes  atomic.Int64 // of sealing
+	seal     sealer
+	retain   retainer
+	maintain maintainer
+	now      func() int64 // the clock, in Unix nanoseconds
+	durable  durableWaiters
+	claims   claims
+	done     chan struct{} // closed by Close
+	stop     context.CancelCauseFunc
+	bg       context.Context // ends with Close
+	wg       sync.WaitGroup
+	closing  sync.Once
+	closeIt  func() error
+	passes   atomic.Int64 // of sealing
+	rewrites atomic.Int64
+	pins     pins
 }
 
 // mark is a frame, and how many bytes of frames were placed up to it.

@@ -31,7 +31,7 @@ func (s *Store) sweep() error {
 		return nil
 	}
 	for _, n := range all {
-		s.seal.nextFile = max(s.seal.nextFile, n+1)
+		s.seal.nextFile.Store(max(s.seal.nextFile.Load(), n+1))
 		_, named, err := s.kv.Get(fileKey(n), nil)
 		if err != nil {
 			if err = s.fileDamaged(n, s.wrap("catalog", err)); err != nil {

@@ -47,6 +47,7 @@ type Journal struct {
 	attempts    int64 // failed attempts to make room
 	full        error // why the last one failed, nil after a success
 	epochWanted bool  // the next segment starts an epoch
+	rollWanted  bool  // the next segment is to be begun now
 	epochs      []EpochStart
 	nextNumber  uint32
 	nextSize    int64
@@ -168,6 +169,39 @@ func (j *Journal) NewEpoch(ctx context.Context) (EpochStart, error) {
 		j.wakeKeeperLocked()
 		if err := j.waitLocked(ctx, nil); err != nil {
 			return EpochStart{}, err
+		}
+		j.mu.Lock()
+	}
+}
+
+// Roll ends the active segment, unless it is empty, so that Release may remove it, and returns the last frame before the new one.
+// After an error, if ctx ended, it may still happen.
+func (j *Journal) Roll(ctx context.Context) (Ordinal, error) {
+	if j.readOnly {
+		return 0, ErrReadOnly
+	}
+	j.mu.Lock()
+	before, failed := j.active, j.attempts
+	for {
+		switch {
+		case j.stop != nil:
+			err := j.stop
+			j.mu.Unlock()
+			return 0, err
+		case j.active != before || j.tail == headerPageBytes:
+			last := j.active.hdr.first - 1
+			j.mu.Unlock()
+			return last, nil
+		case j.full != nil && j.attempts > failed:
+			err := j.full
+			j.rollWanted = false
+			j.mu.Unlock()
+			return 0, err
+		}
+		j.rollWanted = true
+		j.wakeKeeperLocked()
+		if err := j.waitLocked(ctx, nil); err != nil {
+			return 0, err
 		}
 		j.mu.Lock()
 	}

@@ -40,7 +40,7 @@ func (j *Journal) keep(low int64) bool {
 	}
 	s, need := j.active, j.needBytes
 	switch {
-	case s == nil || s.ended || j.epochWanted || need > 0 && j.tail+need+frameHeaderBytes > s.size:
+	case s == nil || s.ended || j.epochWanted || j.rollWanted || need > 0 && j.tail+need+frameHeaderBytes > s.size:
 		j.mu.Unlock()
 		return j.roll(need) == nil
 	case j.room-j.tail >= need && j.spareDueLocked():
@@ -246,6 +246,7 @@ func (j *Journal) roll(need int64) error {
 	j.active, j.tail = s, headerPageBytes
 	j.unsynced = append(j.unsynced, s)
 	j.epochs = epochs
+	j.rollWanted = false
 	if newEpoch {
 		j.epochWanted = false
 	}

@@ -176,3 +176,21 @@ func (db *DB) Flush(ctx context.Context) error {
 		}
 	}
 }
+
+// Compact flushes, and writes the tables with keys of [from, to) anew, so that what was deleted or replaced is in no file any more.
+func (db *DB) Compact(ctx context.Context, from, to []byte) error {
+	if err := db.Flush(ctx); err != nil {
+		return err
+	}
+	if err := db.enter(); err != nil {
+		return err
+	}
+	defer db.leave()
+	if err := db.p.Compact(ctx, from, to, false); err != nil {
+		if noRoom(err) {
+			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
+		}
+		return fmt.Errorf("kv: compact: %w", err)
+	}
+	return db.state.failure()
+}

@@ -1,0 +1,273 @@
+package redex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Redact takes the payload and the headers out of events, for good: their sequence, time, key, kind and origin stay, and Event.Redacted
+// says so. On return the redaction is durable, and readers that begin afterwards do not see what was taken; one that reads already may
+// have read ahead. The bytes leave the disk in the background: at the latest with the return of Store.Maintain they are in none of the
+// store's files. Snapshots, backups and checkpoints made before, and what folds derived, are their owners' business.
+//
+// An event that is redacted already is none the worse for it. ErrNoEvent is returned, and nothing done, when one was never written or
+// went with compaction, ErrRangeLost when one is below the floor.
+func (l *Log) Redact(ctx context.Context, seqs ...Seq) error {
+	s := l.s
+	seqs = slices.Clone(seqs)
+	slices.Sort(seqs)
+	seqs = slices.Compact(seqs)
+	if s.o.ReadOnly {
+		return fmt.Errorf("redact %q: %w", l.Name(), ErrReadOnly)
+	}
+	for i, seq := range seqs {
+		ev, err := l.Read(ctx, seq)
+		switch {
+		case errors.Is(err, ErrCorrupt): // what cannot be read now may be readable to others
+		case err != nil:
+			return fmt.Errorf("redact: %w", err)
+		case ev.Redacted:
+			seqs[i] = maxSeq
+		}
+	}
+	seqs = slices.DeleteFunc(seqs, func(seq Seq) bool { return seq == maxSeq })
+	for len(seqs) > 0 {
+		n := min(len(seqs), redactParts)
+		if err := l.redact(ctx, seqs[:n]); err != nil {
+			return err
+		}
+		seqs = seqs[n:]
+	}
+	return nil
+}
+
+// redactParts is how many redactions a frame has at most.
+const redactParts = 512
+
+func (l *Log) redact(ctx context.Context, seqs []Seq) error {
+	s := l.s
+	var placed Ordinal
+	err := s.changeLog(ctx, "redact", l, func() ([]byte, error) {
+		var body []byte
+		for _, seq := range seqs {
+			body = appendPart(body, partRedact, l.id, seq, 0)
+		}
+		return body, nil
+	}, func(o Ordinal) {
+		placed = o
+		for _, seq := range seqs {
+			l.addChangeLocked(change{ordinal: o, typ: partRedact, floor: seq})
+		}
+	})
+	if err != nil {
+		return err
+	}
+	// What cannot be undone waits for durability, as with Trim.
+	if err := s.SyncTo(ctx, placed); err != nil {
+		return &InDoubtError{Position: Position{Store: s.id, Log: l.id, Epoch: s.epoch, Ordinal: placed}, Err: err}
+	}
+	for _, seq := range seqs {
+		l.mask(seq)
+	}
+	s.maintain.setRedact(placed)
+	return nil
+}
+
+// mask hides the payload of an event from readers.
+func (l *Log) mask(seq Seq) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i, ok := slices.BinarySearch(l.masked, seq); !ok {
+		l.masked = slices.Insert(slices.Clone(l.masked), i, seq)
+	}
+}
+
+// unmask ends the hiding of events whose payload is gone.
+func (l *Log) unmask(seqs []Seq) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unmaskLocked(seqs, 0)
+}
+
+// unmaskLocked is unmask, also for what is below a floor.
+func (l *Log) unmaskLocked(seqs []Seq, floor Seq) {
+	if len(l.masked) == 0 {
+		return
+	}
+	l.masked = slices.DeleteFunc(slices.Clone(l.masked), func(seq Seq) bool {
+		return seq < floor || slices.Contains(seqs, seq)
+	})
+}
+
+// redactedEntry is the entry of a redacted event, as a row of the catalog has it.
+func redactedEntry(ev *Event) []byte {
+	e := Entry{
+		Kind: ev.Kind, Encoding: ev.Encoding, Origin: ev.Origin, Idempotency: ev.Idempotency, Tombstone: ev.Tombstone,
+		SchemaVersion: ev.SchemaVersion, Key: ev.Key, redacted: true,
+	}
+	return appendEntryHead(nil, &e)
+}
+
+// redactsSeq reports whether a pass has to redact an event.
+func (d *sealedLog) redactsSeq(seq Seq) bool {
+	if len(d.redacts) == 0 {
+		return false
+	}
+	_, ok := slices.BinarySearch(d.redacts, seq)
+	return ok
+}
+
+// redact takes redacted payloads out of rows of the catalog, and notes those in runs, for a rewrite.
+func (p *pass) redact(d *sealedLog) error {
+	slices.Sort(d.redacts)
+	id := d.log.id
+	for _, seq := range d.redacts {
+		switch {
+		case seq < d.rec.floor || seq >= d.from: // gone, or it is sealed now
+		case seq >= d.rec.rowsFrom:
+			key := logSeqKey(keyRow, id, seq)
+			v, ok, err := p.s.kv.Get(key, nil)
+			if err != nil {
+				err = p.s.wrap("catalog", err)
+			} else if ok {
+				if _, err = decodeRow(v, &p.ev); err != nil {
+					err = p.s.badRecord(key, err)
+				}
+			}
+			if err != nil {
+				if err = p.passOver(d, err); err != nil {
+					return err
+				}
+				continue
+			}
+			if !ok {
+				continue
+			}
+			p.ev.redact()
+			p.kbuf = encodeRow(p.kbuf[:0], p.ev.Time, redactedEntry(&p.ev))
+			d.rec.rowsBytes += int64(len(p.kbuf) - len(v))
+			if err := p.batch.Set(key, p.kbuf); err != nil {
+				return err
+			}
+			d.redacted = append(d.redacted, seq)
+		default:
+			_, ok, err := p.s.kv.Get(redactKey(id, seq), nil)
+			if err != nil {
+				return p.s.wrap("catalog", err)
+			}
+			if !ok {
+				d.rec.redact++
+			}
+			if err := p.batch.Set(redactKey(id, seq), nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// redactions returns the events of a log below a sequence whose payloads are to be taken out of their runs, ascending.
+func (s *Store) redactions(id LogID, below Seq) ([]Seq, error) {
+	it, err := s.kv.NewIter(redactKey(id, 0), redactKey(id, below))
+	if err != nil {
+		return nil, s.wrap("catalog", err)
+	}
+	defer it.Close()
+	var seqs []Seq
+	for ok := it.First(); ok; ok = it.Next() {
+		seq, err := keySeq(it.Key())
+		if err != nil {
+			return nil, s.badRecord(it.Key(), err)
+		}
+		seqs = append(seqs, seq)
+	}
+	if err := it.Err(); err != nil {
+		return nil, s.wrap("catalog", err)
+	}
+	return seqs, nil
+}
+
+// redactRuns takes redacted payloads out of the runs of a log. The caller has the maintainer's lock.
+func (s *Store) redactRuns(ctx context.Context, l *Log, pace *pacer) error {
+	l.mu.Lock()
+	n := l.sealed.redact
+	l.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	seqs, err := s.redactions(l.id, maxSeq)
+	if err != nil {
+		return err
+	}
+	var damage error
+	for len(seqs) > 0 {
+		first, rec, found, err := s.findRun(l.id, seqs[0])
+		if err != nil {
+			return err
+		}
+		n := 1
+		t := &rewriteTask{log: l}
+		if found && seqs[0] <= rec.last {
+			t.old = []catalogRun{{first, rec}}
+			for n < len(seqs) && seqs[n] <= rec.last {
+				n++
+			}
+		}
+		t.redact, seqs = seqs[:n:n], seqs[n:]
+		_, err = s.rewriteRuns(ctx, []*rewriteTask{t}, pace)
+		if errors.Is(err, ErrCorrupt) {
+			damage, err = errors.Join(damage, err), nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return damage
+}
+
+// setRedact notes that a frame redacts an event, and has that looked after.
+func (m *maintainer) setRedact(o Ordinal) {
+	m.dueMu.Lock()
+	m.redact = max(m.redact, o)
+	m.dueMu.Unlock()
+	m.kick()
+}
+
+// eraseJournal takes redacted payloads out of the journal and the catalog's files: it seals the redactions, has the journal go on in
+// a new segment, so that those with the payloads are let go, and has the catalog write anew the tables that may have them.
+func (s *Store) eraseJournal(ctx context.Context) error {
+	m := &s.maintain
+	m.dueMu.Lock()
+	o := m.redact
+	m.dueMu.Unlock()
+	if o == 0 {
+		return nil
+	}
+	if err := s.sealTo(ctx, o); err != nil {
+		return err
+	}
+	last, err := s.j.Roll(ctx)
+	if err != nil {
+		return s.wrap("journal", err)
+	}
+	if err := s.sealTo(ctx, Ordinal(last)); err != nil {
+		return err
+	}
+	s.seal.mu.Lock()
+	err = s.finishPass(ctx)
+	s.seal.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := s.kv.Compact(ctx, []byte{keyRow}, []byte{keyRow + 1}); err != nil {
+		return s.wrap("catalog", err)
+	}
+	m.dueMu.Lock()
+	defer m.dueMu.Unlock()
+	if m.redact == o {
+		m.redact = 0
+	}
+	return nil
+}
