@@ -264,14 +264,14 @@ func fieldsSize(e *Entry) int {
 	if e.SchemaVersion != 0 {
 		n += 2 + uvarintLen(uint64(e.SchemaVersion))
 	}
-	if e.redacted {
-		n += 3
-	}
 	return n
 }
 
 // appendEntryHead appends what comes before the payload of an entry that checkEntry accepts.
-func appendEntryHead(dst []byte, e *Entry) []byte {
+func appendEntryHead(dst []byte, e *Entry) []byte { return appendRowHead(dst, e, false) }
+
+// appendRowHead is appendEntryHead for rows of the catalog, which may be of a redacted event.
+func appendRowHead(dst []byte, e *Entry, redacted bool) []byte {
 	flags := uint8(e.Encoding) << entryEncoding
 	size := 1 + len(e.Payload)
 	if e.Kind != 0 {
@@ -286,8 +286,11 @@ func appendEntryHead(dst []byte, e *Entry) []byte {
 		flags |= entryTombstone
 	}
 	fields := 0
-	if e.Key != nil || e.Idempotency != 0 || len(e.Headers) > 0 || e.SchemaVersion != 0 || e.redacted {
+	if e.Key != nil || e.Idempotency != 0 || len(e.Headers) > 0 || e.SchemaVersion != 0 || redacted {
 		fields = fieldsSize(e)
+		if redacted {
+			fields += 3
+		}
 		flags |= entryFields
 		size += uvarintLen(uint64(fields)) + fields
 	}
@@ -316,7 +319,7 @@ func appendEntryHead(dst []byte, e *Entry) []byte {
 			dst = append(dst, tagSchema, byte(uvarintLen(uint64(e.SchemaVersion))))
 			dst = binary.AppendUvarint(dst, uint64(e.SchemaVersion))
 		}
-		if e.redacted {
+		if redacted {
 			dst = append(dst, tagRedacted, 1, 1)
 		}
 	}

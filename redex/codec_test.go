@@ -130,6 +130,7 @@ func FuzzBody(f *testing.F) {
 	f.Add(appendSettings(appendCreate(nil, 1, "log", LogOptions{CheckJSON: true, Fields: [][]string{{"a", "b"}}}), 1, LogOptions{}))
 	f.Add(appendSettings(appendRename(nil, 1, "b"), 1, LogOptions{Retention: Retention{Events: 7, Age: 1 << 40}, Quota: Quota{Bytes: 9}}))
 	f.Add(appendPart(nil, partDelete, 3, 9, 0))
+	f.Add(appendSettings(appendPart(nil, partRedact, 3, 9, 0), 3, LogOptions{Compaction: Compaction{ByKey: true, TombstonesFor: 7}}))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		parts, got, err := decodeBody(body)
@@ -168,16 +169,28 @@ func TestRecords(t *testing.T) {
 	}
 	options := LogOptions{
 		CheckJSON: true, Fields: [][]string{{"a", "b c"}, {""}}, Retention: Retention{1, 1 << 40, 1<<63 - 1}, Quota: Quota{0, 300},
+		Compaction: Compaction{true, 5},
 	}
 	log := logRecord{id: 3, options: options, created: 7, floor: 2, next: 1 << 40, lastTime: -1, rowsFrom: 99, rowsBytes: 5, runs: 6, rawBytes: 7, storedBytes: 8}
-	if l, err := decodeLog(log.encode()); err != nil || !reflect.DeepEqual(l, log) {
-		t.Error(l, err)
+	compacted := log
+	compacted.compacted, compacted.gone, compacted.redact, compacted.horizon = 1<<40, 3, 2, horizon{1 << 39, -4}
+	for _, log := range []logRecord{log, compacted} {
+		if l, err := decodeLog(log.encode()); err != nil || !reflect.DeepEqual(l, log) {
+			t.Error(l, err)
+		}
 	}
 	run := runRecord{file: 3, last: 9, rows: 4, min: -7, max: 1 << 60, raw: 5, stored: 6, at: sealed.Location{Offset: 1 << 40, Length: 1<<32 - 1}}
-	if r, err := decodeRun(run.encode()); err != nil || r != run {
-		t.Error(r, err)
+	sparse, none := run, runRecord{last: 9, min: 1, max: 2, sparse: true, from: 4, till: 4, gone: 5}
+	sparse.sparse, sparse.from, sparse.till, sparse.gone = true, 5, 8, 2
+	for _, run := range []runRecord{run, sparse, none} {
+		if r, err := decodeRun(run.encode()); err != nil || r != run {
+			t.Error(r, err)
+		}
 	}
-	file := fileRecord{5, 6}
+	if r, err := decodeFile([]byte{recordVersion, 7, 1}); err != nil || r != (fileRecord{7, 1, 7}) {
+		t.Error("a record of an earlier version", r, err)
+	}
+	file := fileRecord{5, 6, 4}
 	if r, err := decodeFile(file.encode()); err != nil || r != file {
 		t.Error(r, err)
 	}
@@ -207,9 +220,12 @@ func FuzzRecords(f *testing.F) {
 	f.Add((&metaRecord{ordinal: 1, epochs: []epochStart{{1, 1}}}).encode())
 	f.Add((&logRecord{id: 1, next: 5}).encode())
 	f.Add((&runRecord{file: 1, last: 3}).encode())
-	f.Add((&fileRecord{1, 2}).encode())
+	f.Add((&runRecord{last: 9, max: 2, sparse: true, from: 4, till: 4, gone: 5}).encode())
+	f.Add((&logRecord{id: 1, next: 5, compacted: 4, gone: 2, horizon: horizon{3, 9}}).encode())
+	f.Add((&fileRecord{1, 2, 1}).encode())
 	f.Add((&lostRecord{1, 2, "a", "b"}).encode())
 	f.Add(encodeWindow(sampleWindow())[0][:200])
+	f.Add(encodeRow(nil, 5, redactedEntry(&Event{Key: []byte("k"), Kind: 3})))
 	f.Add(encodeRow(nil, 5, bodyOf(1, 0, Entry{Payload: []byte("x")})[partHeaderSize:]))
 	f.Add(encodeFormat(identity{StoreID{1}, journal.ID{2}}))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -85,8 +85,6 @@ type Entry struct {
 	Key           []byte
 	Headers       []Header
 	Payload       []byte
-
-	redacted bool // of an event that is written again
 }
 
 // Event is one entry of a log as it was stored.

@@ -341,7 +341,7 @@ func (r *logRecord) encode() []byte {
 	f.putUint(uint64(r.runs))
 	f.putUint(uint64(r.rawBytes))
 	f.putUint(uint64(r.storedBytes))
-	if r.compacted != 0 || r.gone != 0 || r.redact != 0 {
+	if r.compacted != 0 || r.gone != 0 || r.redact != 0 || r.horizon != (horizon{}) {
 		f.putUint(uint64(r.compacted))
 		f.putUint(uint64(r.gone))
 		f.putUint(uint64(r.redact))

@@ -22,7 +22,34 @@ type modelLog struct {
 	events []Event // all of them, also those below the floor
 	floor  Seq
 	json   bool
+	byKey  bool
+	gone   map[Seq]bool // what compaction took
+	tombs  Seq          // tombstones below go with the next compaction
 	tails  []*modelTail
+}
+
+// left returns the first event from seq on that compaction left, or the end.
+func (ml *modelLog) left(seq Seq) Seq {
+	for seq < Seq(len(ml.events)) && ml.gone[seq] {
+		seq++
+	}
+	return seq
+}
+
+// count returns how many events there are.
+func (ml *modelLog) count() (n int64) {
+	for seq := ml.left(ml.floor); seq < Seq(len(ml.events)); seq = ml.left(seq + 1) {
+		n++
+	}
+	return n
+}
+
+func (ml *modelLog) options() LogOptions {
+	o := LogOptions{CheckJSON: ml.json}
+	if ml.byKey {
+		o.Compaction = Compaction{ByKey: true, TombstonesFor: 1}
+	}
+	return o
 }
 
 type modelTail struct {
@@ -70,8 +97,8 @@ func (m *model) pick() *modelLog {
 
 func (m *model) create() {
 	name := fmt.Sprintf("%s/%d", []string{"a", "b", "b/c", "tasks"}[m.r.IntN(4)], m.r.IntN(40))
-	o := LogOptions{CheckJSON: m.r.IntN(4) == 0}
-	l, err := m.s.Create(m.ctx, name, o)
+	ml := &modelLog{name: name, json: m.r.IntN(4) == 0, byKey: m.r.IntN(3) == 0, gone: map[Seq]bool{}}
+	l, err := m.s.Create(m.ctx, name, ml.options())
 	if m.logs[name] != nil {
 		if !errors.Is(err, ErrLogExists) {
 			m.fatalf("create %q again: %v", name, err)
@@ -79,7 +106,7 @@ func (m *model) create() {
 		return
 	}
 	m.must(err)
-	ml := &modelLog{log: l, name: name, json: o.CheckJSON}
+	ml.log = l
 	m.logs[name] = ml
 	m.order = append(m.order, ml)
 	fmt.Fprintln(m.story, "create", name, l.ID())
@@ -165,7 +192,7 @@ func (m *model) same(ml *modelLog, got *Event, seq Seq) {
 func (m *model) step() {
 	m.steps++
 	ctx, r := m.ctx, m.r
-	switch op := r.IntN(105); {
+	switch op := r.IntN(112); {
 	case op < 5:
 		m.create()
 	case op < 25:
@@ -202,6 +229,10 @@ func (m *model) step() {
 			if !errors.Is(err, ErrNoEvent) {
 				m.fatalf("read %d of %d: %v", seq, len(ml.events), err)
 			}
+		case ml.gone[seq] && seq >= ml.floor:
+			if !errors.Is(err, ErrCompacted) || !errors.Is(err, ErrNoEvent) {
+				m.fatalf("read %d, which was compacted: %v", seq, err)
+			}
 		case seq < ml.floor:
 			if l, ok := errors.AsType[*RangeLostError](err); !ok || l.To != ml.floor {
 				m.fatalf("read %d below %d: %v", seq, ml.floor, err)
@@ -227,7 +258,7 @@ func (m *model) step() {
 			}
 			got, err := ml.log.SeekTime(ctx, t)
 			m.must(err)
-			if got != max(want, ml.floor) {
+			if want = ml.left(max(want, ml.floor)); got != want {
 				m.fatalf("seek %q to %d: %d, want %d", ml.name, t, got, want)
 			}
 		}
@@ -250,7 +281,7 @@ func (m *model) step() {
 	case op < 96:
 		ml := m.pick()
 		ml.json = !ml.json
-		m.must(m.s.SetOptions(ctx, ml.name, LogOptions{CheckJSON: ml.json}))
+		m.must(m.s.SetOptions(ctx, ml.name, ml.options()))
 		_, err := ml.log.Append(ctx, Entry{Encoding: JSON, Payload: []byte("{")}, AppendOptions{})
 		if errors.Is(err, ErrEncoding) != ml.json {
 			m.fatalf("append bad JSON with CheckJSON %v: %v", ml.json, err)
@@ -281,8 +312,15 @@ func (m *model) step() {
 		m.rename()
 	case op < 104:
 		m.retain()
-	default:
+	case op < 105:
 		m.quota()
+	case op < 108:
+		m.compact()
+	case op < 110:
+		m.redact()
+	default:
+		m.must(m.s.Maintain(ctx))
+		fmt.Fprintln(m.story, "maintain")
 	}
 }
 
@@ -360,16 +398,16 @@ func (m *model) idempotent() {
 func (m *model) scan(ml *modelLog) {
 	from := ml.floor + Seq(m.r.IntN(len(ml.events)-int(ml.floor)+1))
 	to := from + Seq(m.r.IntN(400))
-	at := from
+	at := ml.left(from)
 	for ev, err := range ml.log.Scan(m.ctx, from, to) {
 		m.must(err)
 		if ev.Seq != at {
 			m.fatalf("scan of %q: sequence %d, want %d", ml.name, ev.Seq, at)
 		}
 		m.same(ml, &ev, at)
-		at++
+		at = ml.left(at + 1)
 	}
-	if want := max(from, min(to, Seq(len(ml.events)))); at != want {
+	if want := max(from, min(to, Seq(len(ml.events)))); at < want {
 		m.fatalf("scan of %q from %d to %d ended at %d, want %d", ml.name, from, to, at, want)
 	}
 }
@@ -398,14 +436,21 @@ func (m *model) tail(ml *modelLog) {
 		t := ml.tails[i]
 		n := take[i]
 		for ; n > 0 && t.t.TryNext(m.ctx); n-- {
-			if t.at < ml.floor && t.t.Event().Seq != t.at { // what a tail has read ahead it may deliver
-				m.fatalf("tail of %q: %d, want %d", ml.name, t.t.Event().Seq, t.at)
+			// What a tail has read ahead it may deliver, whatever became of it since.
+			ev := t.t.Event()
+			for t.at < ev.Seq && ml.gone[t.at] {
+				t.at++
 			}
-			m.same(ml, t.t.Event(), t.at)
+			if ev.Seq != t.at {
+				m.fatalf("tail of %q: %d, want %d", ml.name, ev.Seq, t.at)
+			}
+			if want := &ml.events[t.at]; !want.Redacted || ev.Redacted {
+				m.same(ml, ev, t.at)
+			}
 			t.at++
 		}
 		switch err := t.t.Err(); {
-		case n > 0 && err == nil && t.at < Seq(len(ml.events)):
+		case n > 0 && err == nil && ml.left(t.at) < Seq(len(ml.events)):
 			m.fatalf("tail of %q stopped at %d of %d", ml.name, t.at, len(ml.events))
 		case err == nil:
 		case errors.Is(err, ErrRangeLost) && t.at < ml.floor:
@@ -433,7 +478,7 @@ func (m *model) cut() {
 		}
 		return
 	}
-	if b.Next != next || b.Floor != min(ml.floor, next) {
+	if b.Next < next || b.Next > max(ml.left(next), next) || b.Floor != min(ml.floor, next) {
 		m.fatalf("bounds of %q at %v: %v, want %d to %d", ml.name, c, b, ml.floor, next)
 	}
 }
@@ -517,7 +562,7 @@ func (m *model) check() {
 	}
 	var events int64
 	for _, ml := range m.order {
-		events += int64(len(ml.events)) - int64(ml.floor)
+		events += ml.count()
 	}
 	if rep.Logs != int64(len(m.order)) || rep.Events != events {
 		m.fatalf("check saw %d logs and %d events, want %d and %d", rep.Logs, rep.Events, len(m.order), events)
@@ -529,11 +574,11 @@ func (m *model) whole() {
 	m.t.Helper()
 	for _, ml := range m.order {
 		m.bounds(ml)
-		at := ml.floor
-		for ev, err := range ml.log.Scan(m.ctx, at, maxSeq) {
+		at := ml.left(ml.floor)
+		for ev, err := range ml.log.Scan(m.ctx, ml.floor, maxSeq) {
 			m.must(err)
 			m.same(ml, &ev, at)
-			at++
+			at = ml.left(at + 1)
 		}
 		if int(at) != len(ml.events) {
 			m.fatalf("log %q ended at %d of %d", ml.name, at, len(ml.events))

@@ -105,9 +105,9 @@ func (l *Log) unmaskLocked(seqs []Seq, floor Seq) {
 func redactedEntry(ev *Event) []byte {
 	e := Entry{
 		Kind: ev.Kind, Encoding: ev.Encoding, Origin: ev.Origin, Idempotency: ev.Idempotency, Tombstone: ev.Tombstone,
-		SchemaVersion: ev.SchemaVersion, Key: ev.Key, redacted: true,
+		SchemaVersion: ev.SchemaVersion, Key: ev.Key,
 	}
-	return appendEntryHead(nil, &e)
+	return appendRowHead(nil, &e, true)
 }
 
 // redactsSeq reports whether a pass has to redact an event.

@@ -153,7 +153,7 @@ func (l *RestoredLog) add(ctx context.Context, ev *Event) error {
 	d, p := l.d, l.r.p
 	e := Entry{
 		Kind: ev.Kind, Encoding: ev.Encoding, Origin: ev.Origin, Idempotency: ev.Idempotency, Tombstone: ev.Tombstone,
-		SchemaVersion: ev.SchemaVersion, Key: ev.Key, Headers: ev.Headers, Payload: ev.Payload, redacted: ev.Redacted,
+		SchemaVersion: ev.SchemaVersion, Key: ev.Key, Headers: ev.Headers, Payload: ev.Payload,
 	}
 	switch {
 	case l.r.open != l:
@@ -176,7 +176,7 @@ func (l *RestoredLog) add(ctx context.Context, ev *Event) error {
 		w.add(remembered{e.Idempotency, ev.Seq, l.r.seed.Cut.Ordinal, ev.Time})
 	}
 	if !l.asRun {
-		value := encodeRow(nil, ev.Time, append(appendEntryHead(nil, &e), e.Payload...))
+		value := encodeRow(nil, ev.Time, append(appendRowHead(nil, &e, ev.Redacted), e.Payload...))
 		l.rows = append(l.rows, value)
 		l.bytes += int64(len(value))
 		if len(value) <= maxRowValue && len(l.rows) < l.r.s.o.RunEvents && l.bytes < runBytes {

@@ -19,7 +19,7 @@ import (
 // The store looks at logs with a retention every Options.RetainEvery and after sealing their events, and gives up what is over
 // a bound then; in between a log may hold more. Store.Retain does it at once.
 type Retention struct {
-	Events int64 // the newest so many
+	Events int64 // the newest so many; what compaction by key took does not count
 	// Bytes keeps the newest that take together at most so much: payload, keys and headers, and what is stored beside them before
 	// an event is in a row file. It is exact to the event there, to 8 KiB in the journal. The newest event is kept however large.
 	Bytes int64
@@ -38,7 +38,7 @@ func (r Retention) validate() error {
 // Quota bounds a log: an append that would put it over gets ErrQuota and leaves it as it was. The zero value bounds nothing.
 // What Retention or Trim gave up does not count.
 type Quota struct {
-	Events int64 // the log may hold
+	Events int64 // the log may hold; what compaction by key took does not count, also below the floor
 	// Bytes counts payload, keys and headers, and what is stored beside them before an event is in a row file. Events below the
 	// floor count until their run of up to some ten thousand events goes.
 	Bytes int64
@@ -54,10 +54,10 @@ func (q Quota) validate() error {
 // quotaLocked returns a QuotaError when n more events, of so many bytes, are too many.
 func (l *Log) quotaLocked(q Quota, n int, bytes int64) error {
 	l.mu.Lock()
-	have := l.bytesLocked()
+	have, gone := l.bytesLocked(), l.sealed.gone
 	floor := l.floor
 	l.mu.Unlock()
-	events := int64(l.next-min(floor, l.next)) + int64(n)
+	events := max(int64(l.next-min(floor, l.next))-gone, 0) + int64(n)
 	if q.Events > 0 && events > q.Events || q.Bytes > 0 && have+bytes > q.Bytes {
 		return &QuotaError{Log: l.Name(), Quota: q, Events: events, Bytes: have + bytes}
 	}
@@ -253,10 +253,14 @@ func (l *Log) Retain(ctx context.Context) (int64, error) {
 // retainedFrom returns the first sequence to keep. When a bound cannot be looked at, for damage, the others count.
 func (l *Log) retainedFrom(ctx context.Context, r Retention, b Bounds) (Seq, error) {
 	floor := b.Floor
-	if r.Events > 0 && b.Len() > r.Events {
-		floor = max(floor, b.Next-Seq(r.Events))
-	}
 	var errs []error
+	if r.Events > 0 && b.Len() > r.Events {
+		seq, err := l.seekEvents(ctx, b, r.Events)
+		errs = append(errs, err)
+		if err == nil {
+			floor = max(floor, min(seq, b.Next))
+		}
+	}
 	if r.Age > 0 {
 		seq, err := l.SeekTime(ctx, l.s.now()-int64(r.Age))
 		errs = append(errs, err)
@@ -272,6 +276,62 @@ func (l *Log) retainedFrom(ctx context.Context, r Retention, b Bounds) (Seq, err
 		}
 	}
 	return floor, errors.Join(errs...)
+}
+
+// seekEvents returns the sequence of the event from which on there are so many.
+func (l *Log) seekEvents(ctx context.Context, b Bounds, keep int64) (Seq, error) {
+	l.mu.Lock()
+	sparse, rowsFrom := l.sealed.gone > 0, l.sealed.rowsFrom
+	l.mu.Unlock()
+	left := keep - int64(b.Next-rowsFrom) // of those in runs
+	if !sparse || left <= 0 {
+		return b.Next - Seq(keep), nil
+	}
+	s := l.s
+	for at := rowsFrom; left > 0 && at > b.Floor; {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		first, rec, found, err := s.findRun(l.id, at-1)
+		if err != nil {
+			return 0, l.readErr(at-1, err)
+		}
+		if !found {
+			break
+		}
+		if left <= rec.rows {
+			seq, err := s.seqInRun(l.id, first, &rec, rec.rows-left)
+			if err != nil {
+				return 0, l.readErr(first, err)
+			}
+			return max(seq, b.Floor), nil
+		}
+		left -= rec.rows
+		at = first
+	}
+	return b.Floor, nil
+}
+
+// seqInRun returns the sequence of the n-th event of a run.
+func (s *Store) seqInRun(id LogID, first Seq, rec *runRecord, n int64) (seq Seq, err error) {
+	file, run, err := s.openRun(id, first, rec)
+	if err != nil {
+		return first, err
+	}
+	defer func() { err = errors.Join(err, s.rows.release(file)) }()
+	for i := range run.Blocks() {
+		rows := int64(run.Block(i).Rows)
+		if n >= rows {
+			n -= rows
+			continue
+		}
+		var b sealed.Block
+		if err := run.Decode(i, &b, sealed.Columns); err != nil {
+			return first, quarantine(fileError(s.rows.path(rec.file), err), first, rec.last+1)
+		}
+		return Seq(b.Seq[n]), nil
+	}
+	return rec.last + 1, nil
 }
 
 // seekBytes returns the first sequence from which on the log takes at most so many bytes.
