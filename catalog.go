@@ -13,13 +13,15 @@ import (
 type catalog struct {
 	db     *DB
 	cut    redex.Cut
+	unpin  func() // lets compaction take what the cut needs
 	states map[string]fold.Frozen // by fold name, taken when the fold is first read
 }
 
 var _ planner.Catalog = (*catalog)(nil)
 
 func (db *DB) newCatalog() *catalog {
-	return &catalog{db: db, cut: db.store.Cut(), states: map[string]fold.Frozen{}}
+	cut, unpin := db.store.PinCut()
+	return &catalog{db: db, cut: cut, unpin: unpin, states: map[string]fold.Frozen{}}
 }
 
 // models are the folds that a query opens by itself when their log exists: name of the table and of the log.

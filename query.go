@@ -101,7 +101,7 @@ func (s *Stmt) Do(ctx context.Context, st Statement) (*Rows, error) {
 	return rows, nil
 }
 
-func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (*Rows, error) {
+func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (rows *Rows, err error) {
 	db := s.db
 	db.counts.queries.Add(1)
 	if !st.After.IsZero() {
@@ -110,6 +110,11 @@ func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (*Row
 		}
 	}
 	cat := db.newCatalog()
+	defer func() {
+		if err != nil {
+			cat.unpin()
+		}
+	}()
 	plan, err := planner.Make(ctx, cat, s.ast, o)
 	if err != nil {
 		return nil, err
@@ -128,7 +133,7 @@ func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (*Row
 	if err != nil {
 		return nil, err
 	}
-	rows := &Rows{ctx: ctx, s: result, position: Position{Cut: cat.cut, Tables: result.Positions()}, zone: db.o.Zone}
+	rows = &Rows{unpin: cat.unpin, ctx: ctx, s: result, position: Position{Cut: cat.cut, Tables: result.Positions()}, zone: db.o.Zone}
 	for _, c := range result.Columns() {
 		rows.columns = append(rows.columns, Column{Name: c.Name, Type: c.Type.String()})
 	}

@@ -34,6 +34,7 @@ type Rows struct {
 	position Position
 	zone     *time.Location
 	done     func()
+	unpin    func() // of its catalog
 
 	batch  *vector.Batch
 	row    int // index within the alive rows of batch
@@ -136,5 +137,6 @@ func (r *Rows) Close() error {
 	r.closed, r.batch = true, nil
 	err := r.s.Close()
 	r.done()
+	r.unpin()
 	return err
 }

@@ -53,7 +53,14 @@ func (db *DB) Snapshot(ctx context.Context, w io.Writer, o SnapshotOptions) (Sna
 		}
 	}
 	defer db.store.PauseRetention()()
-	cut, states, err := fold.AtCut(ctx, db.store.Cut, db.Folds()...)
+	unpin := func() {}
+	defer func() { unpin() }()
+	pinned := func() (c redex.Cut) {
+		unpin()
+		c, unpin = db.store.PinCut()
+		return c
+	}
+	cut, states, err := fold.AtCut(ctx, pinned, db.Folds()...)
 	if err != nil {
 		return SnapshotInfo{}, doing("snapshot", err)
 	}
@@ -131,16 +138,21 @@ func (s *snapshot) describe(ctx context.Context, info redex.LogInfo) (snapshotLo
 	}
 	l := snapshotLog{
 		ID: uint64(info.ID), Name: info.Name, Created: info.Created, Floor: uint64(b.Floor), Next: uint64(b.Next),
+		Compacted: info.Compacted || info.Options.Compaction.ByKey,
 	}
 	l.setOptions(info.Options)
 	if l.Last = log.Stats().LastTime; l.Last > s.cut.Time { // events came after the cut
 		l.Last = 0
 		if b.Len() > 0 {
 			last, err := log.Read(ctx, b.Next-1)
-			if err != nil {
+			switch {
+			case errors.Is(err, redex.ErrCompacted):
+				l.Last = s.cut.Time // or earlier
+			case err != nil:
 				return snapshotLog{}, err
+			default:
+				l.Last = last.Time
 			}
-			l.Last = last.Time
 		}
 	}
 	return l, nil

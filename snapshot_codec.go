@@ -69,6 +69,9 @@ type snapshotLog struct {
 	Fields    [][]string `msgpack:"fields,omitempty"`
 	Retention []int64    `msgpack:"retention,omitempty"` // events, bytes, age
 	Quota     []int64    `msgpack:"quota,omitempty"`     // events, bytes
+	Tombs     int64      `msgpack:"tombstones,omitempty"`
+	ByKey     bool       `msgpack:"by_key,omitempty"`
+	Compacted bool       `msgpack:"compacted,omitempty"` // its events may have gaps
 }
 
 // setOptions notes the options of a log.
@@ -80,11 +83,13 @@ func (l *snapshotLog) setOptions(o redex.LogOptions) {
 	if q := o.Quota; q != (redex.Quota{}) {
 		l.Quota = []int64{q.Events, q.Bytes}
 	}
+	l.ByKey, l.Tombs = o.Compaction.ByKey, int64(o.Compaction.TombstonesFor)
 }
 
 // options returns the options of a log.
 func (l *snapshotLog) options() (redex.LogOptions, error) {
 	o := redex.LogOptions{CheckJSON: l.CheckJSON, Fields: l.Fields}
+	o.Compaction = redex.Compaction{ByKey: l.ByKey, TombstonesFor: time.Duration(l.Tombs)}
 	switch len(l.Retention) {
 	case 0:
 	case 3:
@@ -102,7 +107,11 @@ func (l *snapshotLog) options() (redex.LogOptions, error) {
 	return o, nil
 }
 
-const flagTombstone = 1
+// The flags of an event.
+const (
+	flagTombstone = 1
+	flagRedacted  = 2
+)
 
 // maxEventBytes bounds a record of the events section: a payload, and room for key and headers within the limits of redex.
 const maxEventBytes = redex.MaxPayloadBytes + 1<<20
@@ -123,6 +132,9 @@ func (e *eventEncoder) write(w io.Writer, ev *redex.Event) error {
 	var flags byte
 	if ev.Tombstone {
 		flags |= flagTombstone
+	}
+	if ev.Redacted {
+		flags |= flagRedacted
 	}
 	b = append(b, flags, byte(ev.Encoding))
 	for _, n := range []uint64{uint64(ev.Kind), uint64(ev.Origin), ev.Idempotency, uint64(ev.SchemaVersion)} {
@@ -177,7 +189,7 @@ func (d *eventDecoder) read() (redex.Event, error) {
 	flags, encoding := f.byte(), f.byte()
 	kind, origin, idempotency, schema := f.uvarint(), f.uvarint(), f.uvarint(), f.uvarint()
 	ev := redex.Event{
-		Log: d.log, Tombstone: flags&flagTombstone != 0, Encoding: redex.Encoding(encoding), Kind: redex.Kind(kind),
+		Log: d.log, Tombstone: flags&flagTombstone != 0, Redacted: flags&flagRedacted != 0, Encoding: redex.Encoding(encoding), Kind: redex.Kind(kind),
 		Origin: redex.Origin(origin), Idempotency: idempotency, SchemaVersion: uint32(schema), Key: f.bytes(),
 	}
 	headers := f.uvarint()
@@ -191,7 +203,7 @@ func (d *eventDecoder) read() (redex.Event, error) {
 		ev.Headers = append(ev.Headers, redex.Header{Name: string(f.bytes()), Value: f.bytes()})
 	}
 	switch {
-	case f.bad, flags&^flagTombstone != 0, encoding > byte(redex.Msgpack), kind > 1<<32-1, schema > 1<<32-1:
+	case f.bad, flags&^(flagTombstone|flagRedacted) != 0, encoding > byte(redex.Msgpack), kind > 1<<32-1, schema > 1<<32-1:
 		return redex.Event{}, errEvent
 	case gap >= uint64(d.end-d.next):
 		return redex.Event{}, fmt.Errorf("%w: sequence beyond the log's end", errEvent)

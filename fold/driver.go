@@ -127,11 +127,14 @@ func (h *Handle[S]) step(log int, ev *redex.Event) {
 	}
 	m := &h.own.touch(log).mark
 	if ev.Seq != m.Next {
-		if !h.def.Options.AcceptLost || ev.Seq < m.Next {
+		compacted := ev.Seq > m.Next && h.logs[log].compacted()
+		if !compacted && (!h.def.Options.AcceptLost || ev.Seq < m.Next) {
 			h.stop(log, gapError(m.Name, m.Next, ev.Seq))
 			return
 		}
-		h.accept(log, ev.Seq)
+		if !compacted {
+			h.accept(log, ev.Seq)
+		}
 	}
 	err := h.apply(ev)
 	for _, c := range h.live {

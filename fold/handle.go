@@ -91,6 +91,9 @@ type foldLog struct {
 	log  *redex.Log
 }
 
+// compacted reports whether compaction by key may have taken events of the log: then a tail passes them.
+func (l *foldLog) compacted() bool { return l.log.Options().Compaction.ByKey || l.log.Info().Compacted }
+
 // Open opens a fold: it loads the store's checkpoint of it, follows its logs from there in one goroutine, however many they are,
 // and returns without waiting for what the logs hold: see CatchUp. A checkpoint of another version or layout, of another history
 // than the store's, or with damaged bytes is not used and the state is rebuilt from the logs; Stats says why. Of each name, one

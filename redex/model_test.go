@@ -473,7 +473,7 @@ func (m *model) cut() {
 	m.must(err)
 	next := Seq(sort.Search(len(ml.events), func(i int) bool { return ml.events[i].Time > c.Time }))
 	if next < ml.floor { // all that was there is gone
-		if b.Len() != 0 {
+		if b.Len() != 0 && ml.left(b.Floor) < b.Next {
 			m.fatalf("bounds of %q at %v: %v, want none", ml.name, c, b)
 		}
 		return

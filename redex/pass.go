@@ -51,6 +51,8 @@ type sealedLog struct {
 	from     Seq        // of the first event of spans that is not sealed
 	numbers  map[Origin][]remembered
 	madeRuns int   // in this pass
+	sparse   bool  // a restored log has gaps from compaction
+	cover    Seq   // and the next run answers for the sequences from here on
 	redacts  []Seq // to be taken out of what is there, ascending
 	redacted []Seq // that were, or are: they need not be masked any more
 }

@@ -101,10 +101,16 @@ func (p *pass) endRun(d *sealedLog) error {
 		file: p.n, last: Seq(info.Last), rows: info.Rows, min: info.MinTime, max: info.MaxTime,
 		raw: info.RawBytes, stored: info.StoredBytes, at: info.Location,
 	}
+	first := Seq(info.First)
+	if d.sparse {
+		rec.sparse, rec.from, rec.till, first = true, first, rec.last, d.cover
+		rec.gone = int64(rec.last-first) + 1 - rec.rows
+		d.cover = rec.last + 1
+	}
 	d.rec.withRun(&rec)
 	d.madeRuns++
 	p.addRun(&rec)
-	return p.batch.Set(logSeqKey(keyRun, d.log.id, Seq(info.First)), rec.encode())
+	return p.batch.Set(logSeqKey(keyRun, d.log.id, first), rec.encode())
 }
 
 // finishFile makes the row file and its name durable.

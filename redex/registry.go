@@ -437,6 +437,15 @@ type LogInfo struct {
 	Options LogOptions
 	Created int64 // Unix nanoseconds
 	Bounds  Bounds
+	// Compacted says that compaction by key took events, Events how many are left: fewer by those it took below the floor, until
+	// their run goes.
+	Compacted bool
+	Events    int64
+}
+
+// count fills in Compacted and Events.
+func (i *LogInfo) count(rec *logRecord) {
+	i.Compacted, i.Events = rec.gone > 0, max(i.Bounds.Len()-rec.gone, 0)
 }
 
 // listPage is how many names are read from the catalog at a time.
@@ -509,7 +518,12 @@ func (s *Store) yieldPending(name string, yield func(LogInfo, error) bool) bool 
 
 // Info describes the log.
 func (l *Log) Info() LogInfo {
-	return LogInfo{ID: l.id, Name: l.Name(), Options: l.Options(), Created: l.created, Bounds: l.Bounds()}
+	visible := Ordinal(l.s.visible.Load())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := LogInfo{ID: l.id, Name: l.Name(), Options: l.Options(), Created: l.created, Bounds: l.boundsLocked(visible)}
+	i.count(&l.sealed)
+	return i
 }
 
 // listPage reads a page of names from the catalog, and says where the next one begins, or nil.
@@ -532,6 +546,7 @@ func (s *Store) listPage(from, end []byte) (page []LogInfo, next []byte, err err
 			return nil, nil, s.badRecord(it.Key(), err)
 		}
 		info := LogInfo{ID: rec.id, Name: string(it.Key()[1:]), Options: rec.options, Created: rec.created, Bounds: Bounds{rec.floor, rec.next}}
+		info.count(&rec)
 		s.reg.Lock()
 		l := s.liveLocked(rec.id)
 		s.reg.Unlock()

@@ -135,11 +135,12 @@ func (r *Restorer) Log(info LogInfo, lastTime int64) (*RestoredLog, error) {
 	}
 	log := &Log{s: r.s, id: info.ID}
 	log.name.Store(&info.Name)
-	r.open = &RestoredLog{r: r, next: rec.floor, windows: map[Origin]*window{}, d: &sealedLog{log: log, rec: rec}}
+	d := &sealedLog{log: log, rec: rec, sparse: info.Compacted, cover: rec.floor}
+	r.open = &RestoredLog{r: r, next: rec.floor, windows: map[Origin]*window{}, d: d}
 	return r.open, nil
 }
 
-// Append adds the next event. Its slices may be reused after return. Log and Ordinal of the event are not looked at.
+// Append adds the next event: without a gap, unless the log's LogInfo.Compacted is set. Its slices may be reused after return. Log and Ordinal of the event are not looked at.
 func (l *RestoredLog) Append(ctx context.Context, ev *Event) error {
 	d := l.d
 	if err := l.add(ctx, ev); err != nil {
@@ -158,7 +159,7 @@ func (l *RestoredLog) add(ctx context.Context, ev *Event) error {
 	switch {
 	case l.r.open != l:
 		return ErrClosed
-	case ev.Seq != l.next || ev.Seq >= d.rec.next:
+	case ev.Seq < l.next || ev.Seq > l.next && !d.sparse || ev.Seq >= d.rec.next:
 		return fmt.Errorf("%w: the next is %d of %d", ErrConflict, l.next, d.rec.next)
 	case ev.Time > d.rec.lastTime:
 		return fmt.Errorf("%w: its time is after the log's last", ErrOptions)
@@ -166,7 +167,8 @@ func (l *RestoredLog) add(ctx context.Context, ev *Event) error {
 	if err := checkEntry(&e); err != nil {
 		return err
 	}
-	l.next++
+	first := l.next == d.rec.floor && !l.asRun && len(l.rows) == 0
+	l.next = ev.Seq + 1
 	if e.Idempotency != 0 { // of frames of the past, whose ordinals nobody needs: they are all durable
 		w := l.windows[e.Origin]
 		if w == nil {
@@ -174,6 +176,11 @@ func (l *RestoredLog) add(ctx context.Context, ev *Event) error {
 			l.windows[e.Origin] = w
 		}
 		w.add(remembered{e.Idempotency, ev.Seq, l.r.seed.Cut.Ordinal, ev.Time})
+	}
+	if d.sparse && first { // rows of the catalog have no gaps
+		if err := l.toRun(ctx); err != nil {
+			return err
+		}
 	}
 	if !l.asRun {
 		value := encodeRow(nil, ev.Time, append(appendRowHead(nil, &e, ev.Redacted), e.Payload...))

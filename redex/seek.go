@@ -17,7 +17,7 @@ func (l *Log) SeekTime(ctx context.Context, t int64) (Seq, error) {
 		visible := Ordinal(l.s.visible.Load())
 		l.mu.Lock()
 		b := l.boundsLocked(visible)
-		deleted := l.deleted
+		deleted, sparse := l.deleted, l.sealed.gone > 0
 		inSealed := l.sealed.next > l.floor && l.sealed.lastTime >= t
 		from, to := b.Next, b.Next
 		if !inSealed && !deleted {
@@ -33,6 +33,9 @@ func (l *Log) SeekTime(ctx context.Context, t int64) (Seq, error) {
 			seq, err = l.seekSealed(ctx, t)
 		default:
 			seq, err = l.seekGap(ctx, from, to, t)
+		}
+		if err == nil && sparse && seq < b.Floor { // compaction may have taken the event of that sequence
+			seq, err = l.seekGap(ctx, b.Floor, b.Next, t)
 		}
 		if errors.Is(err, ErrRangeLost) { // trimmed meanwhile
 			continue
@@ -86,6 +89,9 @@ func (l *Log) seekBelow(ctx context.Context, rec logRecord, floor Seq, t int64) 
 		return 0, l.readErr(first, err)
 	}
 	border, to := rec.rowsFrom, rec.next // runs that were made since are not looked for: their rows are found where they are now
+	if found && run.file == 0 { // all of it was compacted away
+		return l.seekGap(ctx, max(first, floor), to, t)
+	}
 	if found {
 		after, seq, err := s.seekInRun(l.id, first, &run, t)
 		if err != nil {

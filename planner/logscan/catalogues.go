@@ -46,7 +46,8 @@ func (c *Catalogues) Source(ctx context.Context, l *redex.Log, cut redex.Cut) (*
 	if err != nil {
 		return nil, err
 	}
-	return &Source{log: l, fields: f, catalogues: c, bounds: b}, nil
+	sparse := l.Options().Compaction.ByKey || l.Info().Compacted
+	return &Source{log: l, fields: f, catalogues: c, bounds: b, sparse: sparse}, nil
 }
 
 // fields returns the catalogue of a log, read from the views the first time.
@@ -140,6 +141,9 @@ func (c *Catalogues) walk(ctx context.Context, f *fields, l *redex.Log, to redex
 		switch {
 		case err == nil:
 		case errors.As(err, &damage):
+			if damage.Seq < to {
+				f.reached(damage.Seq) // compaction may have taken what lies before
+			}
 			f.skip() // the rest of the log is there; what reads the row itself reports the damage
 		case errors.Is(err, redex.ErrRangeLost) && f.position() < l.Bounds().Floor:
 			// Retention was quicker: go on at the new floor.

@@ -103,7 +103,7 @@ func (r *reader) newBatch() *vector.Batch {
 	return b
 }
 
-// fill replaces b with the next rows, at most n; none at the end of the range.
+// fill replaces b with the next rows, at most n; none at the end of the range. Sequences that compaction by key took have no rows.
 func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
 	b.N, b.Sel = 0, nil
 	for i, c := range b.Cols {
@@ -116,7 +116,7 @@ func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
 	if err := ctx.Err(); err != nil {
 		return ctx.Err()
 	}
-	if len(r.p.outputs) == 0 { // rows are only counted
+	if len(r.p.outputs) == 0 && !r.s.sparse { // rows are only counted
 		b.N = n
 		r.at += redex.Seq(n)
 		r.stats.RowsSkipped += int64(n)
@@ -138,24 +138,30 @@ func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
 		}
 	}
 	bytes, made := 0, 0
-	for bad := r.bad; r.at < end && bytes < maxReadBytes && made < r.most; r.at++ {
+	for bad := r.bad; r.at < r.to && b.N < n && bytes < maxReadBytes && made < r.most; r.at++ {
 		if !r.cur.Next(ctx) {
+			if r.cur.Err() == nil { // compaction took what is left of the range
+				r.at = r.to
+				break
+			}
 			return r.failed(ctx)
 		}
 		ev := r.cur.Event()
-		if ev.Seq != r.at {
+		if ev.Seq < r.at {
 			return fmt.Errorf("scan of %q: sequence %d came, not %d", r.s.log.Name(), ev.Seq, r.at)
+		}
+		r.at = ev.Seq
+		for len(bad) > 0 && bad[0] < r.at {
+			bad = bad[1:]
 		}
 		ok, pace := true, paceOf(ctx, ev)
 		switch {
 		case !r.p.needsOK:
-		case r.at < walked:
-			if len(bad) > 0 && bad[0] == r.at {
-				ok, bad = false, bad[1:]
-			}
-		case mine && r.at == walked:
+		case r.at < walked && r.at < end:
+			ok = len(bad) == 0 || bad[0] != r.at
+		case mine && r.at < end:
 			ok = r.s.fields.take(ev, pace)
-			walked++
+			walked = r.at + 1
 		default:
 			_, err := payload.CheckPaced(format(ev.Encoding), ev.Payload, pace)
 			ok = err == nil
@@ -338,14 +344,14 @@ type backward struct {
 	in, out  *vector.Batch
 	from, to redex.Seq
 	rows     int
-	size     int // rows of the next block: fewer than rows while payloads are large
+	size     redex.Seq // sequences of the next block: fewer than rows while payloads are large, more where compaction left few
 	turn     []int32
 	err      error
 	skipped  int64
 }
 
 func newBackward(s *Source, p *projection, from, to redex.Seq, rows int, skipped int64) *backward {
-	b := &backward{r: newReader(s, p, maxBatchBytes), from: from, to: to, rows: rows, size: rows, skipped: skipped}
+	b := &backward{r: newReader(s, p, maxBatchBytes), from: from, to: to, rows: rows, size: redex.Seq(rows), skipped: skipped}
 	b.in, b.out = b.r.newBatch(), b.r.newBatch()
 	return b
 }
@@ -358,31 +364,38 @@ func (b *backward) Next(ctx context.Context) (*vector.Batch, error) {
 	if b.from >= b.to {
 		return nil, nil
 	}
-	n := min(redex.Seq(b.size), b.to-b.from)
-	b.size = min(b.size*2, b.rows)
 	for {
+		n := min(b.size, b.to-b.from)
 		if b.err = b.r.seek(b.to-n, b.to); b.err != nil {
 			return nil, b.err
 		}
-		if b.err = b.r.fill(ctx, b.in, int(n)); b.err != nil {
+		if b.err = b.r.fill(ctx, b.in, b.rows); b.err != nil {
 			return nil, b.err
 		}
-		if redex.Seq(b.in.N) == n {
+		if b.r.at < b.to {
+			// Large payloads ended the batch early, or there were more rows than are wanted: take fewer, so that the last ones come first.
+			b.size = max(1, n/2)
+			continue
+		}
+		b.to -= n
+		if b.in.N < b.rows/4 {
+			b.size = max(2*b.size, n)
+		}
+		if b.in.N > 0 || b.from >= b.to {
 			break
 		}
-		// Large payloads ended the batch early: take fewer rows, so that the last ones come first.
-		n = max(1, min(redex.Seq(b.in.N), n/2))
-		b.size = int(n)
 	}
-	b.to -= n
+	if b.in.N == 0 {
+		return nil, nil
+	}
 	b.turn = b.turn[:0]
-	for i := int32(n) - 1; i >= 0; i-- {
+	for i := int32(b.in.N) - 1; i >= 0; i-- {
 		b.turn = append(b.turn, i)
 	}
 	for i, c := range b.in.Cols {
 		b.out.Cols[i].Gather(c, b.turn)
 	}
-	b.out.N, b.out.Sel = int(n), nil
+	b.out.N, b.out.Sel = b.in.N, nil
 	return b.out, nil
 }
 

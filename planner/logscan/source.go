@@ -31,6 +31,7 @@ type Source struct {
 	fields     *fields
 	catalogues *Catalogues
 	bounds     redex.Bounds // at the cut
+	sparse     bool         // compaction by key took events of the log, or may do so while it is read
 }
 
 var _ planner.Source = (*Source)(nil)
@@ -73,13 +74,13 @@ func (s *Source) Fields(ctx context.Context, complete bool) (planner.Catalogue, 
 	return c, nil
 }
 
-// Estimate returns the exact number of rows of a range.
+// Estimate returns the number of rows of a range: exact, but for a log that is compacted by key.
 func (s *Source) Estimate(ctx context.Context, r planner.Range) (planner.Estimate, error) {
 	from, to, err := s.sequences(ctx, r)
 	if err != nil {
 		return planner.Estimate{}, err
 	}
-	return planner.Estimate{Rows: int64(to - from), Exact: true}, nil
+	return planner.Estimate{Rows: int64(to - from), Exact: !s.sparse}, nil
 }
 
 // sequences returns the sequences [from, to) of a range at the cut.
@@ -125,7 +126,7 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 		rows = vector.MaxRows
 	}
 	rows = min(rows, max(1, maxBatchBytes/cellBytes/max(1, len(r.Outputs))))
-	if r.Limit > 0 && redex.Seq(r.Limit) < to-from {
+	if r.Limit > 0 && redex.Seq(r.Limit) < to-from && !s.sparse {
 		if r.Reverse {
 			from = to - redex.Seq(r.Limit)
 		} else {
