@@ -33,9 +33,17 @@ type crashLog struct {
 }
 
 type crashEvent struct {
-	payload []byte
-	number  uint64
-	time    int64 // 0: unknown
+	payload  []byte
+	key      string
+	number   uint64
+	time     int64 // 0: unknown
+	redacted bool
+}
+
+// superseded reports whether compaction may take an event of a log.
+func (l *crashLog) superseded(at Seq) bool {
+	key := l.events[at].key
+	return key != "" && slices.ContainsFunc(l.events[at+1:], func(e crashEvent) bool { return e.key == key })
 }
 
 // crashFrame is one frame: what it does, and what was said about it.
@@ -63,7 +71,7 @@ type crashRun struct {
 
 func crashOptions(d *simdisk.Disk) Options {
 	return Options{
-		SealBytes: 4 << 10, RunEvents: 4, SegmentBytes: 64 << 10, JournalBytes: 256 << 10, CacheBytes: 64 << 10, OpenFiles: 2,
+		MaintainRate: -1, SealBytes: 4 << 10, RunEvents: 4, SegmentBytes: 64 << 10, JournalBytes: 256 << 10, CacheBytes: 64 << 10, OpenFiles: 2,
 		Sync: SyncPolicy{Mode: SyncNever},
 		Disk: &Disk{Files: d.VFS(), Journal: func(string) (journal.FS, error) { return d.Journal(), nil }},
 	}
@@ -117,7 +125,12 @@ func (c *crashRun) entry(tag string) (Entry, crashEvent) {
 		p = append(p, bytes.Repeat([]byte{'x'}, c.r.IntN(12<<10))...)
 	}
 	e := Entry{Payload: p, Origin: 1}
-	return e, crashEvent{payload: p}
+	ev := crashEvent{payload: p}
+	if c.r.IntN(2) == 0 {
+		ev.key = fmt.Sprint("key", c.r.IntN(4))
+		e.Key = []byte(ev.key)
+	}
+	return e, ev
 }
 
 // step does one operation that places a frame, and some that do not. st is the state before.
@@ -148,6 +161,20 @@ func (c *crashRun) step(st *crashState) bool {
 			return false
 		}
 		c.durable = len(c.frames)
+	case 3:
+		if err := s.Maintain(ctx); err != nil {
+			return false
+		}
+	case 4:
+		if len(names) > 0 {
+			l, err := s.Log(names[r.IntN(len(names))])
+			if err != nil {
+				return false
+			}
+			if _, err := l.Compact(ctx); err != nil {
+				return false
+			}
+		}
 	}
 	durable := r.IntN(4) == 0
 	opt := AppendOptions{Durable: DurableNo}
@@ -159,7 +186,7 @@ func (c *crashRun) step(st *crashState) bool {
 		name, id := fmt.Sprintf("log/%d", c.names), c.nextID
 		c.nextID++
 		return c.do(false, func(st *crashState) { st.logs[name] = &crashLog{id: id} }, func() (Ordinal, error) {
-			l, err := s.Create(ctx, name, LogOptions{})
+			l, err := s.Create(ctx, name, LogOptions{Compaction: Compaction{ByKey: true}})
 			if err != nil {
 				return 0, err
 			}
@@ -213,7 +240,21 @@ func (c *crashRun) step(st *crashState) bool {
 			}
 			return s.Cut().Ordinal, nil
 		})
-	case op < 6: // several logs at once
+	case op < 5 && len(ml.events) > int(ml.floor):
+		at := ml.floor + Seq(r.IntN(len(ml.events)-int(ml.floor)))
+		if ev, err := l.Read(ctx, at); err != nil || ev.Redacted {
+			break
+		}
+		return c.do(true, func(st *crashState) {
+			ev := &st.logs[name].events[at]
+			ev.redacted, ev.payload = true, nil
+		}, func() (Ordinal, error) {
+			if err := l.Redact(ctx, at); err != nil {
+				return 0, err
+			}
+			return s.Cut().Ordinal, nil
+		})
+	case op < 8: // several logs at once
 		var bs []Batch
 		var evs [][]crashEvent
 		var to []string
@@ -398,8 +439,11 @@ func (c *crashRun) compare(st *crashState) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for at < ev.Seq && ml.superseded(at) {
+				at++
+			}
 			want := &ml.events[at]
-			if ev.Seq != at || !bytes.Equal(ev.Payload, want.payload) || ev.Idempotency != want.number || want.time != 0 && ev.Time != want.time {
+			if ev.Seq != at || string(ev.Key) != want.key || ev.Redacted != want.redacted || !bytes.Equal(ev.Payload, want.payload) || ev.Idempotency != want.number || want.time != 0 && ev.Time != want.time {
 				t.Fatalf("log %q sequence %d: %d %.40q at %d, want %.40q at %d", name, at, ev.Seq, ev.Payload, ev.Time, want.payload, want.time)
 			}
 			want.time = ev.Time

@@ -202,7 +202,7 @@ func (s *Store) retainedLogs() ([]LogID, error) {
 	}
 	var ids []LogID
 	s.mu.Lock()
-	for _, l := range s.dirty {
+	for _, l := range slices.Concat(s.dirty, s.passing) {
 		if l.Options().Retention.any() {
 			ids = append(ids, l.id)
 		}

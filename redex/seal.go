@@ -207,7 +207,7 @@ func (s *Store) freeze() (t mark, dirty []*Log) {
 	}
 	s.marks = slices.DeleteFunc(s.marks, func(m mark) bool { return m.ordinal <= t.ordinal })
 	dirty = s.dirty
-	s.dirty = nil
+	s.dirty, s.passing = nil, slices.Clone(dirty)
 	s.dirtyGen++
 	return t, dirty
 }
@@ -217,6 +217,7 @@ func (s *Store) thaw(logs []*Log, sealed int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unsealed -= sealed
+	s.passing = nil
 	for _, l := range logs {
 		l.mu.Lock()
 		dirty := len(l.hot.chunks) > 0 && !l.deleted || len(l.changes) > 0

@@ -89,7 +89,7 @@ func (l *Log) seekBelow(ctx context.Context, rec logRecord, floor Seq, t int64) 
 		return 0, l.readErr(first, err)
 	}
 	border, to := rec.rowsFrom, rec.next // runs that were made since are not looked for: their rows are found where they are now
-	if found && run.file == 0 { // all of it was compacted away
+	if found && run.file == 0 {          // all of it was compacted away
 		return l.seekGap(ctx, max(first, floor), to, t)
 	}
 	if found {

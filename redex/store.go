@@ -45,6 +45,7 @@ type Store struct {
 	closed   bool
 	nextLog  LogID
 	dirty    []*Log // logs with changes that the catalog lacks, without those that sealing holds
+	passing  []*Log // those that sealing holds
 	dirtyGen uint64 // Log.dirtyGen of those in dirty
 	unsealed int64  // bytes of frames placed and not sealed
 	placed   int64  // bytes of all frames placed

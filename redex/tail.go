@@ -66,11 +66,13 @@ func (t *Tail) TryNext(ctx context.Context) bool {
 		}
 		t.err = nil
 	}
-	if t.f.at >= t.f.to && !t.extend() {
-		return false
-	}
-	if t.f.next(ctx) {
-		return true
+	for t.f.err == nil { // compaction may have taken all the tail knows of, but not the log's newest event
+		if t.f.at >= t.f.to && !t.extend() {
+			return false
+		}
+		if t.f.next(ctx) {
+			return true
+		}
 	}
 	if err := t.f.err; err != nil {
 		t.err = fmt.Errorf("tail: %w", err)

@@ -29,6 +29,8 @@ type scheduler struct {
 	refused bool        // since grant last asked Pebble
 	grants  int         // calls of grant that talk to Pebble
 	misses  int         // compactions that failed in a row
+	failed  int64       // compactions that failed
+	cause   error       // of the last one
 	rest    *time.Timer // runs while the next one has to wait
 }
 
@@ -120,7 +122,16 @@ func (c *scheduler) compactionEnd(err error) {
 		c.misses = 0
 	} else {
 		c.misses++
+		c.failed++
+		c.cause = err
 	}
+}
+
+// failures returns how many compactions have failed, and why the last one did.
+func (c *scheduler) failures() (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed, c.cause
 }
 
 // Done is called by Pebble, without locks, after a compaction.

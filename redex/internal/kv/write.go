@@ -186,11 +186,48 @@ func (db *DB) Compact(ctx context.Context, from, to []byte) error {
 		return err
 	}
 	defer db.leave()
-	if err := db.p.Compact(ctx, from, to, false); err != nil {
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	failed, _ := db.compactions.failures()
+	go func() {
+		defer close(watched)
+		db.endWith(ctx, failed, cancel)
+	}()
+	err := db.p.Compact(ctx, from, to, false)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	<-watched
+	if err != nil {
 		if noRoom(err) {
 			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
 		}
 		return fmt.Errorf("kv: compact: %w", err)
 	}
 	return db.state.failure()
+}
+
+// endWith cancels when the DB fails, is closed or has no room, since no compaction begins then, and when more compactions than so
+// many have failed, since Pebble tries for ever. It returns when ctx has ended.
+func (db *DB) endWith(ctx context.Context, failed int64, cancel context.CancelCauseFunc) {
+	for {
+		change := db.state.next()
+		if err := db.state.failure(); err != nil {
+			cancel(err)
+		} else if db.diskFull() {
+			cancel(ErrDiskFull)
+		} else if n, err := db.compactions.failures(); n > failed {
+			cancel(err)
+		}
+		select {
+		case <-change:
+		case <-db.state.closing:
+			cancel(ErrClosed)
+			<-ctx.Done()
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
