@@ -288,7 +288,8 @@ func TestFormatPages(t *testing.T) {
 		fmt.Sprintf("| %d | 4 | count |", partCountAt),
 		fmt.Sprintf("| %d | events |", partEvents), fmt.Sprintf("| %d | create |", partCreate), fmt.Sprintf("| %d | delete |", partDelete),
 		fmt.Sprintf("| %d | settings |", partSettings), fmt.Sprintf("| %d | floor |", partFloor),
-		fmt.Sprintf("| %d | rename |", partRename), fmt.Sprintf("%d, *retention*", tagRetention), fmt.Sprintf("%d, *quota*", tagQuota),
+		fmt.Sprintf("| %d | rename |", partRename), fmt.Sprintf("| %d | redact |", partRedact), fmt.Sprintf("| %d | redacted |", tagRedacted),
+		fmt.Sprintf("%d, *compaction by key*", tagCompact), fmt.Sprintf("%d, *retention*", tagRetention), fmt.Sprintf("%d, *quota*", tagQuota),
 		fmt.Sprintf("| %d | key | bytes, at most %s", tagKey, number(MaxKeyBytes)), fmt.Sprintf("| %d | idempotency number", tagIdempotency),
 		fmt.Sprintf("| %d | headers | uvarint number of headers, 1 to %d", tagHeaders, MaxHeaders), fmt.Sprintf("| %d | schema version", tagSchema),
 		fmt.Sprintf("Unknown tags from %d on", tagOptional), number(MaxPayloadBytes), number(MaxHeaderBytes),
@@ -301,7 +302,7 @@ func TestFormatPages(t *testing.T) {
 	for kind, want := range map[byte]string{
 		keyMeta: "| meta |", keyName: " name | log |", keyID: " log | the name |", keyRun: " log, first sequence | run |", keyRow: " log, sequence | row |",
 		keyWindow: " log, origin, piece (1 byte) |", keyFile: " file | file |", keyLost: " log, first sequence | lost range |", keyView: " view name, 0 byte, key |",
-		keyRetain: " log | empty",
+		keyRetain: " log | empty", keyRedact: " log, sequence | empty",
 	} {
 		if line := fmt.Sprintf("| `%c`%s", kind, want); !strings.Contains(catalog, line) && !strings.Contains(catalog, fmt.Sprintf("| `%c` %s", kind, want)) {
 			t.Errorf("catalog.md does not say %q", line)
