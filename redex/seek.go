@@ -34,7 +34,7 @@ func (l *Log) SeekTime(ctx context.Context, t int64) (Seq, error) {
 		default:
 			seq, err = l.seekGap(ctx, from, to, t)
 		}
-		if err == nil && sparse && seq < b.Floor { // compaction may have taken the event of that sequence
+		if err == nil && sparse && seq <= b.Floor { // compaction may have taken the event of that sequence
 			seq, err = l.seekGap(ctx, b.Floor, b.Next, t)
 		}
 		if errors.Is(err, ErrRangeLost) { // trimmed meanwhile
