@@ -13,7 +13,7 @@ import (
 type catalog struct {
 	db     *DB
 	cut    redex.Cut
-	unpin  func() // lets compaction take what the cut needs
+	unpin  func()                 // lets compaction take what the cut needs
 	states map[string]fold.Frozen // by fold name, taken when the fold is first read
 }
 

@@ -237,7 +237,7 @@ func (rs *restore) begin(l snapshotLog) (*redex.RestoredLog, error) {
 	}
 	log, err := rs.store.Log(redex.LogInfo{
 		ID: redex.LogID(l.ID), Name: l.Name, Created: l.Created, Options: o,
-		Bounds: redex.Bounds{Floor: redex.Seq(l.Floor), Next: redex.Seq(l.Next)},
+		Bounds:    redex.Bounds{Floor: redex.Seq(l.Floor), Next: redex.Seq(l.Next)},
 		Compacted: l.Compacted,
 	}, l.Last)
 	if err != nil {
