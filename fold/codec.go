@@ -87,9 +87,7 @@ func Decode(ev *redex.Event, v any) error {
 	var err error
 	switch ev.Encoding {
 	case redex.Msgpack:
-		if err = checkMsgpack(ev.Payload); err == nil {
-			err = msgpack.Unmarshal(ev.Payload, v)
-		}
+		err = redex.DecodePayload(ev, v)
 	case redex.JSON:
 		err = json.Unmarshal(ev.Payload, v)
 	default:
