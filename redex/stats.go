@@ -14,6 +14,7 @@ type Metrics struct {
 
 	Appends       int64 // frames of events
 	SealPasses    int64
+	Rewrites      int64 // of runs: merging, moving, compaction by key, redaction
 	SealError     error // why the last pass failed, or nil
 	Sealed        Ordinal
 	UnsealedBytes int64
@@ -30,7 +31,7 @@ type Metrics struct {
 func (s *Store) Metrics() Metrics {
 	m := Metrics{
 		Journal: s.j.Stats(), Catalog: s.kv.Metrics(),
-		SealPasses: s.passes.Load(), SealError: s.seal.err(),
+		SealPasses: s.passes.Load(), Rewrites: s.rewrites.Load(), SealError: s.seal.err(),
 		Sealed: Ordinal(s.seal.ordinal.Load()), HotBytes: s.seal.hotBytes.Load(),
 	}
 	s.mu.Lock()
