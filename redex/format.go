@@ -16,15 +16,16 @@ import (
 
 // Names in a store's directory.
 const (
-	lockName      = "LOCK"
-	formatName    = "FORMAT"
-	formatNewName = "FORMAT.new" // while the store is being made
-	journalDir    = "journal"
-	rowsDir       = "rows"
-	columnsDir    = "columns"
-	catalogDir    = "catalog"
-	blobsDir      = "blobs"
-	rowSuffix     = ".rows"
+	lockName       = "LOCK"
+	formatName     = "FORMAT"
+	formatNewName  = "FORMAT.new" // while the store is being made
+	checkpointName = "CHECKPOINT" // in a copy, until it is opened to write
+	journalDir     = "journal"
+	rowsDir        = "rows"
+	columnsDir     = "columns"
+	catalogDir     = "catalog"
+	blobsDir       = "blobs"
+	rowSuffix      = ".rows"
 
 	formatVersion  = 1
 	maxFormatBytes = 4096

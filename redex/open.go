@@ -176,6 +176,9 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 			return nil, err
 		}
 	}
+	if s.copied, err = s.isCheckpoint(); err != nil {
+		return nil, err
+	}
 	if err := s.openJournal(ctx, jfs, meta, state == dirStore); err != nil {
 		return nil, err
 	}
@@ -192,7 +195,7 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 			return nil, err
 		}
 	}
-	if err := s.sweep(); err != nil {
+	if err := errors.Join(s.leaveCheckpoint(), s.sweep()); err != nil {
 		return nil, err
 	}
 	if !o.ReadOnly {
@@ -275,8 +278,9 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 	if Ordinal(rec.Last) < meta.ordinal && meta.ordinal > 0 && rec.Last > 0 && len(rec.Damage) == 0 {
 		s.log.Warn("redex: the journal ends before the catalog", "journal", rec.Last, "catalog", meta.ordinal)
 	}
-	if len(rec.Damage)+len(r.damage) > 0 && !s.o.ReadOnly && !rec.NewEpoch {
-		// The lost frames may have given sequences that nothing tells of any more, and that will be given again.
+	if (s.copied || len(rec.Damage)+len(r.damage) > 0) && !s.o.ReadOnly && !rec.NewEpoch {
+		// The lost frames may have given sequences that nothing tells of any more, and that will be given again. Those of a copy are
+		// given by the other store too.
 		if _, err := j.NewEpoch(ctx); err != nil {
 			return s.wrap("journal", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -104,6 +105,9 @@ type rowFiles struct {
 	mu   sync.Mutex
 	open map[uint64]*rowFile
 	idle list.List // of *rowFile without users; the front was used last
+
+	pins  int      // while there are any, files stay in the directory
+	later []uint64 // to be removed then
 }
 
 // rowFile is an open row file.
@@ -217,9 +221,13 @@ func (rf *rowFiles) run(f *rowFile, at sealed.Location) (*sealed.Run, error) {
 	return r, nil
 }
 
-// remove removes a file from the directory. Who reads it goes on.
+// remove removes a file from the directory, or has that done when nobody pins the files any more. Who reads it goes on.
 func (rf *rowFiles) remove(n uint64) error {
 	rf.mu.Lock()
+	later := rf.pins > 0
+	if later {
+		rf.later = append(rf.later, n)
+	}
 	f := rf.open[n]
 	var closeErr error
 	if f != nil {
@@ -232,11 +240,47 @@ func (rf *rowFiles) remove(n uint64) error {
 		}
 	}
 	rf.mu.Unlock()
+	if later {
+		return closeErr
+	}
+	return errors.Join(closeErr, rf.unlink(n))
+}
+
+func (rf *rowFiles) unlink(n uint64) error {
 	err := rf.fs.Remove(rf.path(n))
 	if isNotExist(err) {
 		err = nil
 	}
-	return errors.Join(closeErr, err)
+	return err
+}
+
+// pin keeps files that are removed in the directory until unpin.
+func (rf *rowFiles) pin() {
+	rf.mu.Lock()
+	defer rf.mu.Unlock()
+	rf.pins++
+}
+
+// unpin ends a pin, and removes what waited for the last one.
+func (rf *rowFiles) unpin() error {
+	rf.mu.Lock()
+	var gone []uint64
+	if rf.pins--; rf.pins == 0 {
+		gone, rf.later = rf.later, nil
+	}
+	rf.mu.Unlock()
+	var errs []error
+	for _, n := range gone {
+		errs = append(errs, rf.unlink(n))
+	}
+	return errors.Join(errs...)
+}
+
+// removed reports whether a file is only there because of a pin.
+func (rf *rowFiles) removed(n uint64) bool {
+	rf.mu.Lock()
+	defer rf.mu.Unlock()
+	return slices.Contains(rf.later, n)
 }
 
 // Close closes the files nobody uses; those in use are closed with their last user.
