@@ -141,13 +141,21 @@ func (h *heldCut) checkpointTo(ctx context.Context, st *staging) (info Checkpoin
 			return info, err
 		}
 	}
-	id := identity{store: h.s.id, files: h.s.files}
-	for name, text := range map[string][]byte{lockName: []byte("state " + lockClosed + "\n"), checkpointName: h.checkpointText(), formatName: encodeFormat(id)} {
-		if err := writeSmall(st.fs, st.path(name), text); err != nil {
-			return info, err
+	return info, st.asCopy(identity{store: h.s.id, files: h.s.files}, checkpointText(h.s.id, h.s.epochOf(h.cut.Ordinal), h.cut))
+}
+
+// asCopy makes a directory with the files of a store the copy of a store.
+func (st *staging) asCopy(id identity, text []byte) error {
+	small := []struct {
+		name string
+		text []byte
+	}{{lockName, []byte("state " + lockClosed + "\n")}, {checkpointName, text}, {formatName, encodeFormat(id)}}
+	for _, f := range small {
+		if err := writeSmall(st.fs, st.path(f.name), f.text); err != nil {
+			return err
 		}
 	}
-	return info, st.finish()
+	return st.finish()
 }
 
 // leaveCheckpoint takes away the mark of a checkpoint, when the new epoch has begun.

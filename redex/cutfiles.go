@@ -124,10 +124,10 @@ func (h *heldCut) copy(ctx context.Context, f *storeFile, w io.Writer) (n int64,
 	return n, nil
 }
 
-// checkpointText is what the CHECKPOINT file of a copy of the store at the cut says. A store with it begins a new epoch when it is
-// opened to write: the one it was copied from has gone on too.
-func (h *heldCut) checkpointText() []byte {
-	return fmt.Appendf(nil, "netdb checkpoint\nstore %s\nepoch %d\nordinal %d\ntime %d\n", h.s.id, h.s.epochOf(h.cut.Ordinal), h.cut.Ordinal, h.cut.Time)
+// checkpointText is what the CHECKPOINT file of a copy of a store at a cut says. A store with it begins a new epoch when it is opened
+// to write: the one it was copied from has gone on too.
+func checkpointText(id StoreID, e Epoch, c Cut) []byte {
+	return fmt.Appendf(nil, "netdb checkpoint\nstore %s\nepoch %d\nordinal %d\ntime %d\n", id, e, c.Ordinal, c.Time)
 }
 
 // close lets the files go.

@@ -195,7 +195,7 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 			return nil, err
 		}
 	}
-	if err := errors.Join(s.leaveCheckpoint(), s.sweep()); err != nil {
+	if err := errors.Join(s.leaveCheckpoint(), s.removeCopies(), s.sweep()); err != nil {
 		return nil, err
 	}
 	if !o.ReadOnly {
