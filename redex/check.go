@@ -18,6 +18,7 @@ type CheckReport struct {
 	Rows   int64 // of the catalog
 	Files  int64 // row files
 	Bytes  int64 // of row files
+	Lost   int64 // events that Repair found lost, and that are no damage any more
 	Damage []*CorruptionError
 }
 
@@ -211,6 +212,10 @@ func (c *checker) catalog(ctx context.Context) error {
 				c.bad(k, "%w", err)
 				return nil
 			}
+			if rec.settled {
+				c.rep.Lost += int64(rec.end - first)
+				return nil
+			}
 			l, err := s.byID(id)
 			if err != nil || l == nil {
 				return c.catalogDamage(err)
@@ -397,8 +402,12 @@ func (c *checker) log(ctx context.Context, l *Log) error {
 		case errors.Is(f.err, ErrLogDeleted):
 			return nil
 		case errors.Is(f.err, ErrRangeLost):
-			floor := l.Bounds().Floor
-			f = feed{l: l, at: max(floor, f.at+1), to: b.Next}
+			next := max(l.Bounds().Floor, f.at+1)
+			if lost, ok := errors.AsType[*RangeLostError](f.err); ok {
+				next = max(next, lost.To)
+			}
+			_ = f.close()
+			f = feed{l: l, at: next, to: b.Next}
 			continue
 		case !ok:
 			return f.err

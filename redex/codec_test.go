@@ -194,7 +194,7 @@ func TestRecords(t *testing.T) {
 	if r, err := decodeFile(file.encode()); err != nil || r != file {
 		t.Error(r, err)
 	}
-	lost := lostRecord{9, 8, "f", "why"}
+	lost := lostRecord{9, 8, "f", "why", true}
 	if r, err := decodeLost(lost.encode()); err != nil || r != lost {
 		t.Error(r, err)
 	}
@@ -223,7 +223,7 @@ func FuzzRecords(f *testing.F) {
 	f.Add((&runRecord{last: 9, max: 2, sparse: true, from: 4, till: 4, gone: 5}).encode())
 	f.Add((&logRecord{id: 1, next: 5, compacted: 4, gone: 2, horizon: horizon{3, 9}}).encode())
 	f.Add((&fileRecord{1, 2, 1}).encode())
-	f.Add((&lostRecord{1, 2, "a", "b"}).encode())
+	f.Add((&lostRecord{1, 2, "a", "b", false}).encode())
 	f.Add(encodeWindow(sampleWindow())[0][:200])
 	f.Add(encodeRow(nil, 5, redactedEntry(&Event{Key: []byte("k"), Kind: 3})))
 	f.Add(encodeRow(nil, 5, bodyOf(1, 0, Entry{Payload: []byte("x")})[partHeaderSize:]))

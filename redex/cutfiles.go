@@ -85,8 +85,12 @@ func (h *heldCut) list(catalog string) error {
 		return err
 	}
 	slices.Sort(names)
+	living, err := s.namedFiles(names)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
-		if n, ok := parseRowFileName(name); ok && !slices.Contains(s.seal.dead, n) && !s.rows.removed(n) {
+		if n, ok := parseRowFileName(name); ok && living[n] {
 			h.files = append(h.files, storeFile{path: rowsDir + "/" + name, from: s.rows.path(n), seg: -1, fixed: true})
 		}
 	}
@@ -101,6 +105,37 @@ func (h *heldCut) list(catalog string) error {
 		h.files = append(h.files, storeFile{path: catalogDir + "/" + name, from: s.fs.PathJoin(catalog, name), seg: -1, fixed: isTable(name)})
 	}
 	return nil
+}
+
+// namedFiles returns which of the row files the catalog names. The others are being written, or wait to be removed. Where damage leaves
+// that open they are taken for living ones.
+func (s *Store) namedFiles(names []string) (map[uint64]bool, error) {
+	living := map[uint64]bool{}
+	var unnamed []uint64
+	for _, name := range names {
+		n, ok := parseRowFileName(name)
+		if !ok {
+			continue
+		}
+		if _, err := s.readFile(n); err == nil {
+			living[n] = true
+		} else if errors.Is(err, ErrCorrupt) {
+			unnamed = append(unnamed, n)
+		} else {
+			return nil, err
+		}
+	}
+	if len(unnamed) == 0 {
+		return living, nil
+	}
+	runs, err := s.filesOfRuns()
+	if err != nil && !errors.Is(err, ErrCorrupt) {
+		return nil, err
+	}
+	for _, n := range unnamed {
+		living[n] = err != nil || runs[n]
+	}
+	return living, nil
 }
 
 // isTable reports whether a file of the catalog never changes.

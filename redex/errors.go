@@ -23,7 +23,7 @@ var (
 	ErrTooLarge      = errors.New("redex: payload too large")            // Append: an entry is over its limits
 	ErrBatchTooLarge = errors.New("redex: batch too large")              // Append: a batch is over a quarter of a segment
 	ErrEmptyBatch    = errors.New("redex: empty batch")                  // Append: nothing to append
-	ErrRangeLost     = errors.New("redex: range lost")                   // a read or tail below the floor; see RangeLostError
+	ErrRangeLost     = errors.New("redex: range lost")                   // a read or tail below the floor, or of what Repair found lost; see RangeLostError
 	ErrInDoubt       = errors.New("redex: append in doubt")              // an append was placed, its durability is unknown; see InDoubtError
 	ErrCorrupt       = errors.New("redex: corrupt")                      // damaged bytes; see CorruptionError
 	ErrEpoch         = errors.New("redex: position lost with its epoch") // a position beyond the end of its epoch

@@ -471,6 +471,8 @@ type lostRecord struct {
 	offset int64
 	file   string
 	why    string
+	// settled is set by Repair: the events are known to be gone, so reading them is a RangeLostError, and no damage.
+	settled bool
 }
 
 func (r *lostRecord) encode() []byte {
@@ -479,12 +481,24 @@ func (r *lostRecord) encode() []byte {
 	f.putUint(uint64(r.offset))
 	f.putBytes([]byte(r.file))
 	f.putBytes([]byte(r.why))
+	if r.settled {
+		f.putUint(lostSettled)
+	}
 	return f.b
 }
+
+// lostSettled is the flag of a lostRecord, which has no flags unless one is set.
+const lostSettled = 1
 
 func decodeLost(b []byte) (lostRecord, error) {
 	f := readRecord(b)
 	r := lostRecord{end: Seq(f.count()), offset: f.count(), file: string(f.bytes()), why: string(f.bytes())}
+	if f.err == nil && len(f.b) > 0 {
+		if f.uint() != lostSettled {
+			f.fail()
+		}
+		r.settled = true
+	}
 	return r, f.done()
 }
 

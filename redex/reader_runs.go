@@ -49,8 +49,8 @@ func (f *feed) skipTo(to Seq) error {
 			return err
 		}
 		if lost != nil {
-			f.at = max(f.at, lost.Seq)
-			return lost
+			f.at = max(f.at, lost.first)
+			return lost.err
 		}
 	}
 	f.at = to
@@ -188,13 +188,19 @@ func (f *feed) lost() error {
 	case err != nil:
 		return err
 	case lost != nil:
-		return lost
+		return lost.err
 	}
 	return errMoved
 }
 
-// lostBetween returns the first range that damage took from the journal and that has sequences of [from, to), or nil.
-func (f *feed) lostBetween(from, to Seq) (*CorruptionError, error) {
+// lostSpan is a range of sequences that damage took.
+type lostSpan struct {
+	first Seq
+	err   error // of reading it: a CorruptionError, or a RangeLostError once a repair has settled it
+}
+
+// lostBetween returns the first range that damage took and that has sequences of [from, to), or nil.
+func (f *feed) lostBetween(from, to Seq) (*lostSpan, error) {
 	s := f.l.s
 	first, end := logKeys(keyLost, f.l.id)
 	it, err := s.kv.NewIter(first, end)
@@ -217,8 +223,10 @@ func (f *feed) lostBetween(from, to Seq) (*CorruptionError, error) {
 			return nil, s.badRecord(it.Key(), err)
 		case first >= to:
 			return nil, nil
+		case from < rec.end && rec.settled:
+			return &lostSpan{first, &RangeLostError{Log: f.l.Name(), From: max(first, from), To: rec.end}}, nil
 		case from < rec.end:
-			return &CorruptionError{Log: f.l.Name(), Seq: first, End: rec.end, File: rec.file, Offset: rec.offset, Err: errors.New(rec.why)}, nil
+			return &lostSpan{first, &CorruptionError{Log: f.l.Name(), Seq: first, End: rec.end, File: rec.file, Offset: rec.offset, Err: errors.New(rec.why)}}, nil
 		}
 	}
 	if err := it.Err(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -228,22 +227,30 @@ func (rf *rowFiles) remove(n uint64) error {
 	if later {
 		rf.later = append(rf.later, n)
 	}
-	f := rf.open[n]
-	var closeErr error
-	if f != nil {
-		delete(rf.open, n)
-		f.gone = true
-		if f.elem != nil {
-			rf.idle.Remove(f.elem)
-			f.elem = nil
-			closeErr = f.f.Close()
-		}
-	}
 	rf.mu.Unlock()
+	closeErr := rf.evict(n)
 	if later {
 		return closeErr
 	}
 	return errors.Join(closeErr, rf.unlink(n))
+}
+
+// evict closes a file, now or with its last user.
+func (rf *rowFiles) evict(n uint64) error {
+	rf.mu.Lock()
+	defer rf.mu.Unlock()
+	f := rf.open[n]
+	if f == nil {
+		return nil
+	}
+	delete(rf.open, n)
+	f.gone = true
+	if f.elem == nil {
+		return nil
+	}
+	rf.idle.Remove(f.elem)
+	f.elem = nil
+	return f.f.Close()
 }
 
 func (rf *rowFiles) unlink(n uint64) error {
@@ -274,13 +281,6 @@ func (rf *rowFiles) unpin() error {
 		errs = append(errs, rf.unlink(n))
 	}
 	return errors.Join(errs...)
-}
-
-// removed reports whether a file is only there because of a pin.
-func (rf *rowFiles) removed(n uint64) bool {
-	rf.mu.Lock()
-	defer rf.mu.Unlock()
-	return slices.Contains(rf.later, n)
 }
 
 // Close closes the files nobody uses; those in use are closed with their last user.
