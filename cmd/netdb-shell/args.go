@@ -12,7 +12,7 @@ import (
 
 // invocation is what the command line asks for.
 type invocation struct {
-	verb       string // "", "demo", "help" or "version"
+	verb       string // "", "demo", "help", "version" or one of operators
 	dir        string // empty: in memory, or for demo a temporary directory
 	mode       string // empty: by what the output is
 	readonly   bool
@@ -29,11 +29,23 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(f
 
 const usageText = `usage: netdb-shell [flags] [DIR] [SQL or dot-command]
        netdb-shell [flags] demo [DIR]
+       netdb-shell [flags] check DIR
+       netdb-shell [flags] repair [-n] DIR
+       netdb-shell [flags] checkpoint DIR TARGET
+       netdb-shell [flags] backup [-verify] DIR BACKUPS
+       netdb-shell [flags] backups BACKUPS
+       netdb-shell [flags] verify-backups BACKUPS [POINT]
+       netdb-shell [flags] restore-backup BACKUPS [POINT] DIR
+       netdb-shell [flags] prune-backups -keep N BACKUPS
+       netdb-shell [flags] dump [-payloads] DIR|FILE
 
 DIR is a store; one that does not exist is made, without DIR the store is in memory.
 With a statement the shell runs it and ends. Without one it reads a script from its
 standard input, or shows a prompt on a terminal. A first word that is a verb (demo,
-help, version) is the verb: write ./demo for a directory of that name.
+help, version and those above) is the verb: write ./demo for a directory of that name.
+check, checkpoint and backup change nothing in DIR, which no program may have open to
+write: a program that has makes its own, and so does its shell by .checkpoint and .backup.
+repair -n says what a repair would do. BACKUPS is a directory of backups.
 
   -c SQL         run SQL or a dot-command; may be repeated
   -mode MODE     box, csv, json, jsonl, tsv, markdown or line
@@ -87,6 +99,13 @@ func parseArgs(args []string) (invocation, error) {
 			if rest = fs.Args(); len(rest) == 0 {
 				break
 			}
+		}
+		if _, ok := operators()[rest[0]]; ok && len(words) == 0 {
+			if len(inv.statements) > 0 || inv.readonly {
+				return inv, usagef("%s takes neither -c nor -readonly", rest[0])
+			}
+			inv.verb, inv.words = rest[0], rest[1:]
+			return inv, nil
 		}
 		switch word := rest[0]; {
 		case statement || len(words) == 1 && !strings.HasPrefix(word, "."):

@@ -34,6 +34,8 @@ func commands() []command {
 		{"wait", "[TOKEN] [-timeout 10s]", "wait until the open folds include a write", "Without TOKEN: the last write of this shell. A timeout of 0 asks without waiting.", (*shell).cmdWait},
 		{"snapshot", "FILE [-logs PATTERN]", "write folds and logs at one moment to a file", snapshotHelp, (*shell).cmdSnapshot},
 		{"restore", "FILE DIR", "make a store in DIR from a snapshot", "DIR must not exist or be empty. It is whole or not there: a bad file leaves nothing behind.", (*shell).cmdRestore},
+		{"checkpoint", "DIR", "make a copy of the store in DIR, for readers", "Any number of netdb-shell -readonly DIR can read it.", (*shell).cmdCheckpoint},
+		{"backup", "BACKUPS [-verify]", "add the store as it is now to a directory of backups", "Only what is new is copied. -verify also reads what is there, and replaces what is damaged.\nnetdb-shell backups, restore-backup, verify-backups and prune-backups do the rest.", (*shell).cmdBackup},
 		{"check", "", "read everything that is stored and report damage", "", (*shell).cmdCheck},
 		{"stats", "", "show the store's counters", "", (*shell).cmdStats},
 		{"read", "FILE", "run the statements in a file", "It ends at the first error.", (*shell).cmdRead},

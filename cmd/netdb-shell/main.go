@@ -46,8 +46,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintln(sh.out, "netdb-shell", version())
 	case "demo":
 		err = sh.demo(ctx, inv.dir)
-	default:
+	case "":
 		err = sh.session(ctx, inv, given)
+	default:
+		ctx, done := sh.signals.during(ctx)
+		err = operators()[inv.verb](sh, ctx, &words{argv: inv.words})
+		done()
 	}
 	if ferr := sh.out.Flush(); ferr != nil && !errors.Is(err, ferr) { // one failed write is one error
 		err = errors.Join(err, ferr)
