@@ -547,3 +547,27 @@ func TestPointPaths(t *testing.T) {
 		}
 	}
 }
+
+// TestBackupSpecification compares docs/format/backup.md with what is written.
+func TestBackupSpecification(t *testing.T) {
+	b, err := os.ReadFile("../docs/format/backup.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := func(text []byte) (out []string) {
+		for line := range strings.Lines(string(text)) {
+			first, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+			out = append(out, "    "+first)
+		}
+		return out
+	}
+	p := &backupPoint{list: []backupFile{{path: "rows/x"}}}
+	want := []string{
+		fmt.Sprintf("format %d", backupVersion), fmt.Sprint(rowHeaderBytes, " bytes"), backupName, backupPoints + "/" + pointName(1), backupFiles + "/ab/ab12", backupNew + "/", checkpointName,
+	}
+	for _, w := range append(append(want, words(p.encode())...), words(encodeBackupName(StoreID{}))...) {
+		if !strings.Contains(string(b), w) {
+			t.Errorf("backup.md does not say %q", w)
+		}
+	}
+}

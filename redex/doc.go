@@ -32,7 +32,13 @@
 // # Damage
 //
 // Every read checks the checksums of the bytes it uses. Damage makes exactly the events unreadable whose bytes it hit: reading
-// them is a [CorruptionError] that names log, sequences, file and offset. [Store.Check] reads everything.
+// them is a [CorruptionError] that names log, sequences, file and offset. [Store.Check] reads everything; [Repair] moves damage aside and
+// writes down what is lost, which is a [RangeLostError] from then on; [Dump] prints what stands in files.
+//
+// # Copies
+//
+// [Store.Checkpoint] makes a copy at one moment for readers in other processes, [Store.Backup] adds one to a directory of backups, of
+// which [RestoreBackup] makes a store. Both go on beside everything else.
 //
 // A value of a typed log that cannot be decoded is a [DecodeError] of one event, behind which readers go on. It is no damage: the
 // bytes are those that were appended.

@@ -346,6 +346,38 @@ func TestRepairNoCatalog(t *testing.T) {
 	t.Logf("%d right, %d lost: %+v", right, lost, rep)
 }
 
+// TestRepairInterrupted goes on where a repair was cut short, around the two renames that put a new catalog in its place.
+func TestRepairInterrupted(t *testing.T) {
+	dir, want := agedStore(t)
+	changeCatalog(t, dir, func(db *kv.DB, b *kv.Batch) error { return b.Set(firstKey(t, db, keyRun), []byte{recordVersion}) })
+	mended := t.TempDir() + "/store"
+	copyTree(t, dir, mended)
+	r := repairer{fs: vfs.Default, dir: mended, o: Options{}.withDefaults()}
+	if err := r.catalog(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, moved := range []bool{false, true} {
+		bad := t.TempDir() + "/store"
+		copyTree(t, dir, bad)
+		copyTree(t, mended+"/"+catalogDir, bad+"/"+catalogDone)
+		copyTree(t, mended+"/"+catalogDir, bad+"/"+catalogBegun)
+		if moved {
+			if err := os.Rename(bad+"/"+catalogDir, bad+"/gone"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rep := mustRepair(t, bad)
+		for _, name := range []string{catalogBegun, catalogDone} {
+			if _, err := os.Stat(bad + "/" + name); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s is left: %v", name, err)
+			}
+		}
+		if right, lost := readRepaired(t, bad, want, rep); lost > 0 || right != total(want) {
+			t.Errorf("%d right, %d lost: %+v", right, lost, rep)
+		}
+	}
+}
+
 // TestRepairRefused calls it wrongly.
 func TestRepairRefused(t *testing.T) {
 	ctx := t.Context()
