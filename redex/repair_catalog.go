@@ -121,7 +121,7 @@ func (r *repairer) catalog(ctx context.Context) (err error) {
 // finish puts the new catalog in its place, if one was made.
 func (m *mendCatalog) finish(err error) error {
 	r := m.r
-	if err != nil || !r.rebuilt {
+	if err != nil || m.made == nil {
 		return err
 	}
 	if err := r.fs.Rename(r.path(catalogBegun), r.path(catalogDone)); err != nil {
