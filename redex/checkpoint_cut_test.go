@@ -14,8 +14,9 @@ import (
 // is whole or not there, and there when that was said.
 func TestCheckpointCut(t *testing.T) {
 	ctx := context.Background()
+	seed, atOnce := uint64(3), false
 	run := func(arm func(*simdisk.Disk)) (d *simdisk.Disk, made bool, err error) {
-		d = simdisk.New(3)
+		d = simdisk.New(seed)
 		s := mustOpen(t, "/store", crashOptions(d))
 		l := mustLog(t, s, "a")
 		for i := range 30 {
@@ -28,6 +29,9 @@ func TestCheckpointCut(t *testing.T) {
 		}
 		arm(d)
 		_, err = s.Checkpoint(ctx, "/copy")
+		if seed++; err == nil && atOnce {
+			d.Cut()
+		}
 		_ = s.Close() // its disk may be gone
 		return d, err == nil, err
 	}
@@ -44,6 +48,7 @@ func TestCheckpointCut(t *testing.T) {
 			"fail": func(d *simdisk.Disk) { d.FailAt(op, simdisk.DiskFull) },
 		} {
 			what := fmt.Sprintf("%s at %d of %d", how, op-first, last-first)
+			atOnce = how == "cut"
 			d, made, _ := run(arm)
 			switch how {
 			case "cut":
