@@ -396,3 +396,86 @@ func TestRepairRefused(t *testing.T) {
 		t.Errorf("%+v", rep)
 	}
 }
+
+// TestRepairCompacted damages row files of a log that was compacted by key. What compaction took is no loss, what damage took is.
+func TestRepairCompacted(t *testing.T) {
+	ctx := t.Context()
+	for at := 40; at < 4000; at += 390 {
+		dir := t.TempDir() + "/store"
+		s := mustOpen(t, dir, Options{RunEvents: 4, Compression: CompressNone})
+		l, err := s.Create(ctx, "keyed", LogOptions{Compaction: Compaction{ByKey: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 300 {
+			e := Entry{Key: fmt.Appendf(nil, "key %d", i%70), Payload: fmt.Appendf(nil, "%d %s", i, strings.Repeat("p", 30))}
+			if _, err := l.Append(ctx, e, AppendOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Seal(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Compact(ctx); err != nil {
+			t.Fatal(err)
+		}
+		before := map[Seq]string{}
+		for ev, err := range l.Scan(ctx, 0, 300) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			before[ev.Seq] = string(ev.Payload)
+		}
+		if len(before) != 70 {
+			t.Fatalf("%d events after compaction", len(before))
+		}
+		mustClose(t, s)
+		files, err := filepath.Glob(dir + "/" + rowsDir + "/*")
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		b, err := os.ReadFile(files[len(files)-1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[at%len(b)] ^= 1
+		if err := os.WriteFile(files[len(files)-1], b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		rep := mustRepair(t, dir)
+		s = mustOpen(t, dir, Options{ReadOnly: true})
+		l = mustLogOf(t, s, "keyed")
+		seen := 0
+		for from := Seq(0); from < 300; {
+			var gone *RangeLostError
+			for ev, err := range l.Scan(ctx, from, 300) {
+				if err != nil {
+					if !errors.As(err, &gone) || gone.To <= from {
+						t.Fatal(err)
+					}
+					break
+				}
+				if before[ev.Seq] != string(ev.Payload) {
+					t.Errorf("harmed at %d: event %d is %q", at, ev.Seq, ev.Payload)
+				}
+				seen++
+			}
+			if gone == nil {
+				break
+			}
+			from = gone.To
+		}
+		lost := 0
+		for seq := range before {
+			for _, r := range rep.Lost {
+				if r.From <= seq && seq < r.To {
+					lost++
+				}
+			}
+		}
+		if seen+lost != 70 || rep.Clean {
+			t.Errorf("harmed at %d: %d events are there, %d lost: %+v", at, seen, lost, rep)
+		}
+		mustClose(t, s)
+	}
+}
