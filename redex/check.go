@@ -250,6 +250,7 @@ func (c *checker) catalog(ctx context.Context) error {
 			return nil
 		}),
 		c.fileRecords(),
+		c.cursors(ctx),
 		c.each(ctx, keyView, func(_, _ []byte) error { return nil }),
 	}
 	for _, err := range steps {

@@ -290,6 +290,14 @@ func TestFormatPages(t *testing.T) {
 		fmt.Sprintf("| %d | settings |", partSettings), fmt.Sprintf("| %d | floor |", partFloor),
 		fmt.Sprintf("| %d | rename |", partRename), fmt.Sprintf("| %d | redact |", partRedact), fmt.Sprintf("| %d | redacted |", tagRedacted),
 		fmt.Sprintf("%d, *compaction by key*", tagCompact), fmt.Sprintf("%d, *retention*", tagRetention), fmt.Sprintf("%d, *quota*", tagQuota),
+		fmt.Sprintf("| %d | cursor |", partCursor),
+		fmt.Sprintf("| %d | consumer options |", tagCursorOptions), fmt.Sprintf("| %d | begin |", tagCursorBegin), fmt.Sprintf("| %d | end |", tagCursorEnd),
+		fmt.Sprintf("| %d | cut |", tagCursorCut), fmt.Sprintf("| %d | settled |", tagCursorSettled), fmt.Sprintf("| %d | attempts |", tagCursorAttempts),
+		fmt.Sprintf("| %d | clear |", tagCursorClear), fmt.Sprintf("| %d | reserve |", tagCursorReserve), fmt.Sprintf("| %d | counts |", tagCursorCounts),
+		fmt.Sprintf("%d, *ack wait*", tagAckWait), fmt.Sprintf("%d, *attempts*", tagMaxAttempts), fmt.Sprintf("%d, *backoff*", tagBackoff),
+		fmt.Sprintf("%d, *dead-letter log*", tagDeadLetter), fmt.Sprintf("%d, *in flight*", tagMaxInFlight), fmt.Sprintf("%d, *look-ahead*", tagLookahead),
+		fmt.Sprintf("%d, *order* (%d by key, %d strict)", tagOrder, OrderByKey, OrderStrict), fmt.Sprintf("%d, *hold retention*", tagHold),
+		deadLog, deadLogID, deadConsumer, deadSeq, deadTime, deadAttempts, deadReason, deadOmitted,
 		fmt.Sprintf("| %d | key | bytes, at most %s", tagKey, number(MaxKeyBytes)), fmt.Sprintf("| %d | idempotency number", tagIdempotency),
 		fmt.Sprintf("| %d | headers | uvarint number of headers, 1 to %d", tagHeaders, MaxHeaders), fmt.Sprintf("| %d | schema version", tagSchema),
 		fmt.Sprintf("Unknown tags from %d on", tagOptional), number(MaxPayloadBytes), number(MaxHeaderBytes),
@@ -302,13 +310,13 @@ func TestFormatPages(t *testing.T) {
 	for kind, want := range map[byte]string{
 		keyMeta: "| meta |", keyName: " name | log |", keyID: " log | the name |", keyRun: " log, first sequence | run |", keyRow: " log, sequence | row |",
 		keyWindow: " log, origin, piece (1 byte) |", keyFile: " file | file |", keyLost: " log, first sequence | lost range |", keyView: " view name, 0 byte, key |",
-		keyRetain: " log | empty", keyRedact: " log, sequence | empty",
+		keyRetain: " log | empty", keyRedact: " log, sequence | empty", keyCursor: " log, consumer, 0 byte, piece (2 bytes) |",
 	} {
 		if line := fmt.Sprintf("| `%c`%s", kind, want); !strings.Contains(catalog, line) && !strings.Contains(catalog, fmt.Sprintf("| `%c` %s", kind, want)) {
 			t.Errorf("catalog.md does not say %q", line)
 		}
 	}
-	for _, want := range []string{"`netdb store`, `format 1`", "`%012d" + rowSuffix + "`", number(maxRowValue), number(windowNumbers), lockName, formatName, formatNewName, journalDir, rowsDir, columnsDir, catalogDir, blobsDir} {
+	for _, want := range []string{"`netdb store`, `format 1`", "`%012d" + rowSuffix + "`", number(maxRowValue), number(windowNumbers), number(cursorPiece), lockName, formatName, formatNewName, journalDir, rowsDir, columnsDir, catalogDir, blobsDir} {
 		if !strings.Contains(catalog, want) {
 			t.Errorf("catalog.md does not say %q", want)
 		}

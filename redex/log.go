@@ -39,7 +39,8 @@ type Log struct {
 	masked  []Seq     // events to be shown without payload, ascending; never changed in place
 	maskAll bool      // it is not known which; set when the Log is made
 	deleted bool
-	waiting []*Tail // that wait for an event or the end of the log
+	waiting []*Tail            // that wait for an event or the end of the log
+	cursors map[string]*cursor // of consumers with changes that sealing has not written
 }
 
 // change is a change of a log's place in the catalog by one frame.

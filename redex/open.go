@@ -302,7 +302,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 		return err
 	}
 	s.publishLocked(max(r.last, Ordinal(j.Visible())), max(r.time, j.LastTime()))
-	return nil
+	return s.cutCursors(ctx)
 }
 
 func (s *Store) damageError(d journal.Damage) *CorruptionError {
@@ -324,6 +324,7 @@ type replay struct {
 	gaps   []gap
 
 	replaced int                // logs whose deletion was lost to damage
+	orphans  int                // changes of consumers whose creation was
 	rebuilt  map[LogID]bool     // logs whose records were
 	damage   []*CorruptionError // of the catalog
 }
@@ -374,7 +375,7 @@ func (r *replay) part(f journal.Frame, p part) error {
 		return nil
 	}
 	switch p.typ {
-	case partEvents, partDelete, partSettings, partFloor, partRename, partRedact:
+	case partEvents, partDelete, partSettings, partFloor, partRename, partRedact, partCursor:
 	default:
 		if p.flags&partOptional != 0 {
 			return nil
@@ -405,6 +406,8 @@ func (r *replay) part(f journal.Frame, p part) error {
 			return err
 		}
 		s.renameLocked(l, name, at)
+	case partCursor:
+		return r.cursor(p, l, at, f.Time)
 	case partFloor:
 		l.addChangeLocked(change{ordinal: at, typ: partFloor, floor: p.first})
 		l.raiseFloor(p.first)
@@ -529,6 +532,9 @@ func (r *replay) finish(damage []journal.Damage) error {
 	}
 	if r.replaced > 0 && len(damage) == 0 {
 		return &CorruptionError{File: s.fs.PathJoin(s.dir, journalDir), Err: fmt.Errorf("the frames that deleted %d logs are missing", r.replaced)}
+	}
+	if r.orphans > 0 && len(damage) == 0 {
+		return &CorruptionError{File: s.fs.PathJoin(s.dir, journalDir), Err: fmt.Errorf("%d changes of consumers that nothing made", r.orphans)}
 	}
 	return nil
 }

@@ -110,6 +110,9 @@ func (p *pass) add(l *Log) error {
 	if err := p.windows(d); err != nil {
 		return err
 	}
+	if err := p.cursors(d); err != nil {
+		return err
+	}
 	return p.settings(d)
 }
 
@@ -154,7 +157,7 @@ func (p *pass) delete(d *sealedLog) error {
 		return err
 	}
 	errs := []error{p.batch.Delete(nameKey(d.named)), p.batch.Delete(idKey(id)), p.batch.Delete(retainKey(id))}
-	for _, kind := range []byte{keyRun, keyRow, keyWindow, keyLost, keyRedact} {
+	for _, kind := range []byte{keyRun, keyRow, keyWindow, keyLost, keyRedact, keyCursor} {
 		from, to := logKeys(kind, id)
 		errs = append(errs, p.batch.DeleteRange(from, to))
 	}
@@ -536,13 +539,14 @@ func (p *pass) install() {
 		freed := int64(0)
 		if d.deleted {
 			freed = l.hot.drop(maxSeq)
-			l.changes = nil
+			l.changes, l.cursors = nil, nil
 		} else {
 			freed = l.hot.drop(d.rec.next)
 			l.sealed, l.named = d.rec, d.name
 			l.floor = max(l.floor, d.rec.floor)
 			l.unmaskLocked(d.redacted, d.rec.floor)
 			l.changes = slices.DeleteFunc(l.changes, func(c change) bool { return c.ordinal <= p.t.ordinal })
+			l.installCursorsLocked(p.t.ordinal)
 		}
 		l.mu.Unlock()
 		s.seal.hotBytes.Add(-freed)

@@ -298,7 +298,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
-	return s.changeLog(ctx, "delete", l, func() ([]byte, error) {
+	err = s.changeLog(ctx, "delete", l, func() ([]byte, error) {
 		if l.Name() != name { // renamed meanwhile
 			return nil, ErrNoLog
 		}
@@ -306,6 +306,10 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	}, func(o Ordinal) {
 		s.deleteLocked(l, o)
 	})
+	if l.endErr() != nil {
+		s.consumers.logDeleted(l.id)
+	}
+	return err
 }
 
 // deleteLocked takes a log away that a frame deleted.

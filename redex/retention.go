@@ -242,6 +242,13 @@ func (l *Log) Retain(ctx context.Context) (int64, error) {
 	}
 	floor, err := l.retainedFrom(ctx, r, before)
 	if floor > before.Floor {
+		held, herr := l.heldFrom()
+		if herr != nil { // nobody knows what is held
+			return 0, errors.Join(err, herr)
+		}
+		floor = min(floor, held)
+	}
+	if floor > before.Floor {
 		if terr := l.Trim(ctx, floor); terr != nil {
 			return 0, errors.Join(err, terr)
 		}

@@ -220,7 +220,7 @@ func (s *Store) thaw(logs []*Log, sealed int64) {
 	s.passing = nil
 	for _, l := range logs {
 		l.mu.Lock()
-		dirty := len(l.hot.chunks) > 0 && !l.deleted || len(l.changes) > 0
+		dirty := len(l.hot.chunks) > 0 && !l.deleted || len(l.changes) > 0 || !l.deleted && l.cursorsDirtyLocked()
 		l.mu.Unlock()
 		if dirty {
 			l.markDirtyLocked()

@@ -61,21 +61,22 @@ type Store struct {
 
 	reg *registry // its lock is taken inside mu and outside Log.mu
 
-	seal     sealer
-	retain   retainer
-	maintain maintainer
-	now      func() int64 // the clock, in Unix nanoseconds
-	durable  durableWaiters
-	claims   claims
-	done     chan struct{} // closed by Close
-	stop     context.CancelCauseFunc
-	bg       context.Context // ends with Close
-	wg       sync.WaitGroup
-	closing  sync.Once
-	closeIt  func() error
-	passes   atomic.Int64 // of sealing
-	rewrites atomic.Int64
-	pins     pins
+	seal      sealer
+	retain    retainer
+	maintain  maintainer
+	now       func() int64 // the clock, in Unix nanoseconds
+	durable   durableWaiters
+	claims    claims
+	done      chan struct{} // closed by Close
+	stop      context.CancelCauseFunc
+	bg        context.Context // ends with Close
+	wg        sync.WaitGroup
+	closing   sync.Once
+	closeIt   func() error
+	passes    atomic.Int64 // of sealing
+	rewrites  atomic.Int64
+	pins      pins
+	consumers consumers
 }
 
 // mark is a frame, and how many bytes of frames were placed up to it.
@@ -232,6 +233,7 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) close() error {
+	s.consumers.close() // while there is a journal for what they have to keep
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
