@@ -30,10 +30,13 @@ type checker struct {
 	s     *Store
 	rep   CheckReport
 	more  int
-	files map[uint64]fileChange       // what lives in each file
+	files map[uint64]livingRuns       // of each file
 	seen  map[uint64]bool             // files whose records could be read
 	runs  map[uint64]map[int64]runRef // runs by file and offset
 }
+
+// livingRuns are the runs in a file that the catalog names.
+type livingRuns struct{ runs, bytes int64 }
 
 type runRef struct {
 	log   LogID
@@ -49,7 +52,7 @@ func (s *Store) Check(ctx context.Context) (CheckReport, error) {
 	if err := s.closedErr(); err != nil {
 		return CheckReport{}, fmt.Errorf("check: %w", err)
 	}
-	c := &checker{s: s, files: map[uint64]fileChange{}, seen: map[uint64]bool{}, runs: map[uint64]map[int64]runRef{}}
+	c := &checker{s: s, files: map[uint64]livingRuns{}, seen: map[uint64]bool{}, runs: map[uint64]map[int64]runRef{}}
 	for _, step := range []func(context.Context) error{c.journal, c.catalog, c.rowFiles, c.logs} {
 		if err := step(ctx); err != nil {
 			return c.rep, fmt.Errorf("check: %w", err)
@@ -177,7 +180,7 @@ func (c *checker) catalog(ctx context.Context) error {
 				return c.owner(k, id)
 			}
 			has := c.files[rec.file]
-			c.files[rec.file] = fileChange{has.runs + 1, has.live + rec.stored}
+			c.files[rec.file] = livingRuns{has.runs + 1, has.bytes + rec.stored}
 			if c.runs[rec.file] == nil {
 				c.runs[rec.file] = map[int64]runRef{}
 			}
@@ -239,12 +242,12 @@ func (c *checker) catalog(ctx context.Context) error {
 			if rec.runs != has.runs {
 				c.bad(k, "file %s: %d runs, the catalog names %d", rowFileName(n), rec.runs, has.runs)
 			}
-			if rec.live < has.live {
-				c.bad(k, "file %s: %d bytes live, the catalog names %d", rowFileName(n), rec.live, has.live)
+			if rec.dead+has.bytes > rec.bytes {
+				c.bad(k, "file %s: of %d bytes %d are dead, and the catalog names %d", rowFileName(n), rec.bytes, rec.dead, has.bytes)
 			}
 			c.seen[n] = true
 			if !ok {
-				c.files[n] = fileChange{}
+				c.files[n] = livingRuns{}
 			}
 			c.size(n, rec.bytes)
 			return nil

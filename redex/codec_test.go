@@ -187,7 +187,7 @@ func TestRecords(t *testing.T) {
 			t.Error(r, err)
 		}
 	}
-	if r, err := decodeFile([]byte{recordVersion, 7, 1}); err != nil || r != (fileRecord{7, 1, 7}) {
+	if r, err := decodeFile([]byte{recordVersion, 7, 1}); err != nil || r != (fileRecord{7, 1, 0}) {
 		t.Error("a record of an earlier version", r, err)
 	}
 	file := fileRecord{5, 6, 4}

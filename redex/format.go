@@ -444,23 +444,22 @@ func (r *runRecord) is(id LogID, first Seq, i sealed.RunInfo) bool {
 type fileRecord struct {
 	bytes int64
 	runs  int64 // runs that live in it; the file goes with the last
-	live  int64 // bytes of those runs
+	dead  int64 // bytes of the runs that do so no more
 }
 
 func (r *fileRecord) encode() []byte {
 	f := newRecord()
 	f.putUint(uint64(r.bytes))
 	f.putUint(uint64(r.runs))
-	f.putUint(uint64(r.live))
+	f.putUint(uint64(r.dead))
 	return f.b
 }
 
 func decodeFile(b []byte) (fileRecord, error) {
 	f := readRecord(b)
 	r := fileRecord{bytes: f.count(), runs: f.count()}
-	r.live = r.bytes // files of earlier versions do not say
-	if len(f.b) > 0 {
-		r.live = f.count()
+	if len(f.b) > 0 { // those of the first stores do not say
+		r.dead = f.count()
 	}
 	return r, f.done()
 }

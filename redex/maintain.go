@@ -296,7 +296,7 @@ func (s *Store) moveOut(ctx context.Context, n uint64, pace *pacer) error {
 	if !ok {
 		return nil // it is gone
 	}
-	if rec, err := s.readFile(n); err != nil || rec.live >= rec.bytes/2 {
+	if rec, err := s.readFile(n); err != nil || rec.dead <= rec.bytes/2 {
 		return err
 	}
 	var tasks []*rewriteTask
@@ -363,7 +363,7 @@ func (s *Store) noteAll() error {
 			break // told by those who need it
 		}
 		n, kerr := keyLog(it.Key())
-		if rec, err := decodeFile(v); err == nil && kerr == nil && rec.live < rec.bytes/2 {
+		if rec, err := decodeFile(v); err == nil && kerr == nil && rec.dead > rec.bytes/2 {
 			p.sparse = append(p.sparse, uint64(n))
 		}
 	}

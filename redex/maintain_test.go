@@ -578,3 +578,23 @@ func TestRedactRefused(t *testing.T) {
 		t.Error(ev, err)
 	}
 }
+
+// TestSmallFilesStay: what a small file has beside its runs does not make it half dead, which would move its runs for ever.
+func TestSmallFilesStay(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), manual(Options{RunEvents: 4}))
+	defer mustClose(t, s)
+	for i := range 3 {
+		l := keyed(t, s, fmt.Sprint("log", i), Compaction{})
+		for k := range 4 {
+			put(t, l, "", fmt.Sprint(k))
+		}
+		sealNow(t, s)
+	}
+	if err := s.Maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.rewrites.Load(); n != 0 {
+		t.Errorf("%d rewrites of files in which everything lives", n)
+	}
+	clean(t, s)
+}

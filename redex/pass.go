@@ -164,19 +164,19 @@ func (p *pass) delete(d *sealedLog) error {
 	return errors.Join(errs...)
 }
 
-// fileChange is how the number and the bytes of the runs that live in a row file change.
-type fileChange struct{ runs, live int64 }
+// fileChange is how the number of runs that live in a row file changes, and the bytes of those that do not.
+type fileChange struct{ runs, dead int64 }
 
 // addRun and dropRun take note that a run begins to live, or does so no more.
-func (p *pass) addRun(rec *runRecord)  { p.changeFile(rec.file, fileChange{1, rec.stored}) }
-func (p *pass) dropRun(rec *runRecord) { p.changeFile(rec.file, fileChange{-1, -rec.stored}) }
+func (p *pass) addRun(rec *runRecord)  { p.changeFile(rec.file, fileChange{1, 0}) }
+func (p *pass) dropRun(rec *runRecord) { p.changeFile(rec.file, fileChange{-1, rec.stored}) }
 
 func (p *pass) changeFile(n uint64, by fileChange) {
 	if n == 0 {
 		return
 	}
 	c := p.files[n]
-	p.files[n] = fileChange{c.runs + by.runs, c.live + by.live}
+	p.files[n] = fileChange{c.runs + by.runs, c.dead + by.dead}
 }
 
 // withRun and withoutRun take a run into the log's figures, and out of them.

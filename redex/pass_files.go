@@ -185,7 +185,7 @@ func (p *pass) fileRecords() error {
 			}
 		}
 		rec.runs += change.runs
-		rec.live = max(rec.live+change.live, 0)
+		rec.dead += change.dead
 		var err error
 		switch {
 		case rec.runs < 0:
@@ -194,7 +194,7 @@ func (p *pass) fileRecords() error {
 			p.dead = append(p.dead, n)
 			err = p.batch.Delete(fileKey(n))
 		default:
-			if rec.live < rec.bytes/2 {
+			if rec.dead > rec.bytes/2 {
 				p.sparse = append(p.sparse, n)
 			}
 			err = p.batch.Set(fileKey(n), rec.encode())

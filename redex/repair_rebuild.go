@@ -30,7 +30,7 @@ func (m *mendCatalog) rebuild() error {
 			return err
 		}
 	}
-	files := map[uint64]fileChange{}
+	files := map[uint64]livingRuns{}
 	for _, id := range slices.Sorted(maps.Keys(m.logs)) {
 		if err := m.write(m.logs[id], built.ordinal, files); err != nil {
 			return err
@@ -38,7 +38,7 @@ func (m *mendCatalog) rebuild() error {
 		built.nextLog = max(built.nextLog, id+1)
 	}
 	for n, runs := range files {
-		rec := fileRecord{bytes: m.files[n], runs: runs.runs, live: runs.live}
+		rec := fileRecord{bytes: m.files[n], runs: runs.runs, dead: max(m.files[n]-runs.bytes, 0)}
 		if err := m.set(fileKey(n), rec.encode()); err != nil {
 			return err
 		}
@@ -285,7 +285,7 @@ func (l *foundLog) holds(seq Seq) bool {
 }
 
 // write writes the records of a log. files counts the runs of each row file.
-func (m *mendCatalog) write(l *foundLog, built Ordinal, files map[uint64]fileChange) error {
+func (m *mendCatalog) write(l *foundLog, built Ordinal, files map[uint64]livingRuns) error {
 	rec := logRecord{id: l.id}
 	known := l.rec != nil
 	if known {
@@ -302,7 +302,7 @@ func (m *mendCatalog) write(l *foundLog, built Ordinal, files map[uint64]fileCha
 		rec.lastTime = max(rec.lastTime, run.rec.max)
 		rec.withRun(&run.rec)
 		if c := files[run.rec.file]; run.rec.file != 0 {
-			files[run.rec.file] = fileChange{c.runs + 1, c.live + run.rec.stored}
+			files[run.rec.file] = livingRuns{c.runs + 1, c.bytes + run.rec.stored}
 		}
 		if err := m.set(logSeqKey(keyRun, l.id, run.first), run.rec.encode()); err != nil {
 			return err
