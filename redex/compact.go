@@ -116,6 +116,9 @@ func (s *Store) rowsToRun(ctx context.Context, l *Log) error {
 func (s *Store) compact(ctx context.Context, l *Log, wanted bool, pace *pacer) (dropped int64, err error) {
 	c := l.Options().Compaction
 	for c.ByKey {
+		if err := l.endErr(); err != nil {
+			return dropped, err
+		}
 		limit, pinned, err := s.compactLimit(ctx, l)
 		if err != nil {
 			return dropped, err
@@ -142,6 +145,9 @@ func (s *Store) compact(ctx context.Context, l *Log, wanted bool, pace *pacer) (
 		k.setHorizon(&rec, orDefault(c.TombstonesFor, defaultTombstones), pinned)
 		n, err := k.do(ctx)
 		dropped += n
+		if errors.Is(err, errGaveWay) { // what the newer events supersede is not all gone: they are needed again
+			continue
+		}
 		if err != nil || k.upTo >= limit || k.upTo <= rec.compacted {
 			return dropped, err
 		}
@@ -219,6 +225,8 @@ func (k *compaction) do(ctx context.Context) (dropped int64, err error) {
 		dropped += n
 		if errors.Is(err, ErrCorrupt) {
 			damage, err = errors.Join(damage, err), nil
+		} else if err == nil && !t.done {
+			err = errGaveWay
 		}
 		k.kept = k.kept || !t.done
 		return err
@@ -255,7 +263,7 @@ func (k *compaction) do(ctx context.Context) (dropped int64, err error) {
 		return dropped, err
 	}
 	if k.next.seq == 0 && !k.kept {
-		k.next.seq = k.upTo
+		k.next = horizon{k.upTo, k.s.now()}
 	}
 	_, err = k.s.rewriteRuns(ctx, []*rewriteTask{{log: k.l, compacted: k.upTo, horizon: k.next}}, nil)
 	return dropped, errors.Join(err, damage)

@@ -149,11 +149,13 @@ func (s *Store) maintainDue(ctx context.Context, pace *pacer) (err error) {
 	}()
 	var damage []error
 	pass := func(err error) error {
-		if err == nil || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrLogDeleted) {
+		switch {
+		case errors.Is(err, ErrCorrupt):
 			damage = append(damage, err)
-			return nil
+		case !errors.Is(err, ErrLogDeleted):
+			return err
 		}
-		return err
+		return nil
 	}
 	var merges []*rewriteTask
 	var size int64

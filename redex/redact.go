@@ -68,23 +68,21 @@ func (l *Log) redact(ctx context.Context, seqs []Seq) error {
 	if err := s.SyncTo(ctx, placed); err != nil {
 		return &InDoubtError{Position: Position{Store: s.id, Log: l.id, Epoch: s.epoch, Ordinal: placed}, Err: err}
 	}
-	for _, seq := range seqs {
-		l.mask(seq)
-	}
+	l.mask(seqs...)
 	s.maintain.setRedact(placed)
 	return nil
 }
 
-// mask hides the payload of an event from readers.
-func (l *Log) mask(seq Seq) {
+// mask hides the payloads of events, ascending, from readers.
+func (l *Log) mask(seqs ...Seq) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if i, ok := slices.BinarySearch(l.masked, seq); !ok {
-		l.masked = slices.Insert(slices.Clone(l.masked), i, seq)
-	}
+	masked := slices.Concat(l.masked, seqs)
+	slices.Sort(masked)
+	l.masked = slices.Compact(masked)
 }
 
-// unmask ends the hiding of events whose payload is gone.
+// unmask ends the hiding of events, ascending, whose payload is gone.
 func (l *Log) unmask(seqs []Seq) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,7 +95,8 @@ func (l *Log) unmaskLocked(seqs []Seq, floor Seq) {
 		return
 	}
 	l.masked = slices.DeleteFunc(slices.Clone(l.masked), func(seq Seq) bool {
-		return seq < floor || slices.Contains(seqs, seq)
+		_, gone := slices.BinarySearch(seqs, seq)
+		return gone || seq < floor
 	})
 }
 
@@ -122,6 +121,7 @@ func (d *sealedLog) redactsSeq(seq Seq) bool {
 // redact takes redacted payloads out of rows of the catalog, and notes those in runs, for a rewrite.
 func (p *pass) redact(d *sealedLog) error {
 	slices.Sort(d.redacts)
+	d.redacts = slices.Compact(d.redacts) // two calls may have redacted one event
 	id := d.log.id
 	for _, seq := range d.redacts {
 		switch {

@@ -240,10 +240,14 @@ func (w *rewrite) commit(ctx context.Context) error {
 	done := w.tasks[:0]
 	for _, t := range w.tasks {
 		rec, ok := recs[t.log]
+		t.log.mu.Lock()
 		if !ok {
-			t.log.mu.Lock()
 			rec = t.log.sealed
-			t.log.mu.Unlock()
+		}
+		deleted := t.log.deleted
+		t.log.mu.Unlock()
+		if deleted { // its name may be another's
+			continue
 		}
 		err := w.replace(t, &rec)
 		if errors.Is(err, errGaveWay) {
