@@ -67,6 +67,8 @@ type crashRun struct {
 	names   int
 	epoch   Epoch
 	opened  bool // at least once: the store must be there
+
+	refused func(error) // nil, or is told why an operation failed: the store goes on
 }
 
 func crashOptions(d *simdisk.Disk) Options {
@@ -105,7 +107,26 @@ func (c *crashRun) do(durable bool, apply func(*crashState), op func() (Ordinal,
 	if err == nil && durable {
 		c.durable = n
 	}
-	return err == nil
+	if err != nil && c.refused != nil {
+		switch at := int(c.s.Cut().Ordinal); at {
+		case n:
+			c.frames[n-1].acked = true
+		case n - 1:
+			c.frames = c.frames[:n-1]
+		default:
+			c.t.Fatalf("frame %d was refused, the store is at %d: %v", n, at, err)
+		}
+		c.nextID = c.s.NextLog()
+	}
+	return err == nil || c.fails(err)
+}
+
+// fails notes why an operation failed, and returns false.
+func (c *crashRun) fails(err error) bool {
+	if c.refused != nil {
+		c.refused(err)
+	}
+	return false
 }
 
 // workload does n operations, or as many as the disk takes.
@@ -145,7 +166,7 @@ func (c *crashRun) step(st *crashState) bool {
 	switch r.IntN(12) {
 	case 0:
 		if err := s.Seal(ctx); err != nil {
-			return false
+			return c.fails(err)
 		}
 	case 1:
 		o := uint64(s.Cut().Ordinal)
@@ -154,11 +175,11 @@ func (c *crashRun) step(st *crashState) bool {
 		b.Set(fmt.Appendf(nil, "x%d", o), bytes.Repeat([]byte("v"), 100))
 		c.view = o // also when it fails: it may have been applied
 		if err := s.Views("fold/test").Commit(ctx, b, Ordinal(o)); err != nil {
-			return false
+			return c.fails(err)
 		}
 	case 2:
 		if err := s.Sync(ctx); err != nil {
-			return false
+			return c.fails(err)
 		}
 		c.durable = len(c.frames)
 	case 3:
@@ -199,7 +220,7 @@ func (c *crashRun) step(st *crashState) bool {
 	name := names[min(r.IntN(len(names)), r.IntN(len(names)))]
 	l, err := s.Log(name)
 	if err != nil {
-		return false
+		return c.fails(err)
 	}
 	ml := st.logs[name]
 	switch op := r.IntN(20); {
@@ -265,7 +286,7 @@ func (c *crashRun) step(st *crashState) bool {
 			}
 			bl, err := s.Log(n)
 			if err != nil {
-				return false
+				return c.fails(err)
 			}
 			b := Batch{Log: bl}
 			var list []crashEvent

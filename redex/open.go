@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 	"weak"
 
@@ -278,7 +279,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 	if Ordinal(rec.Last) < meta.ordinal && meta.ordinal > 0 && rec.Last > 0 && len(rec.Damage) == 0 {
 		s.log.Warn("redex: the journal ends before the catalog", "journal", rec.Last, "catalog", meta.ordinal)
 	}
-	if (s.copied || len(rec.Damage)+len(r.damage) > 0) && !s.o.ReadOnly && !rec.NewEpoch {
+	if (s.copied || lostInEpoch(j, rec.Damage) || len(r.damage) > 0) && !s.o.ReadOnly && !rec.NewEpoch {
 		// The lost frames may have given sequences that nothing tells of any more, and that will be given again. Those of a copy are
 		// given by the other store too.
 		if _, err := j.NewEpoch(ctx); err != nil {
@@ -303,6 +304,13 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 	}
 	s.publishLocked(max(r.last, Ordinal(j.Visible())), max(r.time, j.LastTime()))
 	return s.cutCursors(ctx)
+}
+
+// lostInEpoch reports whether frames of the current epoch are damaged. When it began after all of them, their sequences will be
+// given again in another epoch as it is: so it was when the damage was found the last time.
+func lostInEpoch(j *journal.Journal, damage []journal.Damage) bool {
+	epochs := j.Epochs()
+	return slices.ContainsFunc(damage, func(d journal.Damage) bool { return d.To == 0 || d.To >= epochs[len(epochs)-1].First })
 }
 
 func (s *Store) damageError(d journal.Damage) *CorruptionError {

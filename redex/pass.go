@@ -404,9 +404,12 @@ func (p *pass) eachEntry(d *sealedLog, spans []span, f func(entry, headers []byt
 		return p.eachFrame(d, &sp, f)
 	}
 	buf, err := p.s.readSpan(&sp, p.sbuf[:0])
+	if len(spans) == 1 && errors.Is(err, ErrCorrupt) {
+		buf, err = p.s.readSpan(&sp, p.sbuf[:0])
+	}
 	if c, ok := errors.AsType[*CorruptionError](err); ok {
 		if len(spans) == 1 {
-			return p.addLost(d, sp.first, sp.end(), *c)
+			return p.addUnread(d, &sp, sp.first, sp.end(), c)
 		}
 		for i := range spans { // not all of them need be damaged
 			if err := p.eachEntry(d, spans[i:i+1], f); err != nil {
@@ -430,10 +433,19 @@ func (p *pass) eachEntry(d *sealedLog, spans []span, f func(entry, headers []byt
 }
 
 // eachFrame is eachEntry for frames with one entry each.
-func (p *pass) eachFrame(d *sealedLog, sp *span, f func(entry, headers []byte) error) (err error) {
+func (p *pass) eachFrame(d *sealedLog, sp *span, f func(entry, headers []byte) error) error {
+	return p.eachFrameFrom(d, sp, d.from, true, f)
+}
+
+// eachFrameFrom is eachFrame from a sequence on. With again set, it reads all once more when something cannot be read.
+func (p *pass) eachFrameFrom(d *sealedLog, sp *span, from Seq, again bool, f func(entry, headers []byte) error) (err error) {
 	if p.sbuf, err = p.s.readFrames(&p.frames, sp, p.sbuf); err != nil {
-		if c, ok := errors.AsType[*CorruptionError](err); ok {
-			return p.addLost(d, sp.first, sp.end(), *c)
+		c, ok := errors.AsType[*CorruptionError](err)
+		switch {
+		case ok && again:
+			return p.eachFrameFrom(d, sp, from, false, f)
+		case ok:
+			return p.addUnread(d, sp, max(sp.first, from), sp.end(), c)
 		}
 		return err
 	}
@@ -441,15 +453,19 @@ func (p *pass) eachFrame(d *sealedLog, sp *span, f func(entry, headers []byte) e
 		seq := sp.first + Seq(Ordinal(fr.Ordinal)-sp.ordinal)
 		if fr.Err != nil {
 			err := p.s.frameErr(sp, fr)
-			if c, ok := errors.AsType[*CorruptionError](err); ok {
-				err = p.addLost(d, max(seq, d.from), c.End, *c)
+			if c, ok := errors.AsType[*CorruptionError](err); ok && c.End <= from {
+				continue
+			} else if ok && again {
+				return p.eachFrameFrom(d, sp, max(seq, from), false, f)
+			} else if ok {
+				err = p.addUnread(d, sp, max(seq, from), c.End, c)
 			}
 			if err != nil {
 				return err
 			}
 			continue
 		}
-		if seq < d.from {
+		if seq < from {
 			continue
 		}
 		d.rec.lastTime = max(d.rec.lastTime, fr.Time)
@@ -487,6 +503,15 @@ func (p *pass) entry(d *sealedLog, sp *span, b []byte, seq Seq, o Ordinal, time 
 		entry, headers = redactedEntry(&p.ev), nil
 	}
 	return rest, f(entry, headers)
+}
+
+// addUnread is addLost for what could not be read, twice. When the disk gives nothing else of the segment either, the pass fails
+// instead: the events stay where they are, until it does.
+func (p *pass) addUnread(d *sealedLog, sp *span, from, to Seq, c *CorruptionError) error {
+	if err := p.s.j.Probe(sp.loc); err != nil {
+		return p.s.wrap("journal", err)
+	}
+	return p.addLost(d, from, to, *c)
 }
 
 // addLost notes in the catalog that the events [from, to) are lost to damage.

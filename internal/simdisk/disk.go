@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -21,22 +20,6 @@ const (
 // ErrPowerOff is returned by every write and sync after the cut.
 var ErrPowerOff = errors.New("simdisk: power is off")
 
-// Fault is a way in which an operation fails.
-type Fault uint8
-
-// The faults.
-const (
-	DiskFull Fault = iota // ENOSPC
-	IOError               // EIO
-)
-
-func (f Fault) err() error {
-	if f == DiskFull {
-		return syscall.ENOSPC
-	}
-	return syscall.EIO
-}
-
 // Disk is a simulated disk.
 type Disk struct {
 	off chan struct{} // closed when the power is cut or the process killed
@@ -48,6 +31,9 @@ type Disk struct {
 	cutAt int64
 	endAt int64 // the process dies there
 	fail  map[int64]Fault
+	judge func(Call) Fault
+	calls [kinds]int64 // by kind, since judge was set
+	plain bool         // files of the journal are not memory
 	full  bool
 	freed int // operations for which there is room although the disk is full
 	dead  bool
@@ -221,7 +207,8 @@ func (d *Disk) Kill(seed uint64) *Disk {
 }
 
 // opLocked counts an operation and returns how it fails.
-func (d *Disk) opLocked(what string, room bool) error {
+func (d *Disk) opLocked(kind Kind, name string, room bool) error {
+	what := kind.String() + " " + name
 	if d.dead {
 		return fmt.Errorf("%s: %w", what, ErrPowerOff)
 	}
@@ -236,15 +223,19 @@ func (d *Disk) opLocked(what string, room bool) error {
 		d.stopLocked()
 		return fmt.Errorf("%s: %w", what, ErrPowerOff)
 	}
-	if f, ok := d.fail[d.ops]; ok {
-		return fmt.Errorf("%s: %w", what, f.err())
+	f, ok := d.fail[d.ops]
+	if !ok {
+		f = d.judgeLocked(kind, name)
+	}
+	if f != NoFault {
+		return &faultError{what, f}
 	}
 	if d.full && room {
 		if d.freed > 0 {
 			d.freed--
 			return nil
 		}
-		return fmt.Errorf("%s: %w", what, DiskFull.err())
+		return &faultError{what, DiskFull}
 	}
 	return nil
 }

@@ -5,7 +5,7 @@
 // A [Disk] gives out two file systems on one disk: [Disk.Journal] for redex/journal, where files are memory and every write to
 // it is seen at once, and [Disk.VFS] for Pebble and everything else. What both do is counted by one counter, so that a test can
 // cut the power at the n-th operation of a program, whichever part of the program does it, and look at everything at the same
-// instant.
+// instant. [Disk.SetFaults] has single operations fail, reads too, or read something else than was written.
 //
 // # What survives
 //

@@ -1,6 +1,7 @@
 package simdisk
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,24 +12,35 @@ import (
 // VFS returns the rest of the disk, for Pebble and row files. It begins empty.
 func (d *Disk) VFS() vfs.FS { return diskFS{d} }
 
-// diskFS counts what is written to a crashable file system in memory. Reads are not counted and go on when the power is off.
+// diskFS counts what is written to a crashable file system in memory. Reads are not counted and go on when the power
+// is off.
 type diskFS struct{ d *Disk }
 
 var _ vfs.FS = diskFS{}
 
 // do runs f as one operation.
-func (v diskFS) do(what string, room bool, f func(m *vfs.MemFS) error) error {
+func (v diskFS) do(kind Kind, name string, room bool, f func(m *vfs.MemFS) error) error {
 	v.d.mu.Lock()
 	defer v.d.mu.Unlock()
-	if err := v.d.opLocked(what, room); err != nil {
+	if err := v.d.opLocked(kind, name, room); err != nil {
 		return err
 	}
 	return f(v.d.mem)
 }
 
-func (v diskFS) open(what string, room bool, name string, f func(m *vfs.MemFS) (vfs.File, error)) (vfs.File, error) {
+// look runs f as an operation that changes nothing.
+func (v diskFS) look(kind Kind, name string, f func(m *vfs.MemFS) error) error {
+	v.d.mu.Lock()
+	defer v.d.mu.Unlock()
+	if err := v.d.lookLocked(kind, name); err != nil {
+		return err
+	}
+	return f(v.d.mem)
+}
+
+func (v diskFS) open(name string, f func(m *vfs.MemFS) (vfs.File, error)) (vfs.File, error) {
 	var out vfs.File
-	err := v.do(what+" "+name, room, func(m *vfs.MemFS) error {
+	err := v.do(Create, name, true, func(m *vfs.MemFS) error {
 		inner, err := f(m)
 		if err == nil {
 			out = &vfsFile{File: inner, v: v, name: name}
@@ -39,39 +51,49 @@ func (v diskFS) open(what string, room bool, name string, f func(m *vfs.MemFS) (
 }
 
 func (v diskFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return v.open("create", true, name, func(m *vfs.MemFS) (vfs.File, error) { return m.Create(name, c) })
+	return v.open(name, func(m *vfs.MemFS) (vfs.File, error) { return m.Create(name, c) })
 }
 
 func (v diskFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
-	return v.open("open", true, name, func(m *vfs.MemFS) (vfs.File, error) { return m.OpenReadWrite(name, c, opts...) })
+	return v.open(name, func(m *vfs.MemFS) (vfs.File, error) { return m.OpenReadWrite(name, c, opts...) })
 }
 
 func (v diskFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	return v.open("reuse", true, newname, func(m *vfs.MemFS) (vfs.File, error) { return m.ReuseForWrite(oldname, newname, c) })
+	return v.open(newname, func(m *vfs.MemFS) (vfs.File, error) { return m.ReuseForWrite(oldname, newname, c) })
 }
 
 func (v diskFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
-	f, err := v.d.mem.Open(name, opts...)
+	var out vfs.File
+	err := v.look(Open, name, func(m *vfs.MemFS) error {
+		f, err := m.Open(name, opts...)
+		out = &vfsFile{File: f, v: v, name: name}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &vfsFile{File: f, v: v, name: name}, nil
+	return out, nil
 }
 
 func (v diskFS) OpenDir(name string) (vfs.File, error) {
-	f, err := v.d.mem.OpenDir(name)
+	var out vfs.File
+	err := v.look(Open, name, func(m *vfs.MemFS) error {
+		f, err := m.OpenDir(name)
+		out = &vfsFile{File: f, v: v, name: name}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &vfsFile{File: f, v: v, name: name}, nil
+	return out, nil
 }
 
 func (v diskFS) Link(oldname, newname string) error {
-	return v.do("link "+newname, true, func(m *vfs.MemFS) error { return m.Link(oldname, newname) })
+	return v.do(Rename, newname, true, func(m *vfs.MemFS) error { return m.Link(oldname, newname) })
 }
 
 func (v diskFS) Remove(name string) error {
-	return v.do("remove "+name, false, func(m *vfs.MemFS) error {
+	return v.do(Remove, name, false, func(m *vfs.MemFS) error {
 		if i, err := m.Stat(name); err == nil && i.Size() >= freedBytes {
 			v.d.freed = freedOps
 		}
@@ -80,15 +102,15 @@ func (v diskFS) Remove(name string) error {
 }
 
 func (v diskFS) RemoveAll(name string) error {
-	return v.do("remove all "+name, false, func(m *vfs.MemFS) error { return m.RemoveAll(name) })
+	return v.do(Remove, name, false, func(m *vfs.MemFS) error { return m.RemoveAll(name) })
 }
 
 func (v diskFS) Rename(oldname, newname string) error {
-	return v.do("rename "+oldname, true, func(m *vfs.MemFS) error { return m.Rename(oldname, newname) })
+	return v.do(Rename, oldname, true, func(m *vfs.MemFS) error { return m.Rename(oldname, newname) })
 }
 
 func (v diskFS) MkdirAll(dir string, perm os.FileMode) error {
-	return v.do("mkdir "+dir, true, func(m *vfs.MemFS) error { return m.MkdirAll(dir, perm) })
+	return v.do(MakeDir, dir, true, func(m *vfs.MemFS) error { return m.MkdirAll(dir, perm) })
 }
 
 // Lock locks a file among the users of this disk. The death of the process, so Kill, unlocks it.
@@ -121,8 +143,22 @@ func (l *lock) Close() error {
 	return nil
 }
 
-func (v diskFS) List(dir string) ([]string, error)            { return v.d.mem.List(dir) }
-func (v diskFS) Stat(name string) (vfs.FileInfo, error)       { return v.d.mem.Stat(name) }
+func (v diskFS) List(dir string) (names []string, err error) {
+	err = v.look(List, dir, func(m *vfs.MemFS) error {
+		names, err = m.List(dir)
+		return err
+	})
+	return names, err
+}
+
+func (v diskFS) Stat(name string) (info vfs.FileInfo, err error) {
+	err = v.look(List, name, func(m *vfs.MemFS) error {
+		info, err = m.Stat(name)
+		return err
+	})
+	return info, err
+}
+
 func (v diskFS) PathBase(path string) string                  { return v.d.mem.PathBase(path) }
 func (v diskFS) PathJoin(elem ...string) string               { return v.d.mem.PathJoin(elem...) }
 func (v diskFS) PathDir(path string) string                   { return v.d.mem.PathDir(path) }
@@ -136,36 +172,63 @@ type vfsFile struct {
 	name string
 }
 
-func (f *vfsFile) Write(p []byte) (n int, err error) {
-	err = f.v.do("write "+f.name, true, func(*vfs.MemFS) error {
-		n, err = f.File.Write(p)
-		return err
-	})
-	return n, err
+func (f *vfsFile) Read(p []byte) (int, error) {
+	f.v.d.mu.Lock()
+	defer f.v.d.mu.Unlock()
+	return f.v.d.readLocked(f.name, p, func() (int, error) { return f.File.Read(p) })
 }
 
-func (f *vfsFile) WriteAt(p []byte, off int64) (n int, err error) {
-	err = f.v.do("write "+f.name, true, func(*vfs.MemFS) error {
-		n, err = f.File.WriteAt(p, off)
+func (f *vfsFile) ReadAt(p []byte, off int64) (int, error) {
+	f.v.d.mu.Lock()
+	defer f.v.d.mu.Unlock()
+	return f.v.d.readLocked(f.name, p, func() (int, error) { return f.File.ReadAt(p, off) })
+}
+
+func (f *vfsFile) Stat() (info vfs.FileInfo, err error) {
+	err = f.v.look(List, f.name, func(*vfs.MemFS) error {
+		info, err = f.File.Stat()
 		return err
 	})
-	return n, err
+	return info, err
+}
+
+func (f *vfsFile) Write(p []byte) (int, error) {
+	return f.write(p, f.File.Write)
+}
+
+func (f *vfsFile) WriteAt(p []byte, off int64) (int, error) {
+	return f.write(p, func(p []byte) (int, error) { return f.File.WriteAt(p, off) })
+}
+
+// write writes p, or the first half of it and then fails.
+func (f *vfsFile) write(p []byte, write func([]byte) (int, error)) (int, error) {
+	f.v.d.mu.Lock()
+	defer f.v.d.mu.Unlock()
+	err := f.v.d.opLocked(Write, f.name, true)
+	switch {
+	case short(err):
+		n, werr := write(p[:len(p)/2])
+		return n, errors.Join(err, werr)
+	case err != nil:
+		return 0, err
+	}
+	return write(p)
 }
 
 func (f *vfsFile) Preallocate(off, n int64) error {
-	return f.v.do("allocate "+f.name, true, func(*vfs.MemFS) error { return f.File.Preallocate(off, n) })
+	return f.v.do(Allocate, f.name, true, func(*vfs.MemFS) error { return f.File.Preallocate(off, n) })
 }
 
 func (f *vfsFile) Sync() error {
-	return f.v.do("sync "+f.name, false, func(*vfs.MemFS) error { return f.File.Sync() })
+	return f.v.do(Sync, f.name, false, func(*vfs.MemFS) error { return f.File.Sync() })
 }
 
 func (f *vfsFile) SyncData() error {
-	return f.v.do("sync "+f.name, false, func(*vfs.MemFS) error { return f.File.SyncData() })
+	return f.v.do(Sync, f.name, false, func(*vfs.MemFS) error { return f.File.SyncData() })
 }
 
 func (f *vfsFile) SyncTo(n int64) (full bool, err error) {
-	err = f.v.do("sync "+f.name, false, func(*vfs.MemFS) error {
+	err = f.v.do(Sync, f.name, false, func(*vfs.MemFS) error {
 		full, err = f.File.SyncTo(n)
 		return err
 	})

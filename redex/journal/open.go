@@ -73,11 +73,15 @@ func (r *recovery) open() (*Journal, error) {
 		return nil, err
 	}
 	err := j.roll(0)
+	inDoubt := j.poison.Load() != nil // a new segment that cannot be made takes nothing from what was recovered
 	if err == nil {
 		err = j.syncEndFrame()
+		inDoubt = err != nil
 	}
 	if err != nil && !errors.Is(err, ErrDiskFull) {
-		j.notePoison()
+		if inDoubt {
+			j.notePoison()
+		}
 		if j.active != nil {
 			err = errors.Join(err, j.active.file.Close())
 		}

@@ -54,6 +54,20 @@ func (j *Journal) Read(loc Loc, off, n int, dst []byte) ([]byte, error) {
 	return out, nil
 }
 
+// Probe reads the header of the segment of loc. An error says that the disk gives nothing of the segment at all, so that what could not
+// be read there need not be lost.
+func (j *Journal) Probe(loc Loc) error {
+	s, err := j.holdAt(loc)
+	if err != nil {
+		return err
+	}
+	defer s.drop()
+	if err := s.copyOut(make([]byte, headerPageBytes), 0); err != nil {
+		return fmt.Errorf("read the header of %s: %w", s.name, err)
+	}
+	return nil
+}
+
 // holdAt finds the segment of loc and holds it.
 func (j *Journal) holdAt(loc Loc) (*segment, error) {
 	all := *j.segments.Load()
@@ -115,7 +129,7 @@ func (s *segment) headerAt(off int64) (h frameHeader, ok bool, err error) {
 		return h, ok, nil
 	}
 	b := make([]byte, frameHeaderBytes)
-	if _, err := s.file.ReadAt(b, off); err != nil {
+	if err := s.copyOut(b, off); err != nil {
 		return frameHeader{}, false, err
 	}
 	h, ok = decodeFrameHeader(b, s.salt)

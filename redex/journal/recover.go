@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -52,6 +53,7 @@ type candidate struct {
 type link struct {
 	*segment
 	c       *candidate
+	reread  bool    // it was read once more
 	limit   int64   // where the successor says that it ends; the file's length if there is none
 	salvage bool    // the successor is gone, and with it the knowledge of where this one ends
 	last    Ordinal // of its last frame, after the scan
@@ -267,7 +269,10 @@ func (r *recovery) stopped(i int, c *scanner, h *frameHeader, f found, top Ordin
 	l := r.chain[i]
 	at, from := c.off, c.next
 	beyond := r.survey(i, c)
-	if f == foundBadBody || beyond || i+1 == len(r.chain) && l.size < l.hdr.size {
+	if (f == foundBadBody || beyond || r.known >= from) && r.readAgain(l, c) {
+		return false, true, nil
+	}
+	if r.inEpoch(from) && (f == foundBadBody || beyond) || i+1 == len(r.chain) && l.size < l.hdr.size {
 		r.lost = true
 	}
 	if r.known < from && !l.salvage {
@@ -295,6 +300,25 @@ func (r *recovery) stopped(i int, c *scanner, h *frameHeader, f found, top Ordin
 	}
 	r.damaged(l.segment, at, from, to, why)
 	return rest, !lastSegment, nil
+}
+
+// readAgain reads a segment once more, before something at the scanner's place is taken for damage, and reports whether what is
+// there is something else now.
+func (r *recovery) readAgain(l *link, c *scanner) bool {
+	if l.reread || c.off >= int64(len(c.buf)) {
+		return false
+	}
+	l.reread = true
+	was, size := c.buf, int64(len(c.buf))
+	r.buf, c.bad = l.load(nil, size)
+	c.buf = r.buf
+	return !bytes.Equal(was[c.off:], c.buf[c.off:])
+}
+
+// inEpoch reports whether the current epoch has the frame. That one of an earlier epoch is lost begins no other.
+func (r *recovery) inEpoch(o Ordinal) bool {
+	epochs := r.head.seg.hdr.epochs
+	return len(epochs) == 0 || o >= epochs[len(epochs)-1].First
 }
 
 // survey looks at everything from the scanner's place on, once, for what it says is durable, and reports whether there is

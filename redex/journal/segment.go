@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync/atomic"
 )
@@ -118,12 +119,16 @@ func (s *segment) loadRange(buf []byte, base, step int64, bad []badRange) []badR
 	return bad
 }
 
-// copyOut fills p with the bytes at off.
+// copyOut fills p with the bytes at off. What the disk does not give at once is asked for once more: what cannot be read at
+// recovery, or when it is sealed, is given up.
 func (s *segment) copyOut(p []byte, off int64) error {
 	if s.mem != nil {
 		return guardedCopy(p, s.mem[off:])
 	}
 	_, err := s.file.ReadAt(p, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		_, err = s.file.ReadAt(p, off)
+	}
 	return err
 }
 

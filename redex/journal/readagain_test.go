@@ -1,0 +1,61 @@
+package journal_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/seed69692123/netdb/internal/simdisk"
+	"github.com/seed69692123/netdb/redex/journal"
+)
+
+// TestReadAgainAtRecovery has one read of recovery give another bit than was written, or nothing: nothing is taken for damaged.
+func TestReadAgainAtRecovery(t *testing.T) {
+	for _, fault := range []simdisk.Fault{simdisk.IOError, simdisk.Flip} {
+		for which := range 6 {
+			d := simdisk.New(1)
+			d.SetPlain(true)
+			o := journal.Options{FirstSegmentBytes: 64 << 10, MaxSegmentBytes: 64 << 10, Sync: journal.SyncPolicy{Mode: journal.SyncNever}}
+			j, _, err := journal.Open(context.Background(), d.Journal(), o, 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const frames = 8
+			for i := range frames {
+				if _, err := j.Append(t.Context(), journal.Body{Head: fmt.Append(nil, i, strings.Repeat("x", 15000))}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
+			reads := 0
+			d.SetFaults(func(c simdisk.Call) simdisk.Fault {
+				if c.Kind == simdisk.Read {
+					if reads++; reads-1 == which {
+						return fault
+					}
+				}
+				return simdisk.NoFault
+			})
+			n := 0
+			j, rec, err := journal.Open(context.Background(), d.Journal(), o, 0, func(f journal.Frame) error {
+				if want := fmt.Sprint(n, strings.Repeat("x", 15000)); string(f.Body) != want {
+					t.Errorf("frame %d is another", f.Ordinal)
+				}
+				n++
+				return nil
+			})
+			if err != nil || n != frames || len(rec.Damage) > 0 || rec.NewEpoch {
+				t.Errorf("read %d with fault %d: %d frames, %+v, %v", which, fault, n, rec, err)
+			}
+			d.SetFaults(nil)
+			if err == nil {
+				if err := j.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
