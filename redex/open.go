@@ -85,7 +85,11 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	s := &Store{o: o, dir: dir, log: o.Logger, done: make(chan struct{}), dirtyGen: 1}
 	s.bg, s.stop = context.WithCancelCause(context.Background())
 	s.seal.wake, s.retain.wake, s.maintain.wake = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
-	s.now = func() int64 { return time.Now().UnixNano() }
+	clock := o.clock
+	if clock == nil {
+		clock = time.Now
+	}
+	s.now = func() int64 { return journal.UnixNano(clock()) }
 	s.reg = &registry{logs: map[LogID]weak.Pointer[Log]{}, names: map[string]pendingName{}}
 	var openJournal func(string) (journal.FS, error)
 	s.fs = vfs.Default
@@ -268,7 +272,7 @@ func (s *Store) openJournal(ctx context.Context, fs journal.FS, meta metaRecord,
 			Mode: journal.SyncMode(s.o.Sync.Mode), Every: s.o.Sync.Every, Events: s.o.Sync.Events, Bytes: s.o.Sync.Bytes,
 		},
 		FirstSegmentBytes: min(1<<20, s.o.SegmentBytes), MaxSegmentBytes: s.o.SegmentBytes, LimitBytes: s.o.JournalBytes,
-		ReadOnly: s.o.ReadOnly, Epochs: known, LastTime: meta.time, OnSync: s.durable.wake, ID: s.files, MustExist: mustExist,
+		ReadOnly: s.o.ReadOnly, Epochs: known, LastTime: meta.time, OnSync: s.durable.wake, ID: s.files, MustExist: mustExist, Now: s.o.clock,
 	}
 	r := &replay{s: s, last: meta.ordinal, time: meta.time}
 	j, rec, err := journal.Open(ctx, fs, o, journal.Ordinal(meta.ordinal), r.frame)

@@ -49,6 +49,8 @@ type Options struct {
 	ReadOnly bool         // open an existing store without writing to its directory; writes return ErrReadOnly
 	Logger   *slog.Logger // nil discards
 
+	clock func() time.Time // nil: the system's; for tests
+
 	// Compression of sealed events. It applies to what is sealed from now on.
 	Compression Compression
 	// SealBytes is how many bytes of events not yet sealed start the sealing in the background, and how much is sealed at a

@@ -207,6 +207,9 @@ func (j *Journal) placeLocked(b *Body, size int64, p *Placed) (blocked, error) {
 	s, at := j.active, j.tail
 	ordinal := j.visible + 1
 	t := max(j.clockLocked(), j.lastTime+1)
+	if t <= j.lastTime { // int64 ended, which no clock of ours brings about
+		return blockedForGood, fmt.Errorf("%w: after %d", ErrTime, j.lastTime)
+	}
 	var err error
 	if s.mem != nil {
 		if s.obs != nil {

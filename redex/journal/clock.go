@@ -1,6 +1,9 @@
 package journal
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // clock is a wall clock that is cheap to read often. It counts the processor's time stamps from a moment at which it looked at
 // the system's clock, and looks again a millisecond later at the latest, so it is never further from it than the two drift apart
@@ -20,6 +23,21 @@ const (
 	clockLearn = 4 * clockLook // the shortest time in which the scale is learned
 	lookStamps = 1 << 17       // a look that took longer (16 to 160 µs) was interrupted, and does not count
 )
+
+// latest is the latest time that a clock gives, in the year 2225. Frames get a greater one only as one nanosecond more than the frame
+// before, for which there is room for ever; int64 ends in 2262.
+const latest = math.MaxInt64 - 1<<60
+
+// UnixNano is t.UnixNano, but that a clock gone wrong does not wrap: times before 1970 are 0, those after 2225 are in 2225.
+func UnixNano(t time.Time) int64 {
+	switch s := t.Unix(); {
+	case s < 0:
+		return 0
+	case s >= latest/int64(time.Second):
+		return latest
+	}
+	return t.UnixNano()
+}
 
 // now returns Unix nanoseconds.
 func (c *clock) now() int64 {
@@ -41,7 +59,7 @@ func (c *clock) now() int64 {
 // Another rate than before comes of a machine that was stopped or moved, or of processors that do not agree.
 func (c *clock) look(stamp uint64) int64 {
 	now := time.Now()
-	wall, mono := now.UnixNano(), int64(now.Sub(c.base))
+	wall, mono := UnixNano(now), int64(now.Sub(c.base))
 	if !stamps {
 		c.wall, c.mono = wall, mono
 		return wall

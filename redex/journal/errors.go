@@ -14,6 +14,7 @@ var (
 	ErrBusy     = errors.New("journal: would wait")             // TryAppend: call Ready, then try again
 	ErrDiskFull = errors.New("journal: disk full")              // Append, Open: no room for the next frames; a later Append may succeed
 	ErrPoisoned = errors.New("journal: poisoned")               // after a failed sync; see PoisonedError
+	ErrTime     = errors.New("journal: no later time")          // Append: times grow, and the last frame has the greatest there is
 	ErrReleased = errors.New("journal: segment released")       // Read: the frame's segment was released
 	ErrCorrupt  = errors.New("journal: corrupt")                // damaged bytes; see CorruptionError
 	ErrRange    = errors.New("journal: out of range")           // Read: bytes outside the body; Sync, Release: an ordinal not yet visible or durable

@@ -102,7 +102,7 @@ func (j *Journal) now() int64 { return int64(time.Since(j.base)) + 1 }
 // clockLocked returns the wall clock in Unix nanoseconds.
 func (j *Journal) clockLocked() int64 {
 	if j.opt.Now != nil {
-		return j.opt.Now().UnixNano()
+		return UnixNano(j.opt.Now())
 	}
 	return j.clock.now()
 }
