@@ -117,7 +117,8 @@ func (l *dirLock) lock(f *os.File, dir string) error {
 }
 
 // checkCopy refuses a directory that was copied while its store was open, or after it crashed: files were copied at different
-// moments, and no recovery can tell. The LOCK file of a store that is not closed names its inode, which a copy does not have.
+// moments, and no recovery can tell. The LOCK file of a store that is not closed names its inode, which a copy does not have. A copy
+// made of hard links has it: the file then has two names, and names the directory too, which is refused closed or not.
 func (l *dirLock) checkCopy(path string) error {
 	owner := readOwner(l.f)
 	info, err := l.f.Stat()
@@ -127,7 +128,23 @@ func (l *dirLock) checkCopy(path string) error {
 	if n := inode(info); owner.state == lockOpen && owner.inode != 0 && n != 0 && owner.inode != n {
 		return fmt.Errorf("%w: remove %s if nothing wrote to the store while it was copied", ErrCopied, path)
 	}
+	if d := l.dirInode(); links(info) > 1 && owner.dir != 0 && d != 0 && owner.dir != d {
+		// Both names lead to the same files: whoever opens one of the directories writes to the journal of the other.
+		return fmt.Errorf("%w: its files are hard links to those of another directory; copy it, and remove %s from the copy", ErrCopied, path)
+	}
 	return nil
+}
+
+// dirInode returns the inode of the store's directory, 0 when it is unknown.
+func (l *dirLock) dirInode() uint64 {
+	if l.dir == nil {
+		return 0
+	}
+	info, err := l.dir.Stat()
+	if err != nil {
+		return 0
+	}
+	return inode(info)
 }
 
 // write writes down who has the store, and its state.
@@ -140,7 +157,8 @@ func (l *dirLock) write(state string) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Appendf(nil, "pid %d\nhost %s\nsince %s\nstate %s\ninode %d\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339), state, inode(info))
+	text := fmt.Appendf(nil, "pid %d\nhost %s\nsince %s\nstate %s\ninode %d\ndirectory %d\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339),
+		state, inode(info), l.dirInode())
 	if err := l.f.Truncate(0); err != nil {
 		return err
 	}
@@ -154,6 +172,7 @@ type lockOwner struct {
 	host  string
 	state string
 	inode uint64
+	dir   uint64 // inode of the directory it was opened in
 }
 
 // readOwner reads a LOCK file. What cannot be read is left zero.
@@ -177,6 +196,10 @@ func readOwner(f *os.File) (o lockOwner) {
 		case "inode":
 			if n, err := strconv.ParseUint(v, 10, 64); err == nil {
 				o.inode = n
+			}
+		case "directory":
+			if n, err := strconv.ParseUint(v, 10, 64); err == nil {
+				o.dir = n
 			}
 		}
 	}

@@ -31,6 +31,14 @@ func tryLock(f *os.File, shared bool) error {
 // openDirToLock opens a directory to be locked with tryLock.
 func openDirToLock(dir string) (*os.File, error) { return os.Open(dir) }
 
+// links returns how many names the file has; 0 when it is unknown.
+func links(info os.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink)
+	}
+	return 0
+}
+
 // inode returns the number of the file, which a copy does not share; 0 when it is unknown.
 func inode(info os.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {

@@ -28,3 +28,6 @@ func openDirToLock(string) (*os.File, error) { return nil, nil }
 
 // inode returns 0: the number of a file is not known here.
 func inode(os.FileInfo) uint64 { return 0 }
+
+// links returns 0: how many names a file has is not known here.
+func links(os.FileInfo) uint64 { return 0 }
