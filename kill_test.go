@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed69692123/netdb"
 	"github.com/seed69692123/netdb/fold"
+	"github.com/seed69692123/netdb/internal/leaktest"
 	"github.com/seed69692123/netdb/redex"
 )
 
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(leaktest.Main(m)) // no goroutine, open file or mapping is left behind
 }
 
 var killLogs = []string{"left", "right", "many/a", "many/b"}

@@ -10,6 +10,7 @@ func mayImport() map[string][]string {
 		"redex/journal":     {},
 		"internal/num":      {},
 		"internal/flatmap":  {},
+		"internal/leaktest": {},
 		"internal/payload":  {"internal/num"},
 		"internal/snapfile": {},
 		"redex/sealed":      {"internal/payload"},

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/seed69692123/netdb/internal/leaktest"
 )
 
 const childEnv = "JOURNAL_TEST_CHILD"
@@ -23,7 +25,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(leaktest.Main(m)) // no goroutine, open file or mapping is left behind
 }
 
 // child appends without a sync and tells each ordinal when it is visible, until it is killed.
