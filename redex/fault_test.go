@@ -196,3 +196,54 @@ func TestStats(t *testing.T) {
 		t.Errorf("numbering went on at %d", a.First)
 	}
 }
+
+// TestTrimWaitsForTheDisk has the sync of a trim fail: readers keep the events, as they have them after a crash.
+func TestTrimWaitsForTheDisk(t *testing.T) {
+	ctx := t.Context()
+	d := simdisk.New(7)
+	s := mustOpen(t, "/store", crashOptions(d))
+	l := mustLog(t, s, "a")
+	mustAppend(t, l, "one", "two", "three")
+	if err := s.Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	d.SetFaults(func(c simdisk.Call) simdisk.Fault {
+		if c.Kind == simdisk.Sync {
+			return simdisk.IOError
+		}
+		return simdisk.NoFault
+	})
+	if err := l.Trim(ctx, 2); !errors.Is(err, ErrInDoubt) || !errors.Is(err, ErrFailed) {
+		t.Fatalf("trim whose sync failed: %v", err)
+	}
+	if b := l.Bounds(); b != (Bounds{0, 3}) {
+		t.Errorf("bounds %v after it", b)
+	}
+	if ev, err := l.Read(ctx, 0); err != nil || string(ev.Payload) != "one" {
+		t.Errorf("read after it: %q, %v", ev.Payload, err)
+	}
+	if err := s.Close(); !errors.Is(err, ErrFailed) {
+		t.Error(err)
+	}
+}
+
+// TestEmptyPayloads appends events without a payload: they count for bounds in bytes all the same.
+func TestEmptyPayloads(t *testing.T) {
+	ctx := t.Context()
+	s := mustOpen(t, t.TempDir()+"/store", Options{Sync: SyncPolicy{Mode: SyncNever}})
+	defer mustClose(t, s)
+	l, err := s.Create(ctx, "a", LogOptions{Quota: Quota{Bytes: 1000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		if _, err := l.Append(ctx, Entry{}, AppendOptions{}); errors.Is(err, ErrQuota) {
+			break
+		} else if err != nil || n > 1000 {
+			t.Fatalf("%d events without a payload under a quota of 1000 bytes: %v", n, err)
+		}
+	}
+	if m := s.Metrics(); m.UnsealedBytes < 100 || m.Journal.AtRiskBytes < 100 {
+		t.Errorf("%d bytes are not sealed, %d at risk", m.UnsealedBytes, m.Journal.AtRiskBytes)
+	}
+}

@@ -176,13 +176,18 @@ type lockOwner struct {
 }
 
 // readOwner reads a LOCK file. What cannot be read is left zero.
-func readOwner(f *os.File) (o lockOwner) {
+func readOwner(f *os.File) lockOwner {
 	b := make([]byte, 1024)
 	n, err := f.ReadAt(b, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return o
+		return lockOwner{}
 	}
-	for line := range strings.Lines(string(b[:n])) {
+	return parseOwner(b[:n])
+}
+
+// parseOwner is readOwner of the text. Lines it does not know are of a later version.
+func parseOwner(b []byte) (o lockOwner) {
+	for line := range strings.Lines(string(b)) {
 		k, v, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch k {
 		case "pid":

@@ -38,6 +38,9 @@ func FuzzMeta(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if seq, err := parseSeqKey(b); err == nil && !bytes.Equal(seqKey(b[0], seq), b) {
+			t.Fatalf("%x is read as sequence %d", b, seq)
+		}
 		m, err := parseMeta(b)
 		if err == nil && !bytes.Equal(m.append(nil), b) {
 			t.Fatalf("%x, read as %+v, is written as %x", b, m, m.append(nil))
