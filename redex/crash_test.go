@@ -184,16 +184,16 @@ func (c *crashRun) step(st *crashState) bool {
 		c.durable = len(c.frames)
 	case 3:
 		if err := s.Maintain(ctx); err != nil {
-			return false
+			return c.fails(err)
 		}
 	case 4:
 		if len(names) > 0 {
 			l, err := s.Log(names[r.IntN(len(names))])
 			if err != nil {
-				return false
+				return c.fails(err)
 			}
 			if _, err := l.Compact(ctx); err != nil {
-				return false
+				return c.fails(err)
 			}
 		}
 	}

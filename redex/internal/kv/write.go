@@ -203,7 +203,7 @@ func (db *DB) Compact(ctx context.Context, from, to []byte) error {
 		if noRoom(err) {
 			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
 		}
-		return fmt.Errorf("kv: compact: %w", err)
+		return db.readError("compact", err) // a table that cannot be read keeps its range from being compacted
 	}
 	return db.state.failure()
 }
