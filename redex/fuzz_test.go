@@ -1,6 +1,7 @@
 package redex
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"testing"
@@ -11,6 +12,10 @@ func FuzzNames(f *testing.F) {
 	f.Add([]byte("pid 12\nhost here\nsince 2026-01-01T00:00:00Z\nstate open\ninode 17\ndirectory 4\n"))
 	f.Add([]byte("state\ninode 99999999999999999999999\npid -1\n\n\x00"))
 	f.Add([]byte(rowFileName(7)))
+	f.Add([]byte(pointName(7)))
+	name := encodeBackupName(StoreID{1, 2})
+	f.Add(name)
+	f.Add(name[:bytes.Index(name, []byte("end "))])
 	f.Add([]byte("99999999999999999999.rows"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		o := parseOwner(b)
@@ -20,6 +25,14 @@ func FuzzNames(f *testing.F) {
 		}
 		if n, ok := parseRowFileName(string(b)); ok && rowFileName(n) != string(b) {
 			t.Errorf("%q is file %d", b, n)
+		}
+		if n, ok := parsePointName(string(b)); ok && pointName(n) != string(b) {
+			t.Errorf("%q is point %d", b, n)
+		}
+		for _, text := range [][]byte{b, sealText(b)} { // with a hash that is right, too
+			if id, err := decodeBackupName(text); err == nil && !bytes.EqualFold(encodeBackupName(id), text) {
+				t.Errorf("%q is of store %v", text, id)
+			}
 		}
 		if err := CheckName(string(b)); err == nil && (len(b) == 0 || len(b) > MaxNameBytes) {
 			t.Errorf("%q is a name", b)
