@@ -103,7 +103,7 @@ const (
 	keyFile   = 'f' // file -> fileRecord
 	keyLost   = 'q' // log, first sequence -> lostRecord
 	keyRetain = 'p' // log with a retention -> nothing
-	keyRedact = 'x' // log, sequence of an event in a run whose payload is to be taken out of its file -> nothing
+	keyRedact = 'x' // log, sequence of a redacted event whose payload may still be in a file -> nothing
 	keyView   = 'v' // view name, 0, key -> a view's value
 )
 

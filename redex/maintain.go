@@ -19,14 +19,14 @@ type maintainer struct {
 	wake chan struct{} // of capacity 1
 
 	dueMu  sync.Mutex
-	logs   map[LogID]struct{}  // that got runs or redactions
+	logs   map[LogID]struct{}  // that got runs
 	files  map[uint64]struct{} // of which less than half lives
 	redact Ordinal             // of the newest redaction, while its event's bytes may be in the journal
 }
 
 // noteLog takes note of what a pass did to a log.
 func (m *maintainer) noteLog(d *sealedLog) {
-	if d.deleted || d.madeRuns == 0 && d.rec.redact == 0 {
+	if d.deleted || d.madeRuns == 0 {
 		return
 	}
 	m.dueMu.Lock()
@@ -138,9 +138,6 @@ func (m *maintainer) lock() {
 // maintainDue does what was noted. What it could not do, but for damage, is noted again. The caller has mu.
 func (s *Store) maintainDue(ctx context.Context, pace *pacer) (err error) {
 	m := &s.maintain
-	if err := s.eraseJournal(ctx); err != nil {
-		return err
-	}
 	logs, files := m.take()
 	defer func() {
 		if err != nil && !errors.Is(err, ErrCorrupt) && s.closedErr() == nil {
@@ -157,6 +154,9 @@ func (s *Store) maintainDue(ctx context.Context, pace *pacer) (err error) {
 		}
 		return nil
 	}
+	if err := pass(s.erase(ctx, pace)); err != nil {
+		return err
+	}
 	var merges []*rewriteTask
 	var size int64
 	flush := func() error {
@@ -167,9 +167,6 @@ func (s *Store) maintainDue(ctx context.Context, pace *pacer) (err error) {
 	}
 	for _, id := range logs {
 		l, err := s.byID(id)
-		if err == nil && l != nil {
-			err = s.redactRuns(ctx, l, pace)
-		}
 		if err == nil && l != nil {
 			_, err = s.compact(ctx, l, false, pace)
 		}
@@ -198,7 +195,7 @@ func (s *Store) maintainDue(ctx context.Context, pace *pacer) (err error) {
 		return err
 	}
 	for _, n := range files {
-		if err := pass(s.moveOut(ctx, n, pace)); err != nil {
+		if err := pass(s.moveOut(ctx, n, pace, nil)); err != nil && !errors.Is(err, errGaveWay) {
 			return err
 		}
 	}
@@ -289,8 +286,9 @@ func (s *Store) lastRuns(id LogID, n int) ([]catalogRun, error) {
 	return runs, nil
 }
 
-// moveOut moves the runs that live in a file of which less than half does to another.
-func (s *Store) moveOut(ctx context.Context, n uint64, pace *pacer) error {
+// moveOut moves the runs that live in a file to another, without redacted payloads: if less than half of it lives, or if there are
+// such payloads. It returns errGaveWay when some stayed because a pass changed them.
+func (s *Store) moveOut(ctx context.Context, n uint64, pace *pacer, what redacted) error {
 	_, ok, err := s.kv.Get(fileKey(n), nil)
 	if err != nil {
 		return s.wrap("catalog", err)
@@ -298,7 +296,7 @@ func (s *Store) moveOut(ctx context.Context, n uint64, pace *pacer) error {
 	if !ok {
 		return nil // it is gone
 	}
-	if rec, err := s.readFile(n); err != nil || rec.dead <= rec.bytes/2 {
+	if rec, err := s.readFile(n); err != nil || what == nil && rec.dead <= rec.bytes/2 {
 		return err
 	}
 	var tasks []*rewriteTask
@@ -306,10 +304,12 @@ func (s *Store) moveOut(ctx context.Context, n uint64, pace *pacer) error {
 	var damage error
 	flush := func() error {
 		_, err := s.rewriteRuns(ctx, tasks, pace)
-		tasks, size = nil, 0
 		if errors.Is(err, ErrCorrupt) {
 			damage, err = errors.Join(damage, err), nil
+		} else if err == nil && slices.ContainsFunc(tasks, func(t *rewriteTask) bool { return !t.done }) {
+			err = errGaveWay
 		}
+		tasks, size = nil, 0
 		return err
 	}
 	file, err := s.rows.acquire(n)
@@ -342,6 +342,7 @@ func (s *Store) moveOut(ctx context.Context, n uint64, pace *pacer) error {
 			t++
 		}
 		tasks[t].old = append(tasks[t].old, catalogRun{first, rec})
+		tasks[t].strip = append(tasks[t].strip, what.within(l.id, first, rec.last)...)
 		if size += rec.raw; size >= rewriteBytes {
 			if err := flush(); err != nil {
 				return err
@@ -375,14 +376,8 @@ func (s *Store) noteAll() error {
 		return s.wrap("catalog", err)
 	}
 	defer redact.Close()
-	for ok := redact.First(); ok; {
-		id, err := keyLog(redact.Key())
-		if err != nil {
-			return s.badRecord(redact.Key(), err)
-		}
-		s.maintain.noteLog(&sealedLog{log: &Log{id: id}, rec: logRecord{redact: 1}})
-		_, end := logKeys(keyRedact, id)
-		ok = redact.SeekGE(end)
+	if redact.First() {
+		s.maintain.setRedact(max(s.seal.applied, 1))
 	}
 	return nil
 }

@@ -54,7 +54,6 @@ type sealedLog struct {
 	sparse   bool  // a restored log has gaps from compaction
 	cover    Seq   // and the next run answers for the sequences from here on
 	redacts  []Seq // to be taken out of what is there, ascending
-	redacted []Seq // that were, or are: they need not be masked any more
 }
 
 // add takes in the changes of one log up to T.
@@ -260,16 +259,6 @@ func (p *pass) trim(d *sealedLog) error {
 			return err
 		}
 		d.rec.rowsFrom = floor
-	}
-	if d.rec.redact > 0 {
-		below, err := p.s.redactions(id, floor)
-		if err != nil {
-			return err
-		}
-		d.rec.redact -= int64(len(below))
-		if err := p.batch.DeleteRange(redactKey(id, 0), redactKey(id, floor)); err != nil {
-			return err
-		}
 	}
 	if err := p.batch.DeleteRange(logSeqKey(keyRow, id, 0), logSeqKey(keyRow, id, floor)); err != nil {
 		return err
@@ -499,7 +488,6 @@ func (p *pass) entry(d *sealedLog, sp *span, b []byte, seq Seq, o Ordinal, time 
 	entry := b[:len(b)-len(rest)]
 	if d.redactsSeq(seq) {
 		p.ev.redact()
-		d.redacted = append(d.redacted, seq)
 		entry, headers = redactedEntry(&p.ev), nil
 	}
 	return rest, f(entry, headers)
@@ -569,7 +557,10 @@ func (p *pass) install() {
 			freed = l.hot.drop(d.rec.next)
 			l.sealed, l.named = d.rec, d.name
 			l.floor = max(l.floor, d.rec.floor)
-			l.unmaskLocked(d.redacted, d.rec.floor)
+			if len(d.redacts) > 0 { // who asked for it may have gone before it was durable
+				l.maskLocked(d.redacts)
+				s.maintain.setRedact(p.t.ordinal)
+			}
 			l.changes = slices.DeleteFunc(l.changes, func(c change) bool { return c.ordinal <= p.t.ordinal })
 			l.installCursorsLocked(p.t.ordinal)
 		}

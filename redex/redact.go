@@ -77,6 +77,14 @@ func (l *Log) redact(ctx context.Context, seqs []Seq) error {
 func (l *Log) mask(seqs ...Seq) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.maskLocked(seqs)
+}
+
+func (l *Log) maskLocked(seqs []Seq) {
+	if n := len(l.masked); n == 0 || len(seqs) > 0 && l.masked[n-1] < seqs[0] {
+		l.masked = append(l.masked, seqs...) // behind what others read
+		return
+	}
 	masked := slices.Concat(l.masked, seqs)
 	slices.Sort(masked)
 	l.masked = slices.Compact(masked)
@@ -86,17 +94,12 @@ func (l *Log) mask(seqs ...Seq) {
 func (l *Log) unmask(seqs []Seq) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.unmaskLocked(seqs, 0)
-}
-
-// unmaskLocked is unmask, also for what is below a floor.
-func (l *Log) unmaskLocked(seqs []Seq, floor Seq) {
 	if len(l.masked) == 0 {
 		return
 	}
 	l.masked = slices.DeleteFunc(slices.Clone(l.masked), func(seq Seq) bool {
 		_, gone := slices.BinarySearch(seqs, seq)
-		return gone || seq < floor
+		return gone
 	})
 }
 
@@ -118,51 +121,49 @@ func (d *sealedLog) redactsSeq(seq Seq) bool {
 	return ok
 }
 
-// redact takes redacted payloads out of rows of the catalog, and notes those in runs, for a rewrite.
+// redact takes redacted payloads out of rows of the catalog, and notes them all: they are to leave the files.
 func (p *pass) redact(d *sealedLog) error {
 	slices.Sort(d.redacts)
 	d.redacts = slices.Compact(d.redacts) // two calls may have redacted one event
 	id := d.log.id
 	for _, seq := range d.redacts {
-		switch {
-		case seq < d.rec.floor || seq >= d.from: // gone, or it is sealed now
-		case seq >= d.rec.rowsFrom:
-			key := logSeqKey(keyRow, id, seq)
-			v, ok, err := p.s.kv.Get(key, nil)
-			if err != nil {
-				err = p.s.wrap("catalog", err)
-			} else if ok {
-				if _, err = decodeRow(v, &p.ev); err != nil {
-					err = p.s.badRecord(key, err)
-				}
+		// The record stays until the payload is in no file any more, wherever the event is, and whatever becomes of it.
+		_, ok, err := p.s.kv.Get(redactKey(id, seq), nil)
+		if err != nil {
+			return p.s.wrap("catalog", err)
+		}
+		if !ok {
+			d.rec.redact++
+		}
+		if err := p.batch.Set(redactKey(id, seq), nil); err != nil {
+			return err
+		}
+		if seq < d.rec.rowsFrom || seq >= d.from {
+			continue // it is in a run, or it is sealed now
+		}
+		key := logSeqKey(keyRow, id, seq)
+		v, ok, err := p.s.kv.Get(key, nil)
+		if err != nil {
+			err = p.s.wrap("catalog", err)
+		} else if ok {
+			if _, err = decodeRow(v, &p.ev); err != nil {
+				err = p.s.badRecord(key, err)
 			}
-			if err != nil {
-				if err = p.passOver(d, err); err != nil {
-					return err
-				}
-				continue
-			}
-			if !ok {
-				continue
-			}
-			p.ev.redact()
-			p.kbuf = encodeRow(p.kbuf[:0], p.ev.Time, redactedEntry(&p.ev))
-			d.rec.rowsBytes += int64(len(p.kbuf) - len(v))
-			if err := p.batch.Set(key, p.kbuf); err != nil {
+		}
+		if err != nil {
+			if err = p.passOver(d, err); err != nil {
 				return err
 			}
-			d.redacted = append(d.redacted, seq)
-		default:
-			_, ok, err := p.s.kv.Get(redactKey(id, seq), nil)
-			if err != nil {
-				return p.s.wrap("catalog", err)
-			}
-			if !ok {
-				d.rec.redact++
-			}
-			if err := p.batch.Set(redactKey(id, seq), nil); err != nil {
-				return err
-			}
+			continue
+		}
+		if !ok {
+			continue
+		}
+		p.ev.redact()
+		p.kbuf = encodeRow(p.kbuf[:0], p.ev.Time, redactedEntry(&p.ev))
+		d.rec.rowsBytes += int64(len(p.kbuf) - len(v))
+		if err := p.batch.Set(key, p.kbuf); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -189,85 +190,10 @@ func (s *Store) redactions(id LogID, below Seq) ([]Seq, error) {
 	return seqs, nil
 }
 
-// redactRuns takes redacted payloads out of the runs of a log. The caller has the maintainer's lock.
-func (s *Store) redactRuns(ctx context.Context, l *Log, pace *pacer) error {
-	l.mu.Lock()
-	n := l.sealed.redact
-	l.mu.Unlock()
-	if n == 0 {
-		return nil
-	}
-	seqs, err := s.redactions(l.id, maxSeq)
-	if err != nil {
-		return err
-	}
-	var damage error
-	for len(seqs) > 0 {
-		first, rec, found, err := s.findRun(l.id, seqs[0])
-		if err != nil {
-			return err
-		}
-		n := 1
-		t := &rewriteTask{log: l}
-		if found && seqs[0] <= rec.last {
-			t.old = []catalogRun{{first, rec}}
-			for n < len(seqs) && seqs[n] <= rec.last {
-				n++
-			}
-		}
-		t.redact, seqs = seqs[:n:n], seqs[n:]
-		_, err = s.rewriteRuns(ctx, []*rewriteTask{t}, pace)
-		if errors.Is(err, ErrCorrupt) {
-			damage, err = errors.Join(damage, err), nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return damage
-}
-
 // setRedact notes that a frame redacts an event, and has that looked after.
 func (m *maintainer) setRedact(o Ordinal) {
 	m.dueMu.Lock()
 	m.redact = max(m.redact, o)
 	m.dueMu.Unlock()
 	m.kick()
-}
-
-// eraseJournal takes redacted payloads out of the journal and the catalog's files: it seals the redactions, has the journal go on in
-// a new segment, so that those with the payloads are let go, and has the catalog write anew the tables that may have them.
-func (s *Store) eraseJournal(ctx context.Context) error {
-	m := &s.maintain
-	m.dueMu.Lock()
-	o := m.redact
-	m.dueMu.Unlock()
-	if o == 0 {
-		return nil
-	}
-	if err := s.sealTo(ctx, o); err != nil {
-		return err
-	}
-	last, err := s.j.Roll(ctx)
-	if err != nil {
-		return s.wrap("journal", err)
-	}
-	if err := s.sealTo(ctx, Ordinal(last)); err != nil {
-		return err
-	}
-	s.seal.mu.Lock()
-	err = s.finishPass(ctx)
-	s.seal.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	if err := s.kv.Compact(ctx, []byte{keyRow}, []byte{keyRow + 1}); err != nil {
-		return s.wrap("catalog", err)
-	}
-	m.dueMu.Lock()
-	defer m.dueMu.Unlock()
-	if m.redact == o {
-		m.redact = 0
-	}
-	return nil
 }

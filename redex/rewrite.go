@@ -27,11 +27,11 @@ type rewrite struct {
 
 // rewriteTask is a rewrite of runs that are neighbours.
 type rewriteTask struct {
-	log  *Log
-	old  []catalogRun // ascending; each begins where the one before ends
-	drop func(*sealed.Row) bool
-	// redact are sequences whose payload and headers go, ascending.
-	redact []Seq
+	log    *Log
+	old    []catalogRun // ascending; each begins where the one before ends
+	drop   func(*sealed.Row) bool
+	strip  []Seq // whose payload and headers go, ascending
+	redact []Seq // whose payloads are in no file any more, ascending: their records go
 	// Of compaction: what the log's record says afterwards.
 	compacted Seq
 	horizon   horizon
@@ -135,8 +135,8 @@ func (w *rewrite) run(ctx context.Context, b *runBuilder, old *catalogRun) (err 
 			continue
 		}
 		w.row = *r
-		if len(t.redact) > 0 {
-			if _, ok := slices.BinarySearch(t.redact, Seq(r.Seq)); ok {
+		if len(t.strip) > 0 {
+			if _, ok := slices.BinarySearch(t.strip, Seq(r.Seq)); ok {
 				w.row.Flags |= rowRedacted
 				w.row.Payload, w.row.Headers, w.row.Encoding = nil, nil, uint8(Raw)
 			}
