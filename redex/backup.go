@@ -154,7 +154,8 @@ func openBackup(fs vfs.FS, dir string, id *StoreID) (_ *backupDir, err error) {
 	}
 	have, err := decodeBackupName(b)
 	switch {
-	case id != nil && err != nil && len(numbers) == 0: // new, or the first backup was cut short
+	case id != nil && (err != nil || have == *id) && len(numbers) == 0:
+		// New, or the first backup was cut short: by the death of its process before the file was synced, perhaps.
 		if err := writeSmall(fs, d.path(backupName), encodeBackupName(*id)); err != nil {
 			return nil, err
 		}

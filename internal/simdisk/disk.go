@@ -114,6 +114,13 @@ func (d *Disk) FailAt(n int64, f Fault) {
 	d.fail[n] = f
 }
 
+// Mend takes back what FailAt has asked for.
+func (d *Disk) Mend() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.fail)
+}
+
 // On a full disk the removal of a file of freedBytes or more makes room for freedOps operations.
 const (
 	freedBytes = 1 << 20
