@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -444,25 +442,6 @@ func TestReadersWhileRewritten(t *testing.T) {
 	if st := s.rewrites.Load(); st == 0 {
 		t.Error("nothing was rewritten")
 	}
-}
-
-// inFiles returns the files under dir that have the bytes.
-func inFiles(t *testing.T, dir string, what []byte) (found []string) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if bytes.Contains(b, what) {
-			found = append(found, path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }
 
 // TestRedact takes payloads out wherever they are, and looks for them in every file.

@@ -1,8 +1,13 @@
 package redex
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -144,4 +149,26 @@ func TestRedactMerged(t *testing.T) {
 		t.Errorf("%d to do, %d masked", l.sealed.redact, len(l.masked))
 	}
 	clean(t, s)
+}
+
+// inFiles returns the files under dir that have the bytes.
+func inFiles(t *testing.T, dir string, what []byte) (found []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) { // Pebble removes tables when it comes to it
+			return nil
+		}
+		if bytes.Contains(b, what) {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }

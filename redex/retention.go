@@ -262,7 +262,7 @@ func (l *Log) retainedFrom(ctx context.Context, r Retention, b Bounds) (Seq, err
 	floor := b.Floor
 	var errs []error
 	if r.Events > 0 && b.Len() > r.Events {
-		seq, err := l.seekEvents(ctx, b, r.Events)
+		seq, err := whereIs(func() (Seq, error) { return l.seekEvents(ctx, b, r.Events) })
 		errs = append(errs, err)
 		if err == nil {
 			floor = max(floor, min(seq, b.Next))
@@ -276,13 +276,23 @@ func (l *Log) retainedFrom(ctx context.Context, r Retention, b Bounds) (Seq, err
 		}
 	}
 	if r.Bytes > 0 {
-		seq, err := l.seekBytes(ctx, r.Bytes)
+		seq, err := whereIs(func() (Seq, error) { return l.seekBytes(ctx, r.Bytes) })
 		errs = append(errs, err)
 		if err == nil {
 			floor = max(floor, min(seq, b.Next-1))
 		}
 	}
 	return floor, errors.Join(errs...)
+}
+
+// whereIs looks again when runs are rewritten meanwhile.
+func whereIs(look func() (Seq, error)) (seq Seq, err error) {
+	for range lookAgain {
+		if seq, err = look(); !errors.Is(err, errMoved) {
+			break
+		}
+	}
+	return seq, err
 }
 
 // seekEvents returns the sequence of the event from which on there are so many.

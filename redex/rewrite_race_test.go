@@ -113,3 +113,40 @@ func TestTombstoneAfterGivingWay(t *testing.T) {
 		t.Errorf("deleted keys came back: %q", got)
 	}
 }
+
+// TestRetainWhileRewritten looks for what is to be given up while runs move to other files.
+func TestRetainWhileRewritten(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), manual(Options{RunEvents: 2}))
+	defer mustClose(t, s)
+	l := mustLog(t, s, "log")
+	mustAppend(t, l, "a", "b", "c", "d")
+	sealNow(t, s)
+	b := l.Bounds()
+	done := make(chan error, 1)
+	go func() {
+		for range 500 {
+			runs, err := s.runsOf(l.id)
+			if err == nil {
+				_, err = s.rewriteRuns(t.Context(), []*rewriteTask{{log: l, old: runs}}, nil)
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for {
+		if seq, err := l.retainedFrom(t.Context(), Retention{Bytes: 2}, b); err != nil || seq != 2 {
+			t.Error(seq, err)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+	}
+}
