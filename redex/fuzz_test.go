@@ -45,6 +45,7 @@ func FuzzKeys(f *testing.F) {
 	f.Add(logSeqKey(keyRun, 3, 9))
 	f.Add(idKey(5))
 	f.Add([]byte{keyRun})
+	f.Add(cursorKey(3, "consumer", 1))
 	o := LogOptions{CheckJSON: true, Fields: [][]string{{"a", "b"}}, Retention: Retention{Events: 3}, Quota: Quota{Bytes: 9}}
 	f.Add(appendOptions(nil, o))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -52,6 +53,9 @@ func FuzzKeys(f *testing.F) {
 		seq, err2 := keySeq(b)
 		if err1 == nil && err2 == nil && len(b) == 17 && string(logSeqKey(b[0], id, seq)) != string(b) {
 			t.Errorf("key %x is of log %d sequence %d", b, id, seq)
+		}
+		if id, name, piece, err := parseCursorKey(b); err == nil && string(cursorKey(id, name, piece)[1:]) != string(b[1:]) {
+			t.Errorf("key %x is of log %d consumer %q piece %d", b, id, name, piece)
 		}
 		if o, err := decodeOptions(b); err == nil {
 			if again, err := decodeOptions(appendOptions(nil, o)); err != nil || !reflect.DeepEqual(o, again) {
