@@ -428,7 +428,7 @@ func work(t *testing.T, d *simdisk.Disk, mode redex.SyncMode, def index.Definiti
 	defer wg.Wait()
 	defer stop()
 	wg.Go(func() { // what is committed is flushed at any time
-		for s.Seal(ctx) == nil {
+		for ctx.Err() == nil && s.Seal(ctx) == nil { // which has nothing to wait for when all is sealed
 			runtime.Gosched()
 		}
 	})
