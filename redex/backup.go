@@ -159,7 +159,6 @@ func openBackup(fs vfs.FS, dir string, id *StoreID) (_ *backupDir, err error) {
 		if err := writeSmall(fs, d.path(backupName), encodeBackupName(*id)); err != nil {
 			return nil, err
 		}
-		have = *id
 	case err != nil:
 		return nil, d.damaged(backupName, err)
 	case id != nil && have != *id:

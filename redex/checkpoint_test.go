@@ -53,7 +53,7 @@ func busyOptions() Options {
 
 // busyPayload is that of the event of a sequence in a log.
 func busyPayload(name string, seq Seq) []byte {
-	return []byte(fmt.Sprintf("%s %d %s", name, seq, strings.Repeat("y", int(seq)%200)))
+	return fmt.Appendf(nil, "%s %d %s", name, seq, strings.Repeat("y", int(seq)%200))
 }
 
 // startBusy begins to append to pairs of logs, each batch one event to both, to trim them, to make and delete logs, and to commit
@@ -64,9 +64,7 @@ func startBusy(t *testing.T, s *Store) *busyStore {
 	b := &busyStore{s: s}
 	for pair := range 2 {
 		left, right := mustLog(t, s, fmt.Sprintf("left/%d", pair)), mustLog(t, s, fmt.Sprintf("right/%d", pair))
-		b.wg.Add(1)
-		go func() {
-			defer b.wg.Done()
+		b.wg.Go(func() {
 			for !b.stop.Load() {
 				seq := left.Bounds().Next
 				_, err := s.Append(ctx, []Batch{
@@ -81,11 +79,9 @@ func startBusy(t *testing.T, s *Store) *busyStore {
 					return
 				}
 			}
-		}()
+		})
 	}
-	b.wg.Add(1)
-	go func() {
-		defer b.wg.Done()
+	b.wg.Go(func() {
 		v := s.Views("test")
 		for i := 0; !b.stop.Load(); i++ {
 			name := fmt.Sprintf("short/%d", i)
@@ -107,7 +103,7 @@ func startBusy(t *testing.T, s *Store) *busyStore {
 				return
 			}
 		}
-	}()
+	})
 	return b
 }
 

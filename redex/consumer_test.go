@@ -207,7 +207,7 @@ func TestByKey(t *testing.T) {
 		mustNext(t, m, 5, 1)
 		mustNone(t, n)
 		mustDo(t, b.Ack())
-		b = mustNext(t, n, 4, 1)
+		mustNext(t, n, 4, 1)
 		mustDo(t, a.Nack(time.Minute))
 		mustNone(t, n)
 		time.Sleep(time.Minute)

@@ -262,7 +262,7 @@ func (c *Consumer) addLocked(r *consumerRun, ev *Event) {
 func (rd *consumerReader) failed(at Seq, gen int, err error) (more bool, end error) {
 	c, r := rd.c, rd.r
 	rd.close()
-	to := at
+	var to Seq
 	if lost, ok := errors.AsType[*RangeLostError](err); ok {
 		to = lost.To
 	} else if damage, ok := errors.AsType[*CorruptionError](err); ok {

@@ -72,7 +72,7 @@ func TestLines(t *testing.T) {
 	tests := listFunctions(t, true)
 	seen := map[int]int{}
 	for _, cells := range listRows(t, "Lines of the reliability list and their tests") {
-		for _, s := range strings.Split(strings.TrimPrefix(cells[0], "| "), ", ") {
+		for s := range strings.SplitSeq(strings.TrimPrefix(cells[0], "| "), ", ") {
 			n, err := strconv.Atoi(s)
 			if err != nil {
 				t.Fatalf("%q: %v", cells, err)

@@ -34,7 +34,7 @@ func openDirToLock(dir string) (*os.File, error) { return os.Open(dir) }
 // links returns how many names the file has; 0 when it is unknown.
 func links(info os.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(st.Nlink)
+		return uint64(st.Nlink) //nolint:unconvert // it is a uint16 or uint32 on some systems
 	}
 	return 0
 }

@@ -70,7 +70,6 @@ type mendCatalog struct {
 	held     Ordinal // the first frame the journal holds, 0: none
 	times    map[Ordinal]int64
 	epochs   []epochStart
-	lastTime int64
 }
 
 // catalog looks whether every record of the catalog can be read and fits the others, and makes it anew if not.

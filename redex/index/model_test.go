@@ -119,9 +119,9 @@ func scan(t *testing.T, x *index.Index, r index.Range) []index.Entry {
 var keyBytes = []byte{0, 1, 2, 'a', 0xfe, 0xff}
 
 func randomKey(r *rand.Rand) []byte {
-	b := make([]byte, r.IntN(4))
-	for i := range b {
-		b[i] = keyBytes[r.IntN(len(keyBytes))]
+	var b []byte
+	for range r.IntN(4) {
+		b = append(b, keyBytes[r.IntN(len(keyBytes))])
 	}
 	if r.IntN(50) == 0 {
 		b = append(b, bytes.Repeat([]byte{keyBytes[r.IntN(len(keyBytes))]}, index.MaxKeyBytes-len(b))...)

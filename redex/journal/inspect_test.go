@@ -42,7 +42,7 @@ func inspectedSegment(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	for i := range 5 {
-		body := []byte(fmt.Sprint("body ", i))
+		body := fmt.Append(nil, "body ", i)
 		if i == 2 {
 			body = make([]byte, 70_000)
 		}

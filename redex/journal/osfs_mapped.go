@@ -16,7 +16,7 @@ func mapsSafely(dir string) bool {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return false
 	}
-	switch int64(st.Type) {
+	switch int64(st.Type) { //nolint:unconvert // it is an int32 on some systems
 	case unix.EXT4_SUPER_MAGIC, // also ext2 and ext3
 		unix.XFS_SUPER_MAGIC,
 		unix.TMPFS_MAGIC:
