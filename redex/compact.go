@@ -106,10 +106,21 @@ func (s *Store) rowsToRun(ctx context.Context, l *Log) error {
 	}
 	l.toRun.Store(true)
 	defer l.toRun.Store(false)
-	s.mu.Lock()
-	l.markDirtyLocked()
-	s.mu.Unlock()
-	return s.sealPass(ctx, s.seal.applied)
+	for range 2 { // the first may have to finish an earlier pass
+		s.mu.Lock()
+		l.markDirtyLocked()
+		s.mu.Unlock()
+		if err := s.sealPass(ctx, s.seal.applied); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		none := l.deleted || l.sealed.rowsFrom == l.sealed.next
+		l.mu.Unlock()
+		if none {
+			break
+		}
+	}
+	return nil
 }
 
 // compact compacts a log by key when it is due, or wanted. The caller has the maintainer's lock.

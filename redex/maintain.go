@@ -74,12 +74,15 @@ func (m *maintainer) take() (logs []LogID, files []uint64) {
 // maintainLoop does the work in the background until the store is closed.
 func (s *Store) maintainLoop() {
 	defer s.wg.Done()
+	var again <-chan time.Time
 	for {
 		select {
 		case <-s.done:
 			return
 		case <-s.maintain.wake:
+		case <-again:
 		}
+		again = nil
 		if s.awaitQuiet() != nil {
 			return
 		}
@@ -88,9 +91,13 @@ func (s *Store) maintainLoop() {
 		s.maintain.mu.Unlock()
 		if err != nil && s.closedErr() == nil {
 			s.log.Error("redex: maintenance failed", "err", err)
+			again = time.After(maintainRest) // there may be room then
 		}
 	}
 }
+
+// maintainRest is how long the background waits after work that failed.
+const maintainRest = 10 * time.Second
 
 // awaitQuiet returns when no burst of appends goes on, or ErrClosed: such work can wait for as long as there is room.
 func (s *Store) awaitQuiet() error {

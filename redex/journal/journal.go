@@ -200,10 +200,13 @@ func (j *Journal) Roll(ctx context.Context) (Ordinal, error) {
 		}
 		j.rollWanted = true
 		j.wakeKeeperLocked()
-		if err := j.waitLocked(ctx, nil); err != nil {
+		err := j.waitLocked(ctx, nil)
+		j.mu.Lock()
+		if err != nil {
+			j.rollWanted = false // the keeper may have begun
+			j.mu.Unlock()
 			return 0, err
 		}
-		j.mu.Lock()
 	}
 }
 
