@@ -415,7 +415,7 @@ func TestConsumerCrash(t *testing.T) {
 			})
 			step := int64(1)
 			if *crashPoints > 0 {
-				step = max(1, total/int64(*crashPoints/4))
+				step = max(1, total/int64(max(*crashPoints/4, 1)))
 			}
 			for n := int64(1); n <= total; n += step {
 				t.Run(fmt.Sprintf("kill=%v/seed=%d/%d", kill, seed, n), func(t *testing.T) {

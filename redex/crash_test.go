@@ -17,7 +17,7 @@ import (
 
 var (
 	crashSeed   = flag.Uint64("redex.crashseed", 1, "seed of the power cut tests")
-	crashPoints = flag.Int("redex.crashpoints", 120, "operations of the disk at which the power is cut; 0 means every one")
+	crashPoints = flag.Int("redex.crashpoints", 120/onePartOf, "operations of the disk at which the power is cut; 0 means every one")
 )
 
 // A crashState is a store as a prefix of its frames makes it. Every change of a store is one frame, and frames are in one

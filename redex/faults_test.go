@@ -16,7 +16,7 @@ import (
 	"github.com/seed69692123/netdb/internal/simdisk"
 )
 
-var faultPoints = flag.Int("redex.faultpoints", 4, "calls of each kind that fail in TestFaults, in each way; 0 means every one")
+var faultPoints = flag.Int("redex.faultpoints", 4/onePartOf, "calls of each kind that fail in TestFaults, in each way; 0 means every one")
 
 var faultNames = [...]string{"none", "full", "io", "files", "short", "flip"}
 
