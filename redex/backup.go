@@ -165,6 +165,10 @@ func openBackup(fs vfs.FS, dir string, id *StoreID) (_ *backupDir, err error) {
 		return nil, fmt.Errorf("%w: the backups in %s are of store %s, this one is %s", ErrForeign, dir, have, *id)
 	}
 	if id != nil { // also what a process made that died
+		// A crash may have kept both names of a file that was moved from there: writing to it again would write to what it became.
+		if err := d.clearNew(); err != nil {
+			return nil, err
+		}
 		for _, name := range []string{dir, fs.PathDir(dir)} {
 			if err := syncDir(fs, name); err != nil {
 				return nil, err
