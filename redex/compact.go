@@ -1,6 +1,7 @@
 package redex
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,7 +154,7 @@ func (s *Store) compact(ctx context.Context, l *Log, wanted bool, pace *pacer) (
 			return dropped, nil
 		}
 		k := &compaction{s: s, l: l, runs: runs, pace: pace, keys: newKeyMap(), from: rec.compacted, limit: limit}
-		k.setHorizon(&rec, orDefault(c.TombstonesFor, defaultTombstones), pinned)
+		k.setHorizon(&rec, cmp.Or(c.TombstonesFor, defaultTombstones), pinned)
 		n, err := k.do(ctx)
 		dropped += n
 		if errors.Is(err, errGaveWay) { // what the newer events supersede is not all gone: they are needed again
@@ -164,13 +165,6 @@ func (s *Store) compact(ctx context.Context, l *Log, wanted bool, pace *pacer) (
 		}
 	}
 	return dropped, nil
-}
-
-func orDefault(d, def time.Duration) time.Duration {
-	if d == 0 {
-		return def
-	}
-	return d
 }
 
 // runsOf returns the runs of a log, ascending.
@@ -392,7 +386,7 @@ func (s *Store) compactLimit(ctx context.Context, l *Log) (limit Seq, pinned int
 	cuts := slices.Collect(maps.Values(s.pins.cuts))
 	s.pins.mu.Unlock()
 	if len(cuts) > 0 {
-		least := slices.MinFunc(cuts, func(a, b Cut) int { return cmpOrdinal(a.Ordinal, b.Ordinal) })
+		least := slices.MinFunc(cuts, func(a, b Cut) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
 		b, err := l.BoundsAt(ctx, least)
 		if err != nil {
 			return 0, 0, err
@@ -400,14 +394,4 @@ func (s *Store) compactLimit(ctx context.Context, l *Log) (limit Seq, pinned int
 		limit, pinned = min(limit, b.Next), least.Time
 	}
 	return limit, pinned, nil
-}
-
-func cmpOrdinal(a, b Ordinal) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

@@ -39,15 +39,15 @@ func (m *maintainer) noteLog(d *sealedLog) {
 }
 
 // note takes note of the files that a pass or a rewrite left mostly dead.
-func (m *maintainer) note(p *pass) {
-	if len(p.sparse) == 0 {
+func (m *maintainer) note(files []uint64) {
+	if len(files) == 0 {
 		return
 	}
 	m.dueMu.Lock()
 	if m.files == nil {
 		m.files = map[uint64]struct{}{}
 	}
-	for _, n := range p.sparse {
+	for _, n := range files {
 		m.files[n] = struct{}{}
 	}
 	m.dueMu.Unlock()
@@ -83,7 +83,7 @@ func (s *Store) maintainLoop() {
 		case <-again:
 		}
 		again = nil
-		if s.awaitQuiet() != nil {
+		if s.awaitLull(func() bool { return false }) != nil { // it can wait for as long as there is room
 			return
 		}
 		s.maintain.mu.Lock()
@@ -98,24 +98,6 @@ func (s *Store) maintainLoop() {
 
 // maintainRest is how long the background waits after work that failed.
 const maintainRest = 10 * time.Second
-
-// awaitQuiet returns when no burst of appends goes on, or ErrClosed: such work can wait for as long as there is room.
-func (s *Store) awaitQuiet() error {
-	for before := int64(-1); ; {
-		s.mu.Lock()
-		placed := s.placed
-		s.mu.Unlock()
-		if before >= 0 && placed-before < burstBytes {
-			return nil
-		}
-		before = placed
-		select {
-		case <-s.done:
-			return ErrClosed
-		case <-time.After(lullTime):
-		}
-	}
-}
 
 // Maintain does now what the store does in the background at its leisure: it seals, merges small runs, moves what lives out of row
 // files of which less than half does, compacts logs by key that have grown enough, and takes redacted payloads off the disk.
@@ -361,7 +343,7 @@ func (s *Store) moveOut(ctx context.Context, n uint64, pace *pacer, what redacte
 
 // noteAll notes at open what an earlier run of the program left to do: files that are mostly dead, and redactions.
 func (s *Store) noteAll() error {
-	p := &pass{}
+	var files []uint64
 	it, err := s.kv.NewIter([]byte{keyFile}, []byte{keyFile + 1})
 	if err != nil {
 		return s.wrap("catalog", err)
@@ -374,10 +356,10 @@ func (s *Store) noteAll() error {
 		}
 		n, kerr := keyLog(it.Key())
 		if rec, err := decodeFile(v); err == nil && kerr == nil && rec.dead > rec.bytes/2 {
-			p.sparse = append(p.sparse, uint64(n))
+			files = append(files, uint64(n))
 		}
 	}
-	s.maintain.note(p)
+	s.maintain.note(files)
 	redact, err := s.kv.NewIter([]byte{keyRedact}, []byte{keyRedact + 1})
 	if err != nil {
 		return s.wrap("catalog", err)

@@ -32,6 +32,7 @@ type feed struct {
 
 	src     source
 	masked  []Seq    // of Log
+	masks   bool     // some events may be masked
 	buf     []byte   // entries of a frame, or rows of the catalog
 	headers []Header // memory of ev.Headers
 	rest    []byte   // of buf, from the next entry on
@@ -110,7 +111,7 @@ func (f *feed) next(ctx context.Context) bool {
 		switch {
 		case err == nil:
 			f.ev.Log, f.ev.Seq = f.l.id, f.at
-			if len(f.masked) > 0 || f.l.maskAll {
+			if f.masks {
 				f.mask()
 			}
 			f.at++
@@ -171,7 +172,7 @@ func (f *feed) locate(ctx context.Context) error {
 	l := f.l
 	l.mu.Lock()
 	floor, deleted, inSealed := l.floor, l.deleted, f.at < l.sealed.next
-	f.masked = l.masked
+	f.masked, f.masks = l.masked, len(l.masked) > 0 || l.maskAll
 	if !deleted && !inSealed && f.at >= floor {
 		n := feedSpans
 		if f.point {

@@ -289,7 +289,7 @@ func (w *rewrite) commit(ctx context.Context) error {
 	for _, t := range done {
 		t.log.unmask(t.redact)
 	}
-	s.maintain.note(w.p)
+	s.maintain.note(w.p.sparse)
 	s.rewrites.Add(1)
 	return s.finishPass(ctx)
 }

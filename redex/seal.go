@@ -107,7 +107,7 @@ func (s *Store) sealLoop() {
 		if !due {
 			continue
 		}
-		if s.awaitLull() != nil {
+		if s.awaitLull(s.urgentLocked) != nil {
 			return
 		}
 		if err := s.sealTo(s.bg, target); err != nil && s.closedErr() == nil {
@@ -124,13 +124,13 @@ const (
 	lullTime   = 10 * time.Millisecond
 )
 
-// awaitLull returns when a pass should not wait any longer, or ErrClosed.
-func (s *Store) awaitLull() error {
+// awaitLull returns when no burst goes on, when urgentLocked says that there is no time to wait for that, or ErrClosed.
+func (s *Store) awaitLull(urgentLocked func() bool) error {
 	before := int64(-1)
 	for {
 		s.mu.Lock()
 		placed := s.placed
-		must := s.unsealed >= s.o.JournalBytes/burstPart || s.indexBytesLocked() >= s.o.HotBytes
+		must := urgentLocked()
 		s.mu.Unlock()
 		if must || before >= 0 && placed-before < burstBytes {
 			return nil
@@ -142,6 +142,11 @@ func (s *Store) awaitLull() error {
 		case <-time.After(lullTime):
 		}
 	}
+}
+
+// urgentLocked reports whether a pass should not wait any longer.
+func (s *Store) urgentLocked() bool {
+	return s.unsealed >= s.o.JournalBytes/burstPart || s.indexBytesLocked() >= s.o.HotBytes
 }
 
 // logMemory is about what a log in memory takes beside its spans.
@@ -293,7 +298,7 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 		}
 		s.maintain.noteLog(d)
 	}
-	s.maintain.note(p)
+	s.maintain.note(p.sparse)
 	sl.ordinal.Store(uint64(t.ordinal))
 	s.passes.Add(1)
 	return s.finishPass(ctx)
