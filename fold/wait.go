@@ -1,15 +1,14 @@
 package fold
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/seed69692123/netdb/internal/waitheap"
 	"github.com/seed69692123/netdb/redex"
 )
 
@@ -41,74 +40,30 @@ func (l *WaitLimit) leave() {
 	}
 }
 
-// waiter waits for a sequence of a log to be folded. ready is closed when that may be so.
-type waiter struct {
-	seq   redex.Seq
-	order uint64 // of arrival
-	at    int    // in its heap; -1 when no longer in it
-	ready chan struct{}
-}
-
-// waitHeap has the lowest sequence, and of equal ones the longest waiting, on top.
-type waitHeap []*waiter
-
-func (q waitHeap) Len() int { return len(q) }
-
-func (q waitHeap) Less(i, j int) bool {
-	return q[i].seq < q[j].seq || q[i].seq == q[j].seq && q[i].order < q[j].order
-}
-
-func (q waitHeap) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].at, q[j].at = i, j
-}
-
-func (q *waitHeap) Push(x any) {
-	w := x.(*waiter)
-	w.at = len(*q)
-	*q = append(*q, w)
-}
-
-func (q *waitHeap) Pop() any {
-	old := *q
-	n := len(old) - 1
-	w := old[n]
-	old[n] = nil
-	*q = old[:n]
-	w.at = -1
-	return w
-}
-
 // waitQueue holds the waiters of one fold. A waiter enters it and then looks at the publication again; the driver publishes
 // and then looks at the queue: one of them sees the other.
 type waitQueue struct {
 	n       atomic.Int64
 	entered atomic.Bool     // somebody has entered since the driver looked
-	lowest  []atomic.Uint64 // of each log, the sequence that is waited for first; noSeq when none is
+	lowest  []atomic.Uint64 // of each log, the sequence that is waited for first; waitheap.None when none is
 
-	mu    sync.Mutex
-	logs  []waitHeap
-	order uint64
+	mu   sync.Mutex
+	logs []waitheap.Heap
 
-	woken []*waiter // of the driver
+	woken []*waitheap.Waiter // of the driver
 }
 
-const noSeq = math.MaxUint64
-
 func newWaitQueue(logs int) *waitQueue {
-	q := &waitQueue{logs: make([]waitHeap, logs), lowest: make([]atomic.Uint64, logs)}
+	q := &waitQueue{logs: make([]waitheap.Heap, logs), lowest: make([]atomic.Uint64, logs)}
 	for i := range q.lowest {
-		q.lowest[i].Store(noSeq)
+		q.lowest[i].Store(waitheap.None)
 	}
 	return q
 }
 
-func (q *waitQueue) add(log int, seq redex.Seq) *waiter {
-	w := &waiter{seq: seq, ready: make(chan struct{})}
+func (q *waitQueue) add(log int, seq redex.Seq) *waitheap.Waiter {
 	q.mu.Lock()
-	q.order++
-	w.order = q.order
-	heap.Push(&q.logs[log], w)
+	w := q.logs[log].Add(uint64(seq))
 	q.n.Add(1)
 	q.changedLocked(log)
 	q.mu.Unlock()
@@ -116,23 +71,16 @@ func (q *waitQueue) add(log int, seq redex.Seq) *waiter {
 	return w
 }
 
-func (q *waitQueue) remove(log int, w *waiter) {
+func (q *waitQueue) remove(log int, w *waitheap.Waiter) {
 	q.mu.Lock()
-	if w.at >= 0 {
-		heap.Remove(&q.logs[log], w.at)
+	if q.logs[log].Remove(w) {
 		q.n.Add(-1)
 		q.changedLocked(log)
 	}
 	q.mu.Unlock()
 }
 
-func (q *waitQueue) changedLocked(log int) {
-	low := uint64(noSeq)
-	if h := q.logs[log]; len(h) > 0 {
-		low = uint64(h[0].seq)
-	}
-	q.lowest[log].Store(low)
-}
+func (q *waitQueue) changedLocked(log int) { q.lowest[log].Store(q.logs[log].Lowest()) }
 
 // wants tells the driver, which has folded an event and not published it, whether somebody waits for it or may wait for one
 // like it. Those who wait for what is still far off are no reason for haste.
@@ -161,7 +109,7 @@ func (q *waitQueue) wake(now places, touched []int, all bool) {
 	}
 	q.mu.Unlock()
 	for _, w := range q.woken {
-		close(w.ready)
+		close(w.Ready)
 	}
 	const keep = 1024
 	if cap(q.woken) > keep {
@@ -173,13 +121,12 @@ func (q *waitQueue) wake(now places, touched []int, all bool) {
 
 // takeLocked takes the waiters for what is below next, or all, out of the queue.
 func (q *waitQueue) takeLocked(log int, next redex.Seq, all bool) {
-	h := &q.logs[log]
-	before := len(*h)
-	for len(*h) > 0 && (all || (*h)[0].seq < next) {
-		q.woken = append(q.woken, heap.Pop(h).(*waiter))
+	h, before := &q.logs[log], len(q.woken)
+	for w := h.Take(uint64(next), all); w != nil; w = h.Take(uint64(next), all) {
+		q.woken = append(q.woken, w)
 		q.n.Add(-1)
 	}
-	if len(*h) != before {
+	if len(q.woken) != before {
 		q.changedLocked(log)
 	}
 }
@@ -252,7 +199,7 @@ func (h *Handle[S]) waitFor(ctx context.Context, log int, seq redex.Seq, bounded
 			return next, err
 		}
 		select {
-		case <-w.ready:
+		case <-w.Ready:
 		case <-ctx.Done():
 			h.waits.remove(log, w)
 			if next, done, err = h.outcome(log, seq, bounded); done {

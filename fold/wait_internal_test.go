@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed69692123/netdb/internal/waitheap"
 	"github.com/seed69692123/netdb/redex"
 )
 
@@ -22,8 +23,8 @@ func (q *waitQueue) empty(t *testing.T) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range q.logs {
-		if len(q.logs[i]) != 0 || q.lowest[i].Load() != noSeq {
-			t.Errorf("log %d: %d waiters, the lowest for %d", i, len(q.logs[i]), q.lowest[i].Load())
+		if q.logs[i].Len() != 0 || q.lowest[i].Load() != waitheap.None {
+			t.Errorf("log %d: %d waiters, the lowest for %d", i, q.logs[i].Len(), q.lowest[i].Load())
 		}
 	}
 	if n := q.n.Load(); n != 0 {
@@ -54,8 +55,8 @@ func TestManyWaiters(t *testing.T) {
 	release := sync.OnceFunc(func() { close(gate) })
 	defer release()
 	var wg sync.WaitGroup
-	enter := func(from, to uint64) []*waiter {
-		all := make([]*waiter, waiters)
+	enter := func(from, to uint64) []*waitheap.Waiter {
+		all := make([]*waitheap.Waiter, waiters)
 		for k := range workers {
 			wg.Go(func() {
 				r := rand.New(rand.NewPCG(uint64(k), 1))
@@ -72,7 +73,7 @@ func TestManyWaiters(t *testing.T) {
 		wg.Wait()
 		return all
 	}
-	woken := func(all []*waiter) {
+	woken := func(all []*waitheap.Waiter) {
 		t.Helper()
 		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 		defer stop()
@@ -81,9 +82,9 @@ func TestManyWaiters(t *testing.T) {
 				continue
 			}
 			select {
-			case <-w.ready:
+			case <-w.Ready:
 			case <-ctx.Done():
-				t.Fatal("waiter", i, "for", w.seq, "was never woken")
+				t.Fatal("waiter", i, "for", w.For, "was never woken")
 			}
 		}
 		h.waits.empty(t)

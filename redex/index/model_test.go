@@ -119,7 +119,7 @@ func scan(t *testing.T, x *index.Index, r index.Range) []index.Entry {
 var keyBytes = []byte{0, 1, 2, 'a', 0xfe, 0xff}
 
 func randomKey(r *rand.Rand) []byte {
-	var b []byte
+	b := make([]byte, 0, 4) // never nil, which as an end means none
 	for range r.IntN(4) {
 		b = append(b, keyBytes[r.IntN(len(keyBytes))])
 	}

@@ -1,50 +1,15 @@
 package index
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 
+	"github.com/seed69692123/netdb/internal/waitheap"
 	"github.com/seed69692123/netdb/redex"
 )
-
-// waiter waits for a sequence. ready is closed when the index is past it or ends.
-type waiter struct {
-	seq   redex.Seq
-	at    int // in the heap; -1 when no longer in it
-	ready chan struct{}
-}
-
-// waitHeap has the lowest sequence on top.
-type waitHeap []*waiter
-
-func (q waitHeap) Len() int           { return len(q) }
-func (q waitHeap) Less(i, j int) bool { return q[i].seq < q[j].seq }
-
-func (q waitHeap) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].at, q[j].at = i, j
-}
-
-func (q *waitHeap) Push(x any) {
-	w := x.(*waiter)
-	w.at = len(*q)
-	*q = append(*q, w)
-}
-
-func (q *waitHeap) Pop() any {
-	old := *q
-	n := len(old) - 1
-	w := old[n]
-	old[n] = nil
-	*q = old[:n]
-	w.at = -1
-	return w
-}
 
 // waitQueue holds those who wait. Each enters and then looks at the publication again, the driver publishes and then looks at the
 // queue: one of them sees the other.
@@ -52,21 +17,19 @@ type waitQueue struct {
 	max     int64
 	n       atomic.Int64
 	refused atomic.Int64
-	lowest  atomic.Uint64 // of the sequences that are waited for; noSeq when none is
+	lowest  atomic.Uint64 // of the sequences that are waited for; waitheap.None when none is
 
 	mu   sync.Mutex
-	heap waitHeap
+	heap waitheap.Heap
 }
-
-const noSeq = math.MaxUint64
 
 func (q *waitQueue) init(limit int) {
 	q.max = int64(limit)
-	q.lowest.Store(noSeq)
+	q.lowest.Store(waitheap.None)
 }
 
 // enter adds a waiter, or returns nil when there are too many.
-func (q *waitQueue) enter(seq redex.Seq) *waiter {
+func (q *waitQueue) enter(seq redex.Seq) *waitheap.Waiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.n.Load() >= q.max {
@@ -74,40 +37,32 @@ func (q *waitQueue) enter(seq redex.Seq) *waiter {
 		return nil
 	}
 	q.n.Add(1)
-	w := &waiter{seq: seq, ready: make(chan struct{})}
-	heap.Push(&q.heap, w)
+	w := q.heap.Add(uint64(seq))
 	q.changedLocked()
 	return w
 }
 
 // leave takes a waiter away, whether or not it was woken.
-func (q *waitQueue) leave(w *waiter) {
+func (q *waitQueue) leave(w *waitheap.Waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.n.Add(-1)
-	if w.at >= 0 {
-		heap.Remove(&q.heap, w.at)
+	if q.heap.Remove(w) {
 		q.changedLocked()
 	}
 }
 
-func (q *waitQueue) changedLocked() {
-	low := uint64(noSeq)
-	if len(q.heap) > 0 {
-		low = uint64(q.heap[0].seq)
-	}
-	q.lowest.Store(low)
-}
+func (q *waitQueue) changedLocked() { q.lowest.Store(q.heap.Lowest()) }
 
 // wake lets those go that wait for what is below next, or all.
 func (q *waitQueue) wake(next redex.Seq, all bool) {
-	if low := q.lowest.Load(); low == noSeq || low >= uint64(next) && !all {
+	if q.n.Load() == 0 || q.lowest.Load() >= uint64(next) && !all {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.heap) > 0 && (all || q.heap[0].seq < next) {
-		close(heap.Pop(&q.heap).(*waiter).ready)
+	for w := q.heap.Take(uint64(next), all); w != nil; w = q.heap.Take(uint64(next), all) {
+		close(w.Ready)
 	}
 	q.changedLocked()
 }
@@ -182,7 +137,7 @@ func (x *Index) wait(ctx context.Context, seq redex.Seq, strict bool) error {
 		}
 		ended := false
 		select {
-		case <-w.ready:
+		case <-w.Ready:
 		case <-ctx.Done():
 			ended = true
 		}
