@@ -459,7 +459,7 @@ func (w *backupWriter) store(ctx context.Context, f *storeFile, out *backupFile)
 	tmp := w.newName()
 	sum := blake3.New()
 	err := copyTo(w.fs, tmp, func(to io.Writer) (err error) {
-		out.size, err = w.h.copy(ctx, f, io.MultiWriter(to, sum))
+		out.size, err = w.h.copy(ctx, f, io.MultiWriter(sum, to)) // in this order: a vfs.File may change what it is given
 		return err
 	})
 	if err != nil {
