@@ -218,7 +218,7 @@ const (
 	mergeWindow = 64 // the newest runs that are looked at
 )
 
-var mergeLimits = [...]int64{8 * runBytes, 64 * runBytes}
+var mergeLimits = [...]int64{512 << 10, 4 << 20}
 
 // mergeable returns tasks that merge small runs of a log.
 func (s *Store) mergeable(l *Log) ([]*rewriteTask, error) {

@@ -303,7 +303,7 @@ func (p *pass) move(d *sealedLog) error {
 		}
 	}
 	from := d.from
-	if !large && !toRun && int64(d.rec.next-d.rec.rowsFrom) < int64(p.s.o.RunEvents) && size < runBytes {
+	if !large && !toRun && int64(d.rec.next-d.rec.rowsFrom) < int64(p.s.o.RunEvents) && size < p.runBytes() {
 		return p.eachHot(d, func(entry []byte, headers []byte) error {
 			p.kbuf = encodeRow(p.kbuf[:0], p.ev.Time, entry)
 			d.rec.rowsBytes += int64(len(p.kbuf))
@@ -364,8 +364,17 @@ func (p *pass) passOver(d *sealedLog, err error) error {
 	return err
 }
 
-// runBytes is the size of a log's events that make a run, however few they are.
-const runBytes = 64 << 10
+// runBytes is the size of a log's events that make a run, however few they are. As rows they are written once more, by the catalog's
+// own compactions, and again when they move to a run.
+const runBytes = 16 << 10
+
+// runBytes returns runBytes, or less when the batch has as many rows as it may hold: it is in memory, twice.
+func (p *pass) runBytes() int64 {
+	if int64(p.batch.Len()) < p.s.o.SealBytes {
+		return runBytes
+	}
+	return runBytes / 16
+}
 
 // eachHot reads the events in a log's spans: p.ev, its entry and its headers. Damage is noted in the catalog and passed over.
 func (p *pass) eachHot(d *sealedLog, f func(entry, headers []byte) error) error {

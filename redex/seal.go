@@ -154,7 +154,7 @@ const logMemory = 512
 
 // dueLocked reports whether it is time for a pass.
 func (s *Store) dueLocked() bool {
-	return s.unsealed >= s.o.SealBytes || s.indexBytesLocked() >= s.o.HotBytes
+	return s.unsealed >= s.passBytesLocked() || s.indexBytesLocked() >= s.o.HotBytes
 }
 
 // indexBytesLocked returns about how much memory what is not sealed takes.
@@ -196,13 +196,25 @@ func (s *Store) sealTo(ctx context.Context, target Ordinal) error {
 	return nil
 }
 
-// freeze chooses the frame a pass goes up to, so that it moves about SealBytes, and takes over the list of dirty logs.
+// manyLogs is how many dirty logs make a pass larger than SealBytes, so that each of them has something to give: a pass takes some
+// microseconds for every log, and what is too little for a run is written again and again.
+const manyLogs = 256
+
+// passBytesLocked returns about how many bytes of frames a pass moves, and how many wait before one is due.
+func (s *Store) passBytesLocked() int64 {
+	if len(s.dirty) < manyLogs {
+		return s.o.SealBytes
+	}
+	return max(s.o.SealBytes, min(s.o.JournalBytes/burstPart, int64(len(s.dirty))*2*runBytes))
+}
+
+// freeze chooses the frame a pass goes up to, so that it moves about passBytesLocked, and takes over the list of dirty logs.
 func (s *Store) freeze() (t mark, dirty []*Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cut := s.cutLocked()
 	t = mark{cut.Ordinal, cut.Time, s.placed}
-	if limit := s.placed - s.unsealed + s.o.SealBytes; s.placed > limit {
+	if limit := s.placed - s.unsealed + s.passBytesLocked(); s.placed > limit {
 		for i, m := range s.marks {
 			if i > 0 && m.placed > limit {
 				break
