@@ -25,7 +25,9 @@ type sealer struct {
 	hotBytes atomic.Int64  // memory of all hot indexes
 	ordinal  atomic.Uint64 // T of the last pass that readers know of
 
-	nextFile atomic.Uint64 // number of the next row file
+	nextFile atomic.Uint64  // number of the next row file
+	syncing  atomic.Bool    // syncAhead is at work
+	ahead    sync.WaitGroup // and its goroutine; under mu
 
 	// Guarded by mu.
 	nextLog LogID    // that the catalog knows of
@@ -200,7 +202,7 @@ func (s *Store) sealTo(ctx context.Context, target Ordinal) error {
 // microseconds for every log, and what is too little for a run is written again and again.
 const manyLogs = 256
 
-// passBytesLocked returns about how many bytes of frames a pass moves, and how many wait before one is due.
+// passBytesLocked returns about how many bytes of frames wait before a pass is due.
 func (s *Store) passBytesLocked() int64 {
 	if len(s.dirty) < manyLogs {
 		return s.o.SealBytes
@@ -208,13 +210,20 @@ func (s *Store) passBytesLocked() int64 {
 	return max(s.o.SealBytes, min(s.o.JournalBytes/burstPart, int64(len(s.dirty))*2*runBytes))
 }
 
-// freeze chooses the frame a pass goes up to, so that it moves about passBytesLocked, and takes over the list of dirty logs.
+// behindParts is how many times SealBytes a pass moves while urgentLocked: each pass waits for some syncs.
+const behindParts = 2
+
+// freeze chooses the frame a pass goes up to, so that it moves about as much as one should, and takes over the list of dirty logs.
 func (s *Store) freeze() (t mark, dirty []*Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cut := s.cutLocked()
 	t = mark{cut.Ordinal, cut.Time, s.placed}
-	if limit := s.placed - s.unsealed + s.passBytesLocked(); s.placed > limit {
+	bytes := s.passBytesLocked()
+	if s.urgentLocked() {
+		bytes = max(bytes, min(behindParts*s.o.SealBytes, s.o.JournalBytes/burstPart))
+	}
+	if limit := s.placed - s.unsealed + bytes; s.placed > limit {
 		for i, m := range s.marks {
 			if i > 0 && m.placed > limit {
 				break
@@ -283,6 +292,7 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 	if err := s.j.Sync(ctx, journal.Ordinal(t.ordinal)); err != nil {
 		return s.wrap("sync", err)
 	}
+	s.syncAhead()
 	for _, l := range dirty {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(err, p.abandon())
@@ -314,6 +324,19 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 	sl.ordinal.Store(uint64(t.ordinal))
 	s.passes.Add(1)
 	return s.finishPass(ctx)
+}
+
+// syncAhead syncs beside a pass what later passes will wait for, if that is much: what appends leave to the system otherwise is
+// synced all at once when a pass comes to it, and with the journal at its limit they wait for that.
+func (s *Store) syncAhead() {
+	if s.j.Stats().AtRiskBytes < s.o.SealBytes || !s.seal.syncing.CompareAndSwap(false, true) {
+		return
+	}
+	target := journal.Ordinal(s.visible.Load())
+	s.seal.ahead.Go(func() {
+		defer s.seal.syncing.Store(false)
+		_ = s.j.Sync(s.bg, target) // whoever needs it asks again
+	})
 }
 
 // applyBatch has the catalog take the batch of a pass.

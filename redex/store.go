@@ -242,6 +242,7 @@ func (s *Store) close() error {
 	s.wg.Wait()
 	s.seal.mu.Lock() // a pass or check on demand ends first
 	defer s.seal.mu.Unlock()
+	s.seal.ahead.Wait()
 	var errs []error
 	if err := s.j.Close(); err != nil {
 		errs = append(errs, s.wrap("close", err))
