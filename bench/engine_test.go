@@ -114,11 +114,18 @@ func TestSpread(t *testing.T) {
 			if err := errors.Join(s.prepare(t.Context(), logs), s.spread(t.Context(), 0, p[:4]), s.spread(t.Context(), 4, p[4:])); err != nil {
 				t.Fatal(err)
 			}
+			counts := []int64{3, 3, 2, 2, 2}
+			if r, ok := e.(router); ok {
+				if err := r.to(t.Context(), 1, p[0]); err != nil {
+					t.Fatal(err)
+				}
+				counts[1]++
+			}
 			n, err := spreadOver(t.Context(), e)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for log, want := range []int64{3, 3, 2, 2, 2} {
+			for log, want := range counts {
 				if n[log] != want {
 					t.Errorf("log %d has %d events, want %d", log, n[log], want)
 				}
@@ -132,6 +139,14 @@ func TestSpread(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestSmallLogs checks that logs that are made can be listed by the digits of their numbers.
+func TestSmallLogs(t *testing.T) {
+	m, err := runSmallLogs(t.Context(), contenders()[0], budget{Dir: t.TempDir()}, 2345)
+	if err != nil || len(m) != 5 {
+		t.Errorf("%d figures, %v", len(m), err)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 
@@ -91,6 +92,35 @@ func (n *netDB) spread(ctx context.Context, first int, payloads [][]byte) error 
 	}
 	_, err := n.s.Append(ctx, n.batches[:len(payloads)], redex.AppendOptions{})
 	return err
+}
+
+// to appends to one of the logs made by prepare.
+func (n *netDB) to(ctx context.Context, log int, payload []byte) error {
+	_, err := n.logs[log].Append(ctx, redex.Entry{Encoding: redex.JSON, Payload: payload}, redex.AppendOptions{})
+	return err
+}
+
+func (n *netDB) create(ctx context.Context, log int, payloads [][]byte) error {
+	l, err := n.s.OpenLog(ctx, fmt.Sprintf("small/%07d", log), redex.LogOptions{})
+	if err != nil {
+		return err
+	}
+	for _, p := range payloads {
+		if _, err := l.Append(ctx, redex.Entry{Encoding: redex.JSON, Payload: p}, redex.AppendOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *netDB) list(_ context.Context, log, digits int) (count int, err error) {
+	for _, err := range n.s.Logs(fmt.Sprintf("small/%07d", log)[:len("small/")+digits]) {
+		if err != nil {
+			return count, err
+		}
+		count++
+	}
+	return count, nil
 }
 
 // finish seals what sealing has put off.

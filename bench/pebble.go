@@ -97,6 +97,14 @@ func (p *pebbleLog) spread(_ context.Context, first int, payloads [][]byte) erro
 	return errors.Join(b.Commit(p.w), b.Close())
 }
 
+// to appends to one of the logs made by prepare.
+func (p *pebbleLog) to(_ context.Context, log int, payload []byte) error {
+	var key [12]byte
+	binary.BigEndian.PutUint32(key[:], uint32(log))
+	binary.BigEndian.PutUint64(key[4:], atomic.AddUint64(&p.logs[log], 1)-1)
+	return p.db.Set(key[:], payload, p.w)
+}
+
 // finish writes what is in memory to tables. Compactions that are due go on later.
 func (p *pebbleLog) finish(context.Context) error { return p.db.Flush() }
 

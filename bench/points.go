@@ -35,6 +35,7 @@ func points(b budget) []point {
 	all = append(all, togetherPoints(b)...)
 	all = append(all, latencyPoints(b)...)
 	all = append(all, longPoints(b)...)
+	all = append(all, manyLogsPoints(b)...)
 	all = append(all, storedPoints(b)...)
 	return append(all, deliveryPoints(b)...)
 }

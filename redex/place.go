@@ -158,4 +158,16 @@ func (f *placedJournal) Rename(from, to string) error {
 	return f.p.do(func() error { return f.FS.Rename(from, to) })
 }
 
+func (f *placedJournal) Recyclable(file journal.File) (bool, error) {
+	r, ok := f.FS.(journal.Recycler)
+	if !ok {
+		return false, nil
+	}
+	return r.Recyclable(file)
+}
+
+func (f *placedJournal) Recycle(file journal.File, from, to string) error {
+	return f.p.do(func() error { return f.FS.(journal.Recycler).Recycle(file, from, to) })
+}
+
 func (f *placedJournal) SyncDir() error { return f.p.do(f.FS.SyncDir) }

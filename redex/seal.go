@@ -183,7 +183,7 @@ func (s *Store) sealTo(ctx context.Context, target Ordinal) error {
 		}
 		err := s.sealPass(ctx, target)
 		if journal.IsDiskFull(err) && !errors.Is(err, ErrReadOnly) && !errors.Is(err, ErrFailed) {
-			err = fmt.Errorf("%w: %w", ErrReadOnly, err) // until there is room again
+			err = errors.Join(fmt.Errorf("%w: %w", ErrReadOnly, err), s.j.FreeSpace()) // until there is room again
 		}
 		if err != nil {
 			err = fmt.Errorf("seal: %w", err)

@@ -222,8 +222,8 @@ func (s *Store) closedErr() error {
 	}
 }
 
-// Close makes everything durable, ends tails with ErrClosed and releases the directory. It is idempotent: later calls return
-// what the first did. Appends that are waiting for durability get it, or ErrInDoubt.
+// Close makes everything durable, ends tails with ErrClosed and releases the directory. After a burst of appends it seals what
+// waits for that, a second for some 300 MiB. It is idempotent: later calls return what the first did. Appends that are waiting for durability get it, or ErrInDoubt.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		err := s.close()
@@ -232,8 +232,26 @@ func (s *Store) Close() error {
 	return s.closeIt()
 }
 
+// sealLast seals if sealing is due and was put off: the next open would have to go through all of it. What cannot be sealed is
+// safe in the journal.
+func (s *Store) sealLast() {
+	if s.o.ReadOnly || s.dir == "" {
+		return
+	}
+	s.mu.Lock()
+	due := s.dueLocked()
+	s.mu.Unlock()
+	if !due {
+		return
+	}
+	if err := s.Seal(s.bg); err != nil {
+		s.log.Warn("redex: not sealed at close", "err", err)
+	}
+}
+
 func (s *Store) close() error {
 	s.consumers.close() // while there is a journal for what they have to keep
+	s.sealLast()
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

@@ -21,6 +21,7 @@ type TailOptions struct {
 type Tail struct {
 	f       feed
 	durable bool
+	looked  Ordinal // the log has nothing for the tail up to it
 	err     error
 	wakeup  chan struct{} // receives when there may be something new; made with the first wait
 	waiting bool          // in Log.waiting; guarded by Log.mu
@@ -97,6 +98,8 @@ func (t *Tail) extend() bool {
 	upTo := Ordinal(l.s.visible.Load())
 	if t.durable {
 		upTo = l.s.Durable()
+	} else if upTo == t.looked { // a frame is visible after its effects; without the lock, appends do not wait for a reader that polls
+		return false
 	}
 	l.mu.Lock()
 	next := l.sealed.next
@@ -113,7 +116,9 @@ func (t *Tail) extend() bool {
 	case next > t.f.at:
 		t.f.to = next
 		return true
-	case t.durable:
+	case !t.durable:
+		t.looked = upTo
+	default:
 		if failed := l.s.j.Stats().Poisoned; failed != nil { // nothing will be durable any more
 			t.err = fmt.Errorf("tail of %q: %w", l.Name(), l.s.wrap("wait for durable events", failed))
 		}

@@ -92,6 +92,15 @@ func (j journalFS) Rename(from, to string) error {
 	return nil
 }
 
+// Recyclable reports whether files are mapped.
+func (j journalFS) Recyclable(journal.File) (bool, error) { return !j.d.plain, nil }
+
+// Recycle is Rename of a file that is open.
+func (j journalFS) Recycle(f journal.File, from, to string) error {
+	f.(*handle).name = to
+	return j.Rename(from, to)
+}
+
 func (j journalFS) SyncDir() error {
 	d := j.d
 	d.mu.Lock()

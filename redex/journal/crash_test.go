@@ -26,6 +26,7 @@ type model struct {
 	epoch    journal.Epoch
 	used     map[string]bool // epoch and ordinal
 	clock    int64
+	scale    int // of frames and segments
 }
 
 type placed struct {
@@ -34,7 +35,7 @@ type placed struct {
 }
 
 func newModel(t *testing.T, seed uint64, label string) *model {
-	return &model{t: t, label: label, rng: rand.New(rand.NewPCG(seed, 7)), used: make(map[string]bool), clock: 1e18}
+	return &model{t: t, label: label, rng: rand.New(rand.NewPCG(seed, 7)), used: make(map[string]bool), clock: 1e18, scale: 1}
 }
 
 func (m *model) fatalf(format string, a ...any) {
@@ -44,7 +45,7 @@ func (m *model) fatalf(format string, a ...any) {
 
 func (m *model) options() journal.Options {
 	return journal.Options{
-		FirstSegmentBytes: 64 << 10, MaxSegmentBytes: 128 << 10, LimitBytes: -1,
+		FirstSegmentBytes: int64(m.scale) * 64 << 10, MaxSegmentBytes: int64(m.scale) * 128 << 10, LimitBytes: -1,
 		Sync: journal.SyncPolicy{Mode: journal.SyncNever},
 		Now:  nil,
 	}
@@ -173,15 +174,21 @@ func (m *model) script(d *simdisk.Disk, j *journal.Journal) *journal.Journal {
 		if i%13 == 12 {
 			size = 32 << 10
 		}
-		if !m.append(j, size) {
+		if !m.append(j, m.scale*size) {
 			return j
+		}
+		if m.scale > 1 && i%4 == 3 && m.durable > m.released+2 {
+			m.released = m.durable - 2
+			if err := j.Release(m.released); err != nil {
+				return j
+			}
 		}
 		if m.rng.IntN(4) == 0 && !m.sync(d, j) {
 			return j
 		}
 		switch i {
 		case 20:
-			upTo := m.durable - m.durable/4
+			upTo := max(m.durable-m.durable/4, m.released)
 			m.released = max(m.released, upTo) // the owner has all of that before it releases
 			if err := j.Release(upTo); err != nil {
 				return j
@@ -223,9 +230,36 @@ func (m *model) work(d *simdisk.Disk, restarted bool) {
 
 // operations counts those of the script.
 func operations(t *testing.T, seed uint64) int64 {
+	return operationsOf(newModel(t, seed, "dry run"), seed)
+}
+
+func operationsOf(m *model, seed uint64) int64 {
 	d := simdisk.New(seed)
-	newModel(t, seed, "dry run").work(d, false)
+	m.work(d, false)
 	return d.Ops()
+}
+
+// reusing is a model whose segments are large enough that what an earlier use left in them is there for long.
+func reusing(t *testing.T, seed uint64, label string) *model {
+	m := newModel(t, seed, label)
+	m.scale = 64
+	return m
+}
+
+// TestPowerCutReused cuts power while files of released segments are used again: when they get their new name and header, and when frames
+// stand between bytes of the earlier use.
+func TestPowerCutReused(t *testing.T) {
+	n := operationsOf(reusing(t, 5, "dry run"), 5)
+	for cut := int64(1); cut <= n; cut += 3 {
+		m := reusing(t, 5, fmt.Sprintf("cut at %d", cut))
+		d := simdisk.New(uint64(cut))
+		d.CutAt(cut)
+		m.work(d, false)
+		d = d.Restart(uint64(cut))
+		d.CutAt(1 + (cut*7)%60)
+		m.work(d, true)
+		m.work(d.Restart(uint64(cut)), true)
+	}
 }
 
 func TestPowerCutAtEveryOperation(t *testing.T) {

@@ -32,6 +32,12 @@ import (
 //	128     epochs, 16 bytes each: number, first ordinal; the newest maxHeaderEpochs, oldest first
 //	1728 4  crc32c of all before
 //
+// The page of a file that was another segment's before also has, from the moment it got its name:
+//
+//	reuseMarkAt  8  magic "NETDBUSE"
+//	          8  4  segment number
+//	         12  4  crc32c of the 12 bytes before
+//
 // Frame, 8-byte aligned:
 //
 //	 0  8  ordinal
@@ -47,6 +53,8 @@ const (
 	headerPageBytes = 4096
 	headerCopyAt    = 2048
 	headerFixed     = 128
+	reuseMarkAt     = 4064 // behind the second copy, in a sector that a header is never without
+	reuseMagic      = "NETDBUSE"
 	maxHeaderEpochs = 100
 	headerBytes     = headerFixed + 16*maxHeaderEpochs + 4
 
@@ -113,6 +121,24 @@ func encodeHeader(h *header) []byte {
 	le.PutUint32(page[headerBytes-4:], crc32.Checksum(page[:headerBytes-4], castagnoli))
 	copy(page[headerCopyAt:], page[:headerBytes])
 	return page
+}
+
+// putReuseMark writes to a header page that the file was another segment's before.
+func putReuseMark(page []byte, number uint32) {
+	m := page[reuseMarkAt : reuseMarkAt+16]
+	copy(m, reuseMagic)
+	binary.LittleEndian.PutUint32(m[8:], number)
+	binary.LittleEndian.PutUint32(m[12:], crc32.Checksum(m[:12], castagnoli))
+}
+
+// decodeReuseMark reports whether a header page says that the file of that segment was another one's before.
+func decodeReuseMark(page []byte, number uint32) bool {
+	if len(page) < reuseMarkAt+16 {
+		return false
+	}
+	m := page[reuseMarkAt : reuseMarkAt+16]
+	return string(m[:8]) == reuseMagic && binary.LittleEndian.Uint32(m[8:]) == number &&
+		binary.LittleEndian.Uint32(m[12:]) == crc32.Checksum(m[:12], castagnoli)
 }
 
 var errHeader = errors.New("bad segment header")

@@ -49,6 +49,15 @@ type UnitPopulator interface {
 	PopulateUnits(off, n int64, unit int) (int64, error)
 }
 
+// Recycler is implemented by an FS whose files can be used again for another segment, with the memory they have.
+type Recycler interface {
+	// Recyclable reports whether a file that is open may be written to again: not if it has a name elsewhere, whose owner
+	// wants it as it is.
+	Recyclable(f File) (bool, error)
+	// Recycle renames such a file. The new name is durable after SyncDir; before that either name may survive a power loss.
+	Recycle(f File, from, to string) error
+}
+
 // WriteObserver is implemented by files of simulated disks that give out memory: the journal brackets each write to it, one
 // at a time per file. It is how a test cuts power between two frames and how the race detector is satisfied.
 type WriteObserver interface {

@@ -18,10 +18,18 @@ func FuzzHeader(f *testing.F) {
 	second := encodeHeader(h)
 	clear(second[:headerCopyAt])
 	f.Add(second)
+	marked := encodeHeader(h)
+	putReuseMark(marked, h.number)
+	f.Add(marked)
 	f.Fuzz(func(t *testing.T, b []byte) {
+		reused := decodeReuseMark(b, 7)
 		h, err := decodeHeader(b)
 		if err != nil {
 			return
+		}
+		page := encodeHeader(h)
+		if putReuseMark(page, 7); !decodeReuseMark(page, 7) || decodeReuseMark(page, 8) || reused && string(page[reuseMarkAt:]) != string(b[reuseMarkAt:headerPageBytes]) {
+			t.Fatalf("mark of reuse %x", page[reuseMarkAt:])
 		}
 		again, err := decodeHeader(encodeHeader(h))
 		if err != nil || again.number != h.number || again.first != h.first || again.salt != h.salt || again.prevEnd != h.prevEnd ||

@@ -10,7 +10,7 @@ import (
 type Inspected struct {
 	Offset  int64
 	Bytes   int64   // that it takes; of a frame with its header
-	What    string  // "header", "frame", "large frame", "end frame", "idle mark", "end mark", "damage", "zeros"
+	What    string  // "header", "frame", "large frame", "end frame", "idle mark", "end mark", "damage", "zeros", "earlier use"
 	Ordinal Ordinal // of the header: that of the first frame
 	Time    int64
 	Durable Ordinal // the highest ordinal that it says is durable
@@ -44,6 +44,7 @@ func Inspect(b []byte, each func(*Inspected) error) error {
 		return err
 	}
 	c := scanner{seg: &segment{hdr: h, salt: uint32(h.salt), size: int64(len(b))}, buf: b, off: headerPageBytes, next: h.first, time: h.lastTime}
+	reused := decodeReuseMark(b, h.number)
 	for {
 		fh, f := c.look()
 		in := Inspected{Offset: c.off, Bytes: frameHeaderBytes, Ordinal: fh.ordinal, Time: fh.time, Durable: fh.durable}
@@ -76,7 +77,11 @@ func Inspect(b []byte, each func(*Inspected) error) error {
 			if moved {
 				end = c.off
 			}
-			if f == foundBad || !allZero(b[from:end]) {
+			switch {
+			case f == foundNothing && allZero(b[from:end]):
+			case reused && !moved:
+				in.What = "earlier use" // and zeros before it
+			default:
 				in.What, in.Err = "damage", errors.New("no frame that could follow")
 			}
 			in.Ordinal, in.Bytes = 0, end-from

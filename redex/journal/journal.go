@@ -35,6 +35,7 @@ type Journal struct {
 	tail        int64       // where the next frame goes
 	room        int64       // where it has to end: the populated part, less what an end frame needs
 	spare       *segment    // the next segment, without a header
+	shelf       shelf       // has a lock of its own
 	heldBytes   int64       // frames in segments not released
 	clock       clock
 	scratch     []byte                 // a frame on its way to WriteAt
@@ -50,6 +51,7 @@ type Journal struct {
 	rollWanted  bool  // the next segment is to be begun now
 	epochs      []EpochStart
 	nextNumber  uint32
+	forgotten   uint32 // of reused files those with lower numbers are not for the next segment
 	nextSize    int64
 	spareFailed bool // the last attempt to make a segment in advance failed
 	kept        bool // the keeper was woken and has not looked yet
@@ -175,13 +177,20 @@ func (j *Journal) NewEpoch(ctx context.Context) (EpochStart, error) {
 }
 
 // Roll ends the active segment, unless it is empty, so that Release may remove it, and returns the last frame before the new one.
-// After an error, if ctx ended, it may still happen.
+// Of the segments there were nothing is used again. After an error, if ctx ended, it may still happen.
 func (j *Journal) Roll(ctx context.Context) (Ordinal, error) {
 	if j.readOnly {
 		return 0, ErrReadOnly
 	}
 	j.mu.Lock()
 	before, failed := j.active, j.attempts
+	kept := j.shelf.clear(j.nextNumber)
+	j.forgotten = j.nextNumber
+	j.mu.Unlock()
+	if err := j.discard(kept...); err != nil {
+		return 0, err
+	}
+	j.mu.Lock()
 	for {
 		switch {
 		case j.stop != nil:
@@ -244,7 +253,7 @@ func (j *Journal) Release(upTo Ordinal) error {
 	var errs []error
 	for _, s := range gone {
 		s.retired = func() {
-			err := errors.Join(s.file.Close(), removeFile(j.fs, s.name))
+			err := j.retire(s)
 			mu.Lock()
 			errs = append(errs, err)
 			mu.Unlock()
@@ -281,6 +290,7 @@ func (j *Journal) Stats() Stats {
 	if j.spare != nil {
 		st.AllocatedBytes += j.spare.size
 	}
+	st.AllocatedBytes += j.shelf.bytes()
 	return st
 }
 
@@ -383,8 +393,9 @@ func (j *Journal) Close() error {
 	j.spare, j.active = nil, nil
 	j.mu.Unlock()
 	if spare != nil {
-		errs = append(errs, spare.file.Close(), removeFile(j.fs, spare.name))
+		errs = append(errs, j.discard(spare))
 	}
+	errs = append(errs, j.discard(j.shelf.close()...))
 	var mu sync.Mutex
 	clean := errors.Join(errs...) == nil && !j.readOnly
 	for i, s := range all {

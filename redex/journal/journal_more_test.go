@@ -161,6 +161,9 @@ func TestReleaseAndReopen(t *testing.T) {
 				t.Fatalf("read of %d: %v", p.Ordinal, err)
 			}
 		}
+		if err := j.FreeSpace(); err != nil {
+			t.Fatal(err)
+		}
 		names, err := fsys.List()
 		if err != nil || len(names) > after.Segments+1 {
 			t.Fatalf("files %v, %d segments", names, after.Segments)

@@ -81,7 +81,7 @@ func (j *Journal) populate(s *segment, from, upTo int64) bool {
 	j.mu.Lock()
 	unit := j.unitLocked()
 	j.mu.Unlock()
-	got, err := populateBy(s.file, from, upTo-from, unit)
+	got, err := s.populateBy(from, upTo, unit)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.populating = false
@@ -90,6 +90,7 @@ func (j *Journal) populate(s *segment, from, upTo int64) bool {
 		return false
 	}
 	s.populated = min(max(got, s.populated), s.size)
+	s.unit = max(s.unit, unit)
 	j.full = nil
 	j.setRoomLocked()
 	if j.room-j.tail >= j.needBytes {
@@ -113,11 +114,14 @@ func (j *Journal) unitLocked() int {
 	return 0
 }
 
-func populateBy(f File, off, n int64, unit int) (int64, error) {
-	if p, ok := f.(UnitPopulator); ok && unit > 0 {
-		return p.PopulateUnits(off, n, unit)
+func (s *segment) populateBy(from, to int64, unit int) (int64, error) {
+	if s.reused {
+		return s.zeros(from, to, unit)
 	}
-	return f.Populate(off, n)
+	if p, ok := s.file.(UnitPopulator); ok && unit > 0 {
+		return p.PopulateUnits(from, to-from, unit)
+	}
+	return s.file.Populate(from, to-from)
 }
 
 // setRoomLocked computes where the next frame has to end: behind it there must be room for an end frame.
@@ -142,7 +146,7 @@ func (j *Journal) noRoomLocked(err error) {
 func (j *Journal) makeSpare(need int64) error {
 	j.mu.Lock()
 	old := j.spare
-	if old != nil && old.size >= headerPageBytes+need+frameHeaderBytes {
+	if old != nil && old.size >= headerPageBytes+need+frameHeaderBytes && !(old.reused && old.hdr.number < j.forgotten) {
 		j.mu.Unlock()
 		return nil
 	}
@@ -150,9 +154,10 @@ func (j *Journal) makeSpare(need int64) error {
 	size := j.nextSize
 	number := j.nextNumber
 	j.nextNumber++
+	unit := j.unitLocked()
 	j.mu.Unlock()
 	if old != nil {
-		if err := errors.Join(old.file.Close(), removeFile(j.fs, old.name)); err != nil {
+		if err := j.discard(old); err != nil {
 			return err
 		}
 	}
@@ -160,12 +165,19 @@ func (j *Journal) makeSpare(need int64) error {
 		size = (want + headerPageBytes - 1) &^ (headerPageBytes - 1)
 	}
 	name := segmentName(number)
-	f, err := j.fs.Create(name, size)
+	s, err := j.reuse(name, number, size, unit)
 	if err != nil {
-		return fmt.Errorf("make segment %s of %d bytes: %w", name, size, err)
+		return fmt.Errorf("make segment %s: %w", name, err)
 	}
-	s := newSegment(name, f, &header{number: number})
-	got, err := f.Populate(0, s.populateTo(max(populateStep, headerPageBytes+need+frameHeaderBytes)))
+	if s == nil {
+		f, err := j.fs.Create(name, size)
+		if err != nil {
+			return fmt.Errorf("make segment %s of %d bytes: %w", name, size, err)
+		}
+		s = newSegment(name, f, &header{number: number})
+		unit = 0
+	}
+	got, err := s.populateBy(s.populated, s.populateTo(max(populateStep, headerPageBytes+need+frameHeaderBytes)), unit)
 	if err == nil {
 		err = j.fs.SyncDir()
 	} else {
@@ -173,9 +185,9 @@ func (j *Journal) makeSpare(need int64) error {
 	}
 	if err != nil {
 		err = fmt.Errorf("make segment %s of %d bytes: %w", name, size, err)
-		return errors.Join(err, f.Close(), removeFile(j.fs, name))
+		return errors.Join(err, j.discard(s))
 	}
-	s.populated = min(got, size)
+	s.populated, s.unit = min(got, size), max(s.unit, unit)
 	j.mu.Lock()
 	j.spare = s
 	j.mu.Unlock()
@@ -225,13 +237,17 @@ func (j *Journal) roll(need int64) error {
 	}
 	j.mu.Unlock()
 
-	err := s.write(encodeHeader(h), 0)
+	page := encodeHeader(h)
+	if s.reused {
+		putReuseMark(page, h.number)
+	}
+	err := s.write(page, 0)
 	if err == nil {
 		err = s.file.SyncRange(0, headerPageBytes)
 	}
 	if err != nil {
 		err = fmt.Errorf("write the header of %s: %w", s.name, err)
-		return j.rollFailed(errors.Join(err, s.file.Close(), removeFile(j.fs, s.name)))
+		return j.rollFailed(errors.Join(err, j.discard(s)))
 	}
 	j.mu.Lock()
 	if err := j.endFrameLocked(); err != nil { // only now: see DESIGN.md

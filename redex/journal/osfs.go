@@ -110,7 +110,7 @@ func (o *osFS) Open(name string, write bool) (File, error) {
 }
 
 func (o *osFS) wrap(f *os.File, size int64, write bool) (*osFile, error) {
-	w := &osFile{f: f, size: size}
+	w := &osFile{f: f, name: f.Name(), size: size}
 	if o.mapped && size > 0 {
 		m, err := mapFile(f, size, write)
 		if err != nil {
@@ -127,11 +127,26 @@ func (o *osFS) Rename(from, to string) error {
 	return os.Rename(filepath.Join(o.dir, from), filepath.Join(o.dir, to))
 }
 
+// Recyclable looks for a second link to the file.
+func (o *osFS) Recyclable(f File) (bool, error) {
+	if !o.mapped {
+		return false, nil
+	}
+	return onlyName(f.(*osFile).f)
+}
+
+// Recycle keeps the mapping of the file.
+func (o *osFS) Recycle(f File, from, to string) error {
+	f.(*osFile).name = filepath.Join(o.dir, to)
+	return o.Rename(from, to)
+}
+
 func (o *osFS) SyncDir() error { return syncDir(o.dir) }
 
 // osFile is a file of the operating system. Its memory is mapped from the moment it is opened until Truncate or Close.
 type osFile struct {
 	f    *os.File
+	name string
 	size int64
 	mem  []byte
 
@@ -148,7 +163,7 @@ func (f *osFile) Populate(off, n int64) (int64, error) {
 		return f.size, nil
 	}
 	if err := populate(f.mem[off : off+n]); err != nil {
-		return 0, fmt.Errorf("populate %s at %d: %w", f.f.Name(), off, err)
+		return 0, fmt.Errorf("populate %s at %d: %w", f.name, off, err)
 	}
 	return off + n, nil
 }
@@ -166,12 +181,12 @@ func (f *osFile) PopulateUnits(off, n int64, unit int) (int64, error) {
 	for at := off; at < off+n; {
 		to := min((at/int64(unit)+1)*int64(unit), off+n, at+int64(len(f.zeros)))
 		if _, err := f.f.WriteAt(f.zeros[:to-at], at); err != nil {
-			return 0, fmt.Errorf("populate %s at %d: %w", f.f.Name(), at, err)
+			return 0, fmt.Errorf("populate %s at %d: %w", f.name, at, err)
 		}
 		at = to
 	}
 	if err := touch(f.mem[off : off+n]); err != nil {
-		return 0, fmt.Errorf("populate %s at %d: %w", f.f.Name(), off, err)
+		return 0, fmt.Errorf("populate %s at %d: %w", f.name, off, err)
 	}
 	return off + n, nil
 }

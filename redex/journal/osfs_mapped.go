@@ -39,6 +39,15 @@ func allocate(f *os.File, size int64) error {
 	}
 }
 
+// onlyName reports whether a file has one name only.
+func onlyName(f *os.File) (bool, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return false, os.NewSyscallError("fstat", err)
+	}
+	return st.Nlink == 1, nil
+}
+
 func mapFile(f *os.File, size int64, write bool) ([]byte, error) {
 	prot := unix.PROT_READ
 	if write {

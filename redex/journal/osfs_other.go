@@ -21,3 +21,6 @@ func syncMapped([]byte) error                       { return errNoMap }
 func noReadAhead([]byte) error                      { return nil }
 func forgetMapped([]byte) error                     { return errNoMap }
 func syncData(f *os.File) error                     { return f.Sync() }
+
+// onlyName is not asked for where files are not mapped.
+func onlyName(*os.File) (bool, error) { return false, nil }

@@ -47,6 +47,7 @@ type candidate struct {
 	name   string
 	err    error // why it has no header
 	used   bool  // in the chain
+	reused bool  // the file was another segment's before
 }
 
 // link is a segment in the chain.
@@ -88,6 +89,7 @@ func (r *recovery) discover() error {
 			c.err = err
 			continue
 		}
+		c.reused = decodeReuseMark(page, number)
 		h, err := decodeHeader(page)
 		switch {
 		case errors.Is(err, ErrFormat):
@@ -99,7 +101,7 @@ func (r *recovery) discover() error {
 		case h.number != number:
 			c.err = fmt.Errorf("%w: of segment %d", errHeader, h.number)
 		default:
-			s.hdr, s.salt = h, uint32(h.salt)
+			s.hdr, s.salt, s.reused = h, uint32(h.salt), c.reused
 			c.seg = s
 		}
 	}
@@ -384,7 +386,11 @@ func (r *recovery) headless() (aside []string) {
 		}
 		s := newSegment(c.name, c.file, &header{number: c.number})
 		a := scanner{seg: s}
-		r.far, a.bad = s.load(r.far, s.size)
+		size := s.size
+		if c.reused { // of one never used what comes here would be zero, and the rest is of an earlier use
+			size = 2 * headerPageBytes
+		}
+		r.far, a.bad = s.load(r.far, size)
 		a.buf = r.far
 		if len(a.bad) == 0 && a.written(min(headerPageBytes, s.size)) == 0 {
 			if empty == nil {

@@ -147,9 +147,18 @@ func (c *scanner) why(h *frameHeader, f found) error {
 	return fmt.Errorf("ordinal %d: %w", c.next, errFrame)
 }
 
-// written returns the length of what is behind off up to the last byte that is not zero.
+// written returns the length of what is behind off up to the last byte that is not zero. In a file that was another segment's
+// before it is what stands before the first page of zeros.
 func (c *scanner) written(off int64) int64 {
 	end := int64(len(c.buf))
+	if c.seg.reused {
+		for at := min((off+headerPageBytes-1)&^(headerPageBytes-1), end); at+headerPageBytes <= end; at += headerPageBytes {
+			if allZero(c.buf[at : at+headerPageBytes]) {
+				end = at
+				break
+			}
+		}
+	}
 	for end-8 >= off && binary.LittleEndian.Uint64(c.buf[end-8:]) == 0 {
 		end -= 8
 	}

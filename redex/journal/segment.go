@@ -18,8 +18,11 @@ type segment struct {
 	salt uint32
 	size int64
 
+	reused bool // the file was another segment's before: what is behind its populated part is not zero
+
 	// Guarded by Journal.mu.
 	populated int64 // [0, populated) can be written without a fault
+	unit      int   // the largest pieces it was populated in
 	end       int64 // offset behind the last frame
 	synced    int64 // [0, synced) is on disk
 	ended     bool  // no frame follows
