@@ -222,8 +222,9 @@ func (s *Store) closedErr() error {
 	}
 }
 
-// Close makes everything durable, ends tails with ErrClosed and releases the directory. After a burst of appends it seals what
-// waits for that, a second for some 300 MiB. It is idempotent: later calls return what the first did. Appends that are waiting for durability get it, or ErrInDoubt.
+// Close makes everything durable, ends tails with ErrClosed and releases the directory. It first seals what waits for that, some
+// 300 MiB a second. It is idempotent: later calls return what the first did. Appends that are waiting for durability get it, or
+// ErrInDoubt.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		err := s.close()
@@ -232,16 +233,16 @@ func (s *Store) Close() error {
 	return s.closeIt()
 }
 
-// sealLast seals if sealing is due and was put off: the next open would have to go through all of it. What cannot be sealed is
+// sealLast seals what waits for that, unless it is little: the next open would have to go through all of it. What cannot be sealed is
 // safe in the journal.
 func (s *Store) sealLast() {
 	if s.o.ReadOnly || s.dir == "" {
 		return
 	}
 	s.mu.Lock()
-	due := s.dueLocked()
+	much := s.unsealed >= s.o.SealBytes/4
 	s.mu.Unlock()
-	if !due {
+	if !much {
 		return
 	}
 	if err := s.Seal(s.bg); err != nil {
