@@ -248,13 +248,27 @@ func (l *Log) Retain(ctx context.Context) (int64, error) {
 		}
 		floor = min(floor, held)
 	}
-	if floor > before.Floor {
+	if floor > before.Floor && !l.nothingIn(ctx, before.Floor, floor) {
 		if terr := l.Trim(ctx, floor); terr != nil {
 			return 0, errors.Join(err, terr)
 		}
 		return int64(floor - before.Floor), err
 	}
 	return 0, err
+}
+
+// nothingIn reports whether compaction by key took everything in [from, to): then a floor there would only stop readers that wait before
+// it, for the loss of nothing. What cannot be read was something.
+func (l *Log) nothingIn(ctx context.Context, from, to Seq) bool {
+	l.mu.Lock()
+	sparse := l.sealed.gone > 0
+	l.mu.Unlock()
+	if !sparse {
+		return false
+	}
+	c := l.Cursor(from, to)
+	some := c.Next(ctx) || c.Err() != nil
+	return c.Close() == nil && !some
 }
 
 // retainedFrom returns the first sequence to keep. When a bound cannot be looked at, for damage, the others count.
