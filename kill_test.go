@@ -24,7 +24,7 @@ import (
 	"github.com/seed69692123/netdb/redex"
 )
 
-var kills = flag.Int("kills", 8, "how often TestKilledAtRandom kills its child; 200 for the long run")
+var kills = flag.Int("kills", 8, "how often TestKilledAtRandom kills its child; 2000 for the long run")
 
 // killChildEnv names the directory in which the test binary is to write until it is killed.
 const killChildEnv = "NETDB_TEST_KILL_CHILD"
@@ -134,27 +134,39 @@ func writeUntilKilled(dir string) error {
 	return <-errs
 }
 
+// killsOfOne is how often the processes of one directory are killed: all that was ever acknowledged is looked for after each.
+const killsOfOne = 100
+
+func acknowledged(acked map[string]map[redex.Seq]string) (n int) {
+	for _, m := range acked {
+		n += len(m)
+	}
+	return n
+}
+
 // TestKilledAtRandom kills a process at random moments while it appends, folds and seals, again and again in one directory. A
 // process death may lose nothing that was acknowledged whatever the policy: the page cache holds it.
 func TestKilledAtRandom(t *testing.T) {
-	dir := t.TempDir()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	acked := map[string]map[redex.Seq]string{}
-	for _, name := range killLogs {
-		acked[name] = map[redex.Seq]string{}
-	}
+	var dir string
+	var acked map[string]map[redex.Seq]string
+	total := 0
 	for round := range *kills {
+		if round%killsOfOne == 0 {
+			dir, acked = t.TempDir(), map[string]map[redex.Seq]string{}
+			for _, name := range killLogs {
+				acked[name] = map[redex.Seq]string{}
+			}
+		}
+		before := acknowledged(acked)
 		runAndKill(t, dir, time.Duration(rng.IntN(120))*time.Millisecond, acked)
 		afterKill(t, dir, acked)
 		if t.Failed() {
 			t.Fatalf("after kill %d", round+1)
 		}
-	}
-	total := 0
-	for _, m := range acked {
-		total += len(m)
+		total += acknowledged(acked) - before
 	}
 	if total == 0 {
 		t.Fatal("no append was ever acknowledged: the test showed nothing")
