@@ -197,7 +197,7 @@ func (j *Journal) Roll(ctx context.Context) (Ordinal, error) {
 			err := j.stop
 			j.mu.Unlock()
 			return 0, err
-		case j.active != before || j.tail == headerPageBytes:
+		case (j.active != before || j.tail == headerPageBytes) && !j.forgottenLocked(j.active):
 			last := j.active.hdr.first - 1
 			j.mu.Unlock()
 			return last, nil

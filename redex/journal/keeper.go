@@ -146,7 +146,7 @@ func (j *Journal) noRoomLocked(err error) {
 func (j *Journal) makeSpare(need int64) error {
 	j.mu.Lock()
 	old := j.spare
-	if old != nil && old.size >= headerPageBytes+need+frameHeaderBytes && !(old.reused && old.hdr.number < j.forgotten) {
+	if old != nil && old.size >= headerPageBytes+need+frameHeaderBytes && !j.forgottenLocked(old) {
 		j.mu.Unlock()
 		return nil
 	}

@@ -56,6 +56,7 @@ func (r *recovery) open() (*Journal, error) {
 	if n := len(r.files); n > 0 {
 		j.nextNumber = r.files[n-1].number + 1
 	}
+	j.shelf.below = j.nextNumber // what an earlier run had let go may be there again, after a loss of power
 	j.visible = r.end.last
 	j.lastTime = r.end.lastTime
 	j.clock.base = j.base

@@ -358,7 +358,7 @@ func (r *recovery) cut(i int, c *scanner, f found, at int64) error {
 	}
 	dropped := c.written(at)
 	for _, later := range r.chain[i+1:] {
-		a := scanner{seg: later.segment}
+		a := scanner{seg: later.segment, next: later.hdr.first, time: later.hdr.lastTime}
 		r.far, a.bad = later.load(r.far, later.limit)
 		a.buf = r.far
 		dropped += headerPageBytes + a.written(headerPageBytes)

@@ -92,6 +92,9 @@ func (j *Journal) discard(segs ...*segment) error {
 // FreeSpace removes the files that are kept to be used again. The next segments are new files.
 func (j *Journal) FreeSpace() error { return j.discard(j.shelf.clear(0)...) }
 
+// forgottenLocked reports whether the file of a segment may have bytes, behind its own, of what Roll was to let go.
+func (j *Journal) forgottenLocked(s *segment) bool { return s.reused && s.hdr.number < j.forgotten }
+
 // reuse makes the next segment of a file on the shelf, or returns nil: it has none that will do. Before the file gets its new
 // name, its header page and the one behind it are cleared on disk, but for the mark that tells of the earlier use.
 func (j *Journal) reuse(name string, number uint32, size int64, unit int) (*segment, error) {

@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // scanner goes through the frames of one segment that was loaded into the heap.
@@ -148,17 +149,13 @@ func (c *scanner) why(h *frameHeader, f found) error {
 }
 
 // written returns the length of what is behind off up to the last byte that is not zero. In a file that was another segment's
-// before it is what stands before the first page of zeros.
+// before that says nothing, since zeros between its frames and older bytes may not be on disk: there it is what stands before the end of
+// the last frame or mark of its own.
 func (c *scanner) written(off int64) int64 {
-	end := int64(len(c.buf))
 	if c.seg.reused {
-		for at := min((off+headerPageBytes-1)&^(headerPageBytes-1), end); at+headerPageBytes <= end; at += headerPageBytes {
-			if allZero(c.buf[at : at+headerPageBytes]) {
-				end = at
-				break
-			}
-		}
+		return c.own(off) - off
 	}
+	end := int64(len(c.buf))
 	for end-8 >= off && binary.LittleEndian.Uint64(c.buf[end-8:]) == 0 {
 		end -= 8
 	}
@@ -166,6 +163,27 @@ func (c *scanner) written(off int64) int64 {
 		end--
 	}
 	return max(end-off, 0)
+}
+
+// own returns where the last thing behind off ends that the salt tells to be of this segment, or off.
+func (c *scanner) own(off int64) int64 {
+	a, end := *c, off
+	for a.off = off; ; {
+		h, f := a.look()
+		switch f {
+		case foundFrame, foundBadBody:
+			a.pass(&h)
+			end = min(a.off, int64(len(a.buf)))
+			continue
+		case foundLimit:
+			return end
+		case foundIdle, foundEnd, foundClean:
+			end = a.off + frameHeaderBytes
+		}
+		if !a.resync(math.MaxUint64) {
+			return end
+		}
+	}
 }
 
 func allZero(b []byte) bool {
