@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -246,4 +247,39 @@ func TestEmptyPayloads(t *testing.T) {
 	if m := s.Metrics(); m.UnsealedBytes < 100 || m.Journal.AtRiskBytes < 100 {
 		t.Errorf("%d bytes are not sealed, %d at risk", m.UnsealedBytes, m.Journal.AtRiskBytes)
 	}
+}
+
+// TestFullDiskKeepsNoSegments fills the disk so that the catalog cannot be flushed. Files of the journal that wait to be used again make
+// room then.
+func TestFullDiskKeepsNoSegments(t *testing.T) {
+	d := simdisk.New(8)
+	o := crashOptions(d)
+	o.SealBytes = 64 << 10
+	s := mustOpen(t, "/store", o)
+	l := mustLog(t, s, "a")
+	put := func(payload string) {
+		t.Helper()
+		if _, err := l.Append(t.Context(), Entry{Payload: []byte(payload)}, AppendOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 64 {
+		put(strings.Repeat("x", 6<<10))
+		if i%8 == 7 {
+			if err := s.Seal(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put("a row of the catalog")
+	before := s.j.Stats().AllocatedBytes
+	d.SetFull(true)
+	if err := s.Seal(t.Context()); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("seal on a full disk: %v", err)
+	}
+	if now := s.j.Stats().AllocatedBytes; now >= before {
+		t.Errorf("%d bytes of segments, %d before the disk was full", now, before)
+	}
+	d.SetFull(false)
+	mustClose(t, s)
 }

@@ -182,8 +182,11 @@ func (s *Store) sealTo(ctx context.Context, target Ordinal) error {
 			return fmt.Errorf("seal: %w", err)
 		}
 		err := s.sealPass(ctx, target)
-		if journal.IsDiskFull(err) && !errors.Is(err, ErrReadOnly) && !errors.Is(err, ErrFailed) {
-			err = errors.Join(fmt.Errorf("%w: %w", ErrReadOnly, err), s.j.FreeSpace()) // until there is room again
+		if (journal.IsDiskFull(err) || errors.Is(err, kv.ErrDiskFull)) && !errors.Is(err, ErrFailed) {
+			if !errors.Is(err, ErrReadOnly) {
+				err = fmt.Errorf("%w: %w", ErrReadOnly, err) // until there is room again
+			}
+			err = errors.Join(err, s.j.FreeSpace())
 		}
 		if err != nil {
 			err = fmt.Errorf("seal: %w", err)
