@@ -144,7 +144,7 @@ func (d *dumper) segment(path string) error {
 		case "header":
 			d.line("%10d  header  number %d  epoch %d  journal %s  first frame %d  durable %d  after segment %d at %d  %s",
 				in.Offset, in.Segment, in.Epoch, in.ID, in.Ordinal, in.Durable, in.Prev, in.PrevEnd, state)
-		case "zeros", "damage":
+		case "zeros", "damage", "earlier use":
 			d.line("%10d  %s  %d bytes  %s", in.Offset, in.What, in.Bytes, state)
 		default:
 			d.line("%10d  %s %d  %s  %d bytes  durable %d  %s", in.Offset, in.What, in.Ordinal, when(in.Time), in.Bytes, in.Durable, state)
