@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -22,15 +24,20 @@ type shelf struct {
 // shelfMost is how many segments are kept. Sealing that keeps up with appends releases one or two at a time.
 const shelfMost = 2
 
-// put takes a segment that nobody uses, and reports whether it did.
-func (h *shelf) put(s *segment) bool {
+// put takes a segment that nobody uses, and returns what is to be removed instead: that one, the oldest there, or nothing. The newest
+// stay, so that the segments whose files are there follow each other, whichever moment a process dies at.
+func (h *shelf) put(s *segment) (out *segment) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || len(h.segs) >= shelfMost || s.hdr.number < h.below {
-		return false
+	if h.closed || s.hdr.number < h.below {
+		return s
 	}
 	h.segs = append(h.segs, s)
-	return true
+	slices.SortFunc(h.segs, func(a, b *segment) int { return cmp.Compare(a.hdr.number, b.hdr.number) })
+	if len(h.segs) > shelfMost {
+		out, h.segs = h.segs[0], slices.Delete(h.segs, 0, 1)
+	}
+	return out
 }
 
 // take returns a segment of a size, or nil.
@@ -74,8 +81,10 @@ func (h *shelf) bytes() (n int64) {
 // retire lets a released segment go that nobody uses any more: to the shelf or for good.
 func (j *Journal) retire(s *segment) error {
 	_, ok := j.fs.(Recycler)
-	if ok && s.mem != nil && s.size == j.opt.MaxSegmentBytes && j.shelf.put(s) {
-		return nil
+	if ok && s.mem != nil && s.size == j.opt.MaxSegmentBytes {
+		if s = j.shelf.put(s); s == nil {
+			return nil
+		}
 	}
 	return j.discard(s)
 }
