@@ -250,7 +250,7 @@ func reusing(t *testing.T, seed uint64, label string) *model {
 // stand between bytes of the earlier use.
 func TestPowerCutReused(t *testing.T) {
 	n := operationsOf(reusing(t, 5, "dry run"), 5)
-	for cut := int64(1); cut <= n; cut += 3 {
+	for cut := int64(1); cut <= n; cut += 3 * onePartOf {
 		m := reusing(t, 5, fmt.Sprintf("cut at %d", cut))
 		d := simdisk.New(uint64(cut))
 		d.CutAt(cut)

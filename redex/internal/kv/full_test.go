@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -460,7 +461,9 @@ func TestManifestWaits(t *testing.T) {
 				if err := db.Flush(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				db.Metrics()
+				for db.Metrics().Flushes == 0 { // figures of before, while the manifest is written
+					runtime.Gosched()
+				}
 				set(t, db, "b", "2")
 				disk.fillAt(isManifest)
 				for range 3 {
