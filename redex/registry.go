@@ -286,7 +286,7 @@ func (s *Store) changeLog(ctx context.Context, op string, l *Log, body func() ([
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", op, l.Name(), err)
 	}
-	l.wake() // whoever apply woke may have looked before the frame was visible
+	l.wakeTails() // one that apply woke may have looked before the frame was visible; followers wait for the lock it is under
 	if err := s.settle(ctx, DurableByPolicy, placed); err != nil {
 		return &InDoubtError{Position: Position{Store: s.id, Log: l.id, Epoch: s.epoch, Ordinal: placed}, Err: err}
 	}

@@ -186,6 +186,10 @@ func (l *Log) wake() {
 	if l.followers.any() {
 		l.followers.tell()
 	}
+	l.wakeTails()
+}
+
+func (l *Log) wakeTails() {
 	if l.waiters.Load() == 0 {
 		return
 	}

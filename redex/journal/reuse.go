@@ -35,7 +35,8 @@ func (h *shelf) put(s *segment) (out *segment) {
 	h.segs = append(h.segs, s)
 	slices.SortFunc(h.segs, func(a, b *segment) int { return cmp.Compare(a.hdr.number, b.hdr.number) })
 	if len(h.segs) > shelfMost {
-		out, h.segs = h.segs[0], slices.Delete(h.segs, 0, 1)
+		out = h.segs[0]
+		h.segs = slices.Delete(h.segs, 0, 1)
 	}
 	return out
 }
