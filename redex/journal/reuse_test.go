@@ -117,7 +117,7 @@ func TestReuse(t *testing.T) {
 	kept := map[string][]byte{}
 	for _, f := range segmentFiles(t, dir) {
 		name := filepath.Join(dir, f.Name())
-		if err := os.Link(name, name+".kept"); err != nil {
+		if err := os.Link(name, name+".kept"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
 	}
@@ -158,6 +158,9 @@ func TestReuse(t *testing.T) {
 	}
 	for _, f := range segmentFiles(t, dir) {
 		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil || bytes.Contains(b, secret) {
 			t.Errorf("%s has what was forgotten, %v", f.Name(), err)
 		}
