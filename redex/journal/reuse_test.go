@@ -86,6 +86,22 @@ func segmentFiles(t *testing.T, dir string) []os.FileInfo {
 	return infos
 }
 
+// segmentContents returns what they hold.
+func segmentContents(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	contents := map[string][]byte{}
+	for _, f := range segmentFiles(t, dir) {
+		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		switch {
+		case err == nil:
+			contents[f.Name()] = b
+		case !errors.Is(err, fs.ErrNotExist):
+			t.Fatal(err)
+		}
+	}
+	return contents
+}
+
 // TestReuse checks that files of released segments are used again, that a journal made of them is recovered like any other, and
 // that files with a second name are left as they are.
 func TestReuse(t *testing.T) {
