@@ -226,7 +226,8 @@ func (s *Store) retainedLogs() ([]LogID, error) {
 	return ids, nil
 }
 
-// Retain gives up what the log's retention says, and returns how many events went. It is durable on return.
+// Retain gives up what the log's retention says, and returns how many sequences went, gaps of compaction among them. It is durable on
+// return.
 func (l *Log) Retain(ctx context.Context) (int64, error) {
 	if l.s.o.ReadOnly {
 		return 0, fmt.Errorf("retain %q: %w", l.Name(), ErrReadOnly)

@@ -162,31 +162,13 @@ func TestReuse(t *testing.T) {
 	if _, err := j.Append(t.Context(), journal.Body{Tail: secret}); err != nil {
 		t.Fatal(err)
 	}
-	last, err := j.Roll(t.Context())
-	if err == nil {
-		err = j.Sync(t.Context(), last)
-	}
-	if err == nil {
-		err = j.Release(last)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range segmentFiles(t, dir) {
-		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil || bytes.Contains(b, secret) {
-			t.Errorf("%s has what was forgotten, %v", f.Name(), err)
-		}
-		for n := range journal.Ordinal(150) {
-			if bytes.Contains(b, r.body(n + 1)[:300]) {
-				t.Errorf("%s has bytes of an earlier use", f.Name())
-				break
-			}
+	last := forget(t.Context(), t, j)
+	for name, b := range segmentContents(t, dir) {
+		if bytes.Contains(b, secret) {
+			t.Errorf("%s has what was forgotten", name)
 		}
 	}
+	r.holdsEarlier(t, dir, 150)
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -232,19 +214,11 @@ func TestReusedHeader(t *testing.T) {
 	j, _ := r.reopened(t, fsys, 0, 0)
 	r.fillAndRelease(t, j, 98) // of which 92 are released
 	defer j.Close()
-	files := map[string][]byte{}
+	files := segmentContents(t, dir)
 	newest := "" // with a header
-	for _, f := range segmentFiles(t, dir) {
-		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // a released one that gets its new name
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[f.Name()] = b
+	for name, b := range files {
 		if string(b[:8]) == "NETDBJNL" {
-			newest = max(newest, f.Name())
+			newest = max(newest, name)
 		}
 	}
 	b := files[newest]
