@@ -34,7 +34,7 @@ func TestReport(t *testing.T) {
 	var out, progress bytes.Buffer
 	args := []string{
 		"-time", "2ms", "-bytes", "100000", "-warm", "1ms", "-warmbytes", "1000", "-events", "3000", "-sustained", "5ms", "-sustainedbytes", "500000", "-repeat", "1", "-dir", t.TempDir(),
-		"-points", "never: x1, 256 B|interval: x1000, 32 B|always: x64, 1024 B|settling|8 goroutines.*(never|always)|latency.*never|of appends|read|reopen|delivery",
+		"-points", "never: x1, 256 B|interval: x1000, 32 B|always: x64, 1024 B|settling|8 goroutines.*(never|always)|latency.*never|of appends|read|reopen|delivery|logs of 5",
 	}
 	if err := run(t.Context(), args, &out, &progress); err != nil {
 		t.Fatal(err)
@@ -63,6 +63,8 @@ func TestReport(t *testing.T) {
 		{"latency of one append", contenders(), 3, "^$"},
 		{"5ms of appends, x64, 256 B, sync never\n", contenders(), 3, "written"},
 		{"5ms of appends, x64, 256 B, sync never, 8000 logs", spreaders(), 3, "^$"},
+		{"append to logs in turn", named(contenders(), "netdb", "pebble"), 2, "^$"},
+		{"3 k logs of 5 events", named(contenders(), "netdb"), 5, "^$"},
 		{"read 3 k", readers(), 6, "^$"},
 		{"reopen with 3 k", stores(), 6, "^$"},
 		{"delivery", tailers(), 4, "^$"},
