@@ -109,7 +109,7 @@ type badRange struct {
 func (s *segment) loadRange(buf []byte, base, step int64, bad []badRange) []badRange {
 	for off := int64(0); off < int64(len(buf)); off += step {
 		part := buf[off:min(off+step, int64(len(buf)))]
-		err := s.copyOut(part, base+off)
+		err := s.readFile(part, base+off)
 		switch {
 		case err == nil:
 		case step > 4096:
@@ -128,6 +128,11 @@ func (s *segment) copyOut(p []byte, off int64) error {
 	if s.mem != nil {
 		return guardedCopy(p, s.mem[off:])
 	}
+	return s.readFile(p, off)
+}
+
+// readFile is copyOut without the mapping, whose pages would stay with the process: for a whole segment that is read once.
+func (s *segment) readFile(p []byte, off int64) error {
 	_, err := s.file.ReadAt(p, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		_, err = s.file.ReadAt(p, off)
