@@ -508,6 +508,42 @@ func TestManifestWaits(t *testing.T) {
 	}
 }
 
+// TestCompactWhileManifestWaits compacts while a compaction before it waits for room to note what it did, which it gets from the
+// ballast at last: no call waits with it.
+func TestCompactWhileManifestWaits(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			disk := newSmallDisk(0, true)
+			db := open(t, disk, fullOptions)
+			for _, value := range []string{"1", "2"} {
+				set(t, db, "a", value)
+				if err := db.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if value == "1" {
+					if err := db.Compact(t.Context(), []byte("a"), []byte("b")); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			disk.fillAt(isManifest)
+			for range 3 {
+				if err := db.Compact(t.Context(), []byte("a"), []byte("b")); err != nil && !errors.Is(err, ErrDiskFull) {
+					t.Fatal(err)
+				}
+			}
+			disk.heal()
+			healed(t, db)
+			if err := db.Compact(t.Context(), []byte("a"), []byte("b")); err != nil {
+				t.Error(err)
+			}
+			if got := get(t, db, "a"); got != "2" {
+				t.Error(got)
+			}
+		})
+	}
+}
+
 // TestManifestFirst gives room for no more than the ballast, at different moments, to a manifest that waits and a ballast that is
 // to be made: the manifest gets it.
 func TestManifestFirst(t *testing.T) {

@@ -3,6 +3,7 @@ package kv
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -178,6 +179,8 @@ func (db *DB) Flush(ctx context.Context) error {
 }
 
 // Compact flushes, and writes the tables with keys of [from, to) anew, so that what was deleted or replaced is in no file any more.
+// What stands in Pebble's way, such as a manifest that waits for room, does not keep Compact from ending with ctx: Pebble then goes on
+// by itself until it can, or until Close.
 func (db *DB) Compact(ctx context.Context, from, to []byte) error {
 	if err := db.Flush(ctx); err != nil {
 		return err
@@ -185,15 +188,25 @@ func (db *DB) Compact(ctx context.Context, from, to []byte) error {
 	if err := db.enter(); err != nil {
 		return err
 	}
-	defer db.leave()
 	ctx, cancel := context.WithCancelCause(ctx)
-	watched := make(chan struct{})
 	failed, _ := db.compactions.failures()
+	done := make(chan error, 1)
+	from, to = slices.Clone(from), slices.Clone(to)
+	go func() {
+		defer db.leave()
+		done <- db.p.Compact(ctx, from, to, false)
+	}()
+	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		db.endWith(ctx, failed, cancel)
 	}()
-	err := db.p.Compact(ctx, from, to, false)
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
