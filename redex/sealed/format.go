@@ -66,8 +66,12 @@ func seed(salt uint64, off int64) uint32 {
 
 // File header: magic 8 · version u16 · zero u16 · salt u64 · owner u64 · crc32c u32 of the 28 bytes before it.
 func appendHeader(dst []byte, salt, owner uint64) []byte {
+	return appendFileHeader(dst, headerMagic, salt, owner)
+}
+
+func appendFileHeader(dst []byte, magic string, salt, owner uint64) []byte {
 	n := len(dst)
-	dst = append(dst, headerMagic...)
+	dst = append(dst, magic...)
 	dst = binary.LittleEndian.AppendUint16(dst, version)
 	dst = binary.LittleEndian.AppendUint16(dst, 0)
 	dst = binary.LittleEndian.AppendUint64(dst, salt)
@@ -75,8 +79,10 @@ func appendHeader(dst []byte, salt, owner uint64) []byte {
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[n:], castagnoli))
 }
 
-func parseHeader(b []byte) (salt, owner uint64, err error) {
-	if string(b[:8]) != headerMagic {
+func parseHeader(b []byte) (salt, owner uint64, err error) { return parseFileHeader(b, headerMagic) }
+
+func parseFileHeader(b []byte, magic string) (salt, owner uint64, err error) {
+	if string(b[:8]) != magic {
 		return 0, 0, ErrFormat
 	}
 	if crc32.Checksum(b[:28], castagnoli) != binary.LittleEndian.Uint32(b[28:]) {
@@ -91,22 +97,30 @@ func parseHeader(b []byte) (salt, owner uint64, err error) {
 // Trailer: footer offset u64 · footer length u32 · version u16 · zero u16 · crc32c u32 of the 16 bytes before it, seeded with
 // the salt and the trailer's offset · magic 8.
 func appendTrailer(dst []byte, salt uint64, at, footerOff int64, footerLen int) []byte {
+	return appendFileTrailer(dst, trailerMagic, salt, at, footerOff, footerLen)
+}
+
+func appendFileTrailer(dst []byte, magic string, salt uint64, at, footerOff int64, footerLen int) []byte {
 	n := len(dst)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(footerOff))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(footerLen))
 	dst = binary.LittleEndian.AppendUint16(dst, version)
 	dst = binary.LittleEndian.AppendUint16(dst, 0)
 	dst = binary.LittleEndian.AppendUint32(dst, crc32.Update(seed(salt, at), castagnoli, dst[n:]))
-	return append(dst, trailerMagic...)
+	return append(dst, magic...)
 }
 
 func parseTrailer(b []byte, salt uint64, at int64) (footer Location, err error) {
-	if string(b[20:28]) != trailerMagic || crc32.Update(seed(salt, at), castagnoli, b[:16]) != binary.LittleEndian.Uint32(b[16:]) {
+	return parseFileTrailer(b, trailerMagic, salt, at, maxFooterBytes)
+}
+
+func parseFileTrailer(b []byte, magic string, salt uint64, at int64, most uint32) (footer Location, err error) {
+	if string(b[20:28]) != magic || crc32.Update(seed(salt, at), castagnoli, b[:16]) != binary.LittleEndian.Uint32(b[16:]) {
 		return footer, errChecksum
 	}
 	off := binary.LittleEndian.Uint64(b)
 	n := binary.LittleEndian.Uint32(b[8:])
-	if n < objectHeaderBytes || n > maxFooterBytes || int64(off) != at-int64(n) || off < headerBytes {
+	if n < objectHeaderBytes || n > most || int64(off) != at-int64(n) || off < headerBytes {
 		return footer, errEncoding
 	}
 	return Location{int64(off), n}, nil
