@@ -146,6 +146,9 @@ func (s *Store) maintainDue(ctx context.Context, pace *pacer) (err error) {
 	if err := pass(s.erase(ctx, pace)); err != nil {
 		return err
 	}
+	if err := s.columns.sweep(); err != nil {
+		return err
+	}
 	var merges []*rewriteTask
 	var size int64
 	flush := func() error {

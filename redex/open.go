@@ -157,6 +157,7 @@ func open(ctx context.Context, dir string, o Options, seed *Seed) (_ *Store, err
 	s.id, s.files = id.store, id.files
 	s.rows = newRowFiles(s.fs, s.fs.PathJoin(dir, rowsDir), o.OpenFiles, o.CacheBytes*2/3)
 	s.rows.owner = id.owner()
+	s.columns = newColumns(s, s.fs.PathJoin(dir, columnsDir), id.owner())
 	s.kv, err = kv.Open(s.fs, s.catalogPath(), kv.Options{
 		ReadOnly: o.ReadOnly, MustExist: state == dirStore, CacheBytes: o.CacheBytes / 3, Logger: o.Logger,
 		OnCorruption: func(e *kv.CorruptError) { s.log.Error("redex: catalog damaged", "err", e) },

@@ -70,6 +70,9 @@ func (l *Log) redact(ctx context.Context, seqs []Seq) error {
 	}
 	l.mask(seqs...)
 	s.maintain.setRedact(placed)
+	if err := s.columns.edited(l.id, seqs[0], seqs[len(seqs)-1]+1); err != nil {
+		return fmt.Errorf("redact %q: %w", l.Name(), err) // erasing them tries again
+	}
 	return nil
 }
 

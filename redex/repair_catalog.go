@@ -94,6 +94,12 @@ func (r *repairer) catalog(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := r.fs.RemoveAll(r.path(columnsDir)); err != nil && !isNotExist(err) { // they are derived from what may be gone afterwards
+		return err
+	}
+	if err := r.fs.MkdirAll(r.path(columnsDir), 0o755); err != nil {
+		return err
+	}
 	m := &mendCatalog{
 		r: r, ctx: ctx, id: id, bad: map[byte]bool{}, logs: map[LogID]*foundLog{}, names: map[string]LogID{}, files: map[uint64]int64{},
 		rowFiles: map[uint64][]sealed.RunInfo{}, times: map[Ordinal]int64{},

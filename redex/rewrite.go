@@ -277,6 +277,9 @@ func (w *rewrite) commit(ctx context.Context) error {
 	if err := errors.Join(w.p.fileRecords(), w.nextFile()); err != nil {
 		return fail(err)
 	}
+	if err := w.editColumns(); err != nil {
+		return fail(err)
+	}
 	if err := s.applyBatch(ctx, w.p); err != nil {
 		return err
 	}
@@ -291,7 +294,23 @@ func (w *rewrite) commit(ctx context.Context) error {
 	}
 	s.maintain.note(w.p.sparse)
 	s.rewrites.Add(1)
-	return s.finishPass(ctx)
+	return errors.Join(w.editColumns(), s.finishPass(ctx))
+}
+
+// editColumns has the column files go of events that the tasks change.
+func (w *rewrite) editColumns() error {
+	var errs []error
+	for _, t := range w.tasks {
+		if t.drop != nil && len(t.old) > 0 {
+			errs = append(errs, w.s.columns.edited(t.log.id, t.old[0].first, t.old[len(t.old)-1].next()))
+		}
+		for _, seqs := range [...][]Seq{t.strip, t.redact} {
+			if len(seqs) > 0 {
+				errs = append(errs, w.s.columns.edited(t.log.id, seqs[0], seqs[len(seqs)-1]+1))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // replace puts the runs of a task in the place of the old ones, if those are there.

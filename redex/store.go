@@ -17,18 +17,19 @@ import (
 
 // Store is a directory of logs, or their in-memory form. It is safe for concurrent use.
 type Store struct {
-	o      Options
-	id     StoreID
-	files  journal.ID // of identity
-	dir    string
-	fs     vfs.FS
-	lock   io.Closer // nil in memory
-	copied bool      // from another store that goes on: see checkpointName
-	j      *journal.Journal
-	kv     *kv.DB
-	rows   *rowFiles
-	log    *slog.Logger
-	epoch  Epoch
+	o       Options
+	id      StoreID
+	files   journal.ID // of identity
+	dir     string
+	fs      vfs.FS
+	lock    io.Closer // nil in memory
+	copied  bool      // from another store that goes on: see checkpointName
+	j       *journal.Journal
+	kv      *kv.DB
+	rows    *rowFiles
+	columns *Columns
+	log     *slog.Logger
+	epoch   Epoch
 
 	scratch sync.Pool // of *scratch
 

@@ -144,7 +144,9 @@ func (c *Column) Dictionary() (*Dictionary, error) {
 }
 
 // DictionaryBytes is what the dictionary takes in memory once it was read.
-func (c *Column) DictionaryBytes() int64 { return int64(c.entry.dict.data) + int64(c.entry.dict.values)*4 }
+func (c *Column) DictionaryBytes() int64 {
+	return int64(c.entry.dict.data) + int64(c.entry.dict.values)*4
+}
 
 func (c *ColumnChunk) readAt(b []byte, off int64) error {
 	n, err := c.r.ReadAt(b, off)
