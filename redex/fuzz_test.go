@@ -23,6 +23,9 @@ func FuzzNames(f *testing.F) {
 		if again := parseOwner(text); again != o {
 			t.Errorf("%+v is read as %+v", o, again)
 		}
+		if id, n, ok := parseColumnFileName(string(b)); ok && columnFileName(id, n) != string(b) {
+			t.Errorf("%q is read as %d, %d", b, id, n)
+		}
 		if n, ok := parseRowFileName(string(b)); ok && rowFileName(n) != string(b) {
 			t.Errorf("%q is file %d", b, n)
 		}

@@ -127,6 +127,7 @@ func (v *Vector) SetBits(i int, c Class, bits uint64) { v.Classes[i], v.Bits[i] 
 func (v *Vector) appendBits(c Class, bits uint64) {
 	v.Classes, v.Bits = append(v.Classes, c), append(v.Bits, bits)
 	v.Len++
+	v.Uniform = ClassNull
 }
 
 // grown counts a row that was appended to the value slice of a typed vector.

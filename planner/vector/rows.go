@@ -151,15 +151,7 @@ func (v *Vector) Gather(src *Vector, idx []int32) {
 	mask := int32(src.mask())
 	switch {
 	case src.Type.Dynamic():
-		v.Classes, v.Bits = extend(v.Classes, n), extend(v.Bits, n)
-		for k, i := range idx {
-			if i < 0 {
-				v.Classes[k], v.Bits[k] = ClassNull, 0
-				continue
-			}
-			i &= mask
-			v.Classes[k], v.Bits[k] = src.Classes[i], src.Bits[i]
-		}
+		v.gatherDynamic(src, idx, mask)
 	case src.Dict != nil:
 		v.Codes = gather(v.Codes, src.Codes, idx, mask)
 		v.Dict = src.Dict
@@ -182,8 +174,26 @@ func (v *Vector) Gather(src *Vector, idx []int32) {
 			}
 		}
 	}
-	if v.Dict == nil {
+	if v.Dict == nil || src.Type.Dynamic() {
 		v.ShareData(src)
+	}
+}
+
+func (v *Vector) gatherDynamic(src *Vector, idx []int32, mask int32) {
+	v.Classes, v.Bits = extend(v.Classes, len(idx)), extend(v.Bits, len(idx))
+	v.Uniform, v.NoNulls = src.Uniform, src.NoNulls
+	for k, i := range idx {
+		if i < 0 {
+			v.Classes[k], v.Bits[k] = ClassNull, 0
+			v.NoNulls = false
+			continue
+		}
+		i &= mask
+		v.Classes[k], v.Bits[k] = src.Classes[i], src.Bits[i]
+	}
+	if src.Dict != nil {
+		v.Codes = gather(v.Codes, src.Codes, idx, mask)
+		v.Dict = src.Dict
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 //	Float         Floats, Nulls
 //	Text, Blob    Refs into Data, Nulls; or Codes into Dict, Nulls
 //	IntervalType  Intervals, Nulls
-//	Any, JSON     Classes, Bits, Data for what Bits refers to
+//	Any, JSON     Classes, Bits, Data for what Bits refers to; and what Uniform says
 //
 // The zero value is an empty vector of type Any.
 type Vector struct {
@@ -34,9 +34,15 @@ type Vector struct {
 	Data      []byte
 
 	// Dict, when set, is the dictionary of a Text or Blob vector: row i is value Codes[i] of it, and Refs and Data are unused.
-	// A Dict vector is read only: CopyFrom makes an ordinary one of it.
+	// A Dict vector is read only: CopyFrom makes an ordinary one of it. In a dynamic vector Dict and Codes say once more what Bits
+	// refers to: each row that is not NULL is text.
 	Dict  *Dict
 	Codes []uint32
+
+	// Uniform, unless it is ClassNull, is the class of every row of a dynamic vector that is not NULL, and NoNulls says that none is.
+	// Who makes a vector may say so, for kernels that have a short way then; whatever changes rows resets it.
+	Uniform Class
+	NoNulls bool
 
 	shared     bool // every slice belongs to somebody else
 	sharedData bool // Data does
@@ -71,7 +77,8 @@ func (v *Vector) Reset(t Type) {
 	v.Type, v.Len, v.Const = t, 0, false
 	v.Nulls, v.Bools, v.Ints, v.Floats = v.Nulls[:0], v.Bools[:0], v.Ints[:0], v.Floats[:0]
 	v.Intervals, v.Classes, v.Bits, v.Refs, v.Data = v.Intervals[:0], v.Classes[:0], v.Bits[:0], v.Refs[:0], v.Data[:0]
-	v.Dict, v.Codes = nil, nil
+	v.Dict, v.Codes = nil, v.Codes[:0]
+	v.Uniform, v.NoNulls = ClassNull, false
 }
 
 // Resize empties the vector, gives it a type and n rows whose values are undefined but which are not NULL (dynamic rows are
@@ -126,6 +133,12 @@ func (v *Vector) shareBytes(b []byte) {
 	if len(b) > 0 {
 		v.Data, v.sharedData = b[:len(b):len(b)], true
 	}
+}
+
+// ShareDict makes a vector without bytes refer to those of a dictionary: it is valid as long as d is.
+func (v *Vector) ShareDict(d *Dict) {
+	v.Dict = d
+	v.shareBytes(d.Data)
 }
 
 // Take is SetFrom of a row of a vector whose Data v shares: bytes are not copied.
@@ -195,6 +208,7 @@ func (v *Vector) HasNulls() bool {
 func (v *Vector) SetNull(i int) {
 	if v.Type.Dynamic() {
 		v.Classes[i], v.Bits[i] = ClassNull, 0
+		v.Uniform = ClassNull
 		return
 	}
 	v.needNulls()

@@ -68,6 +68,9 @@ func (b *ColumnBuilder) Column(name ColumnName) int {
 	return len(b.columns) - 1
 }
 
+// MoreFields notes that payloads have paths that no column is of.
+func (b *ColumnBuilder) MoreFields() { b.info.MoreFields = true }
+
 // Rows returns how many rows there are.
 func (b *ColumnBuilder) Rows() int { return b.info.Rows }
 
