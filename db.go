@@ -126,6 +126,7 @@ func (db *DB) Close() error {
 		if !db.o.Store.ReadOnly {
 			errs = append(errs, db.fields.Save(context.Background()))
 		}
+		db.fields.Close()
 		errs = append(errs, db.store.Close())
 		db.err = errors.Join(errs...)
 	})

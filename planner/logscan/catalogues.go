@@ -24,8 +24,9 @@ const saveEvery = 1 << 16
 
 // Catalogues keeps the field catalogues of a store's logs. It is safe for concurrent use.
 type Catalogues struct {
-	store *redex.Store
-	views *redex.Views
+	store   *redex.Store
+	views   *redex.Views
+	columns *columns
 
 	mu     sync.Mutex
 	loaded map[redex.LogID]*fields
@@ -33,8 +34,16 @@ type Catalogues struct {
 
 // New returns the catalogues of a store. Nothing is read until a log is asked for.
 func New(store *redex.Store) *Catalogues {
-	return &Catalogues{store: store, views: store.Views("fields"), loaded: map[redex.LogID]*fields{}}
+	return &Catalogues{
+		store: store, views: store.Views("fields"), columns: newColumns(store.Columns(), columnCacheBytes), loaded: map[redex.LogID]*fields{},
+	}
 }
+
+// columnCacheBytes is how much memory chunks of columns take that are kept between scans: directories, dictionaries, pages.
+const columnCacheBytes = 96 << 20
+
+// Close lets go of the column files that are kept open. No scan is under way.
+func (c *Catalogues) Close() { c.columns.close() }
 
 // Source returns a log as a table at a cut.
 func (c *Catalogues) Source(ctx context.Context, l *redex.Log, cut redex.Cut) (*Source, error) {

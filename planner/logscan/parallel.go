@@ -40,15 +40,14 @@ type parallel struct {
 
 // worker reads every so-manieth stripe.
 type worker struct {
-	r     *reader
-	out   chan delivery      // closed at the end
-	free  chan *vector.Batch // batches to fill
-	first redex.Seq          // of its first stripe
-	step  redex.Seq          // from stripe to stripe
-	width redex.Seq          // of a stripe
-	to    redex.Seq
-	rows  int
-	done  bool // its channel was seen closed
+	r       *reader
+	out     chan delivery      // closed at the end
+	free    chan *vector.Batch // batches to fill
+	stripes []span             // of all workers
+	first   int                // its first stripe
+	step    int                // from stripe to stripe
+	rows    int
+	done    bool // its channel was seen closed
 
 	mu    sync.Mutex
 	stats planner.ScanStats
@@ -60,18 +59,15 @@ type delivery struct {
 	err error
 }
 
-func newParallel(s *Source, p *projection, from, to redex.Seq, rows, threads int, skipped int64) *parallel {
-	width := redex.Seq(max(rows*stripeBatches, minStripe))
-	stripes := (to - from + width - 1) / width
-	if redex.Seq(threads) > stripes {
-		threads = int(stripes)
-	}
+func newParallel(s *Source, p *projection, spans []span, all span, rows, threads int, skipped int64) *parallel {
+	stripes := stripesOf(spans, redex.Seq(max(rows*stripeBatches, minStripe)))
+	threads = min(threads, len(stripes))
 	it := &parallel{skipped: skipped, left: threads}
 	most := min(maxBatchBytes, maxAheadBytes/(stripeBatches+2)/max(threads, 1))
 	for k := range threads {
 		w := &worker{
-			r: newReader(s, p, most), out: make(chan delivery, stripeBatches), free: make(chan *vector.Batch, stripeBatches+2),
-			first: from + redex.Seq(k)*width, step: redex.Seq(threads) * width, width: width, to: to, rows: rows,
+			r: newReader(s, p, all, most), out: make(chan delivery, stripeBatches), free: make(chan *vector.Batch, stripeBatches+2),
+			stripes: stripes, first: k, step: threads, rows: rows,
 		}
 		for range cap(w.free) {
 			w.free <- w.r.newBatch()
@@ -79,6 +75,19 @@ func newParallel(s *Source, p *projection, from, to redex.Seq, rows, threads int
 		it.workers = append(it.workers, w)
 	}
 	return it
+}
+
+// stripesOf cuts spans into stripes of a width, which begin at its multiples: those begin chunks too.
+func stripesOf(spans []span, width redex.Seq) (stripes []span) {
+	stripes = make([]span, 0, rowsOf(spans)/int64(width)+2*int64(len(spans)))
+	for _, s := range spans {
+		for at := s.from; at < s.to; {
+			end := min(s.to, (at/width+1)*width)
+			stripes = append(stripes, span{at, end})
+			at = end
+		}
+	}
+	return stripes
 }
 
 // start starts the workers, which end when their stripes are delivered, at an error, or with Close.
@@ -93,8 +102,8 @@ func (it *parallel) start() {
 // run reads the worker's stripes until they end or ctx does.
 func (w *worker) run(ctx context.Context) {
 	defer close(w.out)
-	for from := w.first; from < w.to; from += w.step {
-		if err := w.stripe(ctx, from, min(from+w.width, w.to)); err != nil {
+	for k := w.first; k < len(w.stripes); k += w.step {
+		if err := w.stripe(ctx, w.stripes[k].from, w.stripes[k].to); err != nil {
 			w.send(ctx, delivery{err: err})
 			break
 		}

@@ -57,17 +57,22 @@ func newProjection(outputs []planner.Output) *projection {
 type reader struct {
 	s        *Source
 	p        *projection
+	all      span          // what the scan wants
+	columns  *columnReader // nil: chunks do not have what is wanted
 	selector *payload.Selector
 	values   []payload.Value
 	cur      *redex.Cursor
+	curAt    redex.Seq // where it goes on
 	at, to   redex.Seq
 	most     int // bytes that end a batch
 	bad      []redex.Seq
 	stats    planner.ScanStats
 }
 
-func newReader(s *Source, p *projection, most int) *reader {
-	return &reader{s: s, p: p, most: most, selector: payload.NewSelector(p.paths), values: make([]payload.Value, len(p.paths))}
+func newReader(s *Source, p *projection, all span, most int) *reader {
+	r := &reader{s: s, p: p, all: all, most: most, selector: payload.NewSelector(p.paths), values: make([]payload.Value, len(p.paths))}
+	r.columns = newColumnReader(r)
+	return r
 }
 
 // paceOf returns how the reading of a payload sees that ctx was cancelled; nil when the payload is small.
@@ -80,12 +85,19 @@ func paceOf(ctx context.Context, ev *redex.Event) *num.Pace {
 
 // seek starts the range [from, to).
 func (r *reader) seek(from, to redex.Seq) error {
-	err := r.close()
+	err := r.closeCursor()
 	r.at, r.to = from, to
 	return err
 }
 
 func (r *reader) close() error {
+	if r.columns != nil {
+		r.columns.close()
+	}
+	return r.closeCursor()
+}
+
+func (r *reader) closeCursor() error {
 	if r.cur == nil {
 		return nil
 	}
@@ -122,9 +134,32 @@ func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
 		r.stats.RowsSkipped += int64(n)
 		return nil
 	}
-	if r.cur == nil {
+	if r.columns != nil {
+		for r.at < r.to {
+			there, err := r.columns.at(ctx, r.at)
+			if err == nil && there {
+				err = r.columns.fill(ctx, b, n)
+			}
+			if err != nil || there && b.N > 0 {
+				return err
+			}
+			if !there {
+				break
+			}
+		}
+		if r.at >= r.to {
+			return nil
+		}
+		// By row up to where the next chunk or page may begin.
+		n = int(min(redex.Seq(n), pageEvents-r.at%pageEvents, r.to-r.at))
+	}
+	if r.cur == nil || r.curAt != r.at {
+		if err := r.closeCursor(); err != nil {
+			return err
+		}
 		r.cur = r.s.log.Cursor(r.at, r.to)
 	}
+	defer func() { r.curAt = r.at }()
 	end := r.at + redex.Seq(n)
 	walked, mine := end, false
 	if r.p.needsOK {
@@ -138,7 +173,7 @@ func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
 		}
 	}
 	bytes, made := 0, 0
-	for bad := r.bad; r.at < r.to && b.N < n && bytes < maxReadBytes && made < r.most; r.at++ {
+	for bad := r.bad; r.at < min(r.to, end) && b.N < n && bytes < maxReadBytes && made < r.most; r.at++ {
 		if !r.cur.Next(ctx) {
 			if r.cur.Err() == nil { // compaction took what is left of the range
 				r.at = r.to
@@ -295,33 +330,40 @@ func classOf(c payload.Class) vector.Class {
 // forward is a scan in one goroutine, the caller's.
 type forward struct {
 	r       *reader
+	spans   []span // those to come
 	b       *vector.Batch
 	rows    int
 	err     error
 	skipped int64
 }
 
-func newForward(s *Source, p *projection, from, to redex.Seq, rows int, skipped int64) *forward {
-	f := &forward{r: newReader(s, p, maxBatchBytes), rows: rows, skipped: skipped}
-	f.r.at, f.r.to = from, to
+func newForward(s *Source, p *projection, spans []span, all span, rows int, skipped int64) *forward {
+	f := &forward{r: newReader(s, p, all, maxBatchBytes), spans: spans, rows: rows, skipped: skipped}
 	f.b = f.r.newBatch()
 	return f
 }
 
 // Next returns the next batch, valid until the next call.
 func (f *forward) Next(ctx context.Context) (*vector.Batch, error) {
-	if f.err != nil {
-		return nil, f.err
+	for f.err == nil {
+		if f.err = f.r.fill(ctx, f.b, f.rows); f.err != nil {
+			break
+		}
+		if f.b.N > 0 {
+			return f.b, nil
+		}
+		if len(f.spans) == 0 {
+			return nil, nil
+		}
+		f.err = f.r.seek(f.spans[0].from, f.spans[0].to)
+		f.spans = f.spans[1:]
 	}
-	if f.err = f.r.fill(ctx, f.b, f.rows); f.err != nil || f.b.N == 0 {
-		return nil, f.err
-	}
-	return f.b, nil
+	return nil, f.err
 }
 
 // Close ends the scan.
 func (f *forward) Close() error {
-	f.r.to = f.r.at
+	f.r.to, f.spans = f.r.at, nil
 	if f.err == nil {
 		f.err = errClosed
 	}
@@ -342,6 +384,7 @@ var errClosed = errors.New("logscan: scan closed")
 type backward struct {
 	r        *reader
 	in, out  *vector.Batch
+	spans    []span // those to come are the ones before
 	from, to redex.Seq
 	rows     int
 	size     redex.Seq // sequences of the next block: fewer than rows while payloads are large, more where compaction left few
@@ -350,8 +393,8 @@ type backward struct {
 	skipped  int64
 }
 
-func newBackward(s *Source, p *projection, from, to redex.Seq, rows int, skipped int64) *backward {
-	b := &backward{r: newReader(s, p, maxBatchBytes), from: from, to: to, rows: rows, size: redex.Seq(rows), skipped: skipped}
+func newBackward(s *Source, p *projection, spans []span, all span, rows int, skipped int64) *backward {
+	b := &backward{r: newReader(s, p, all, maxBatchBytes), spans: spans, rows: rows, size: redex.Seq(rows), skipped: skipped}
 	b.in, b.out = b.r.newBatch(), b.r.newBatch()
 	return b
 }
@@ -361,11 +404,19 @@ func (b *backward) Next(ctx context.Context) (*vector.Batch, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
-	if b.from >= b.to {
-		return nil, nil
-	}
 	for {
+		if b.from >= b.to {
+			if len(b.spans) == 0 {
+				return nil, nil
+			}
+			last := len(b.spans) - 1
+			b.from, b.to = b.spans[last].from, b.spans[last].to
+			b.spans = b.spans[:last]
+		}
 		n := min(b.size, b.to-b.from)
+		if b.r.columns != nil { // a chunk gives no more than a block, and the rest of one at once
+			n = min(n, (b.to-1)%pageEvents+1)
+		}
 		if b.err = b.r.seek(b.to-n, b.to); b.err != nil {
 			return nil, b.err
 		}
@@ -381,12 +432,9 @@ func (b *backward) Next(ctx context.Context) (*vector.Batch, error) {
 		if b.in.N < b.rows/4 {
 			b.size = max(2*b.size, n)
 		}
-		if b.in.N > 0 || b.from >= b.to {
+		if b.in.N > 0 {
 			break
 		}
-	}
-	if b.in.N == 0 {
-		return nil, nil
 	}
 	b.turn = b.turn[:0]
 	for i := int32(b.in.N) - 1; i >= 0; i-- {
@@ -401,7 +449,7 @@ func (b *backward) Next(ctx context.Context) (*vector.Batch, error) {
 
 // Close ends the scan.
 func (b *backward) Close() error {
-	b.from = b.to
+	b.from, b.spans = b.to, nil
 	if b.err == nil {
 		b.err = errClosed
 	}

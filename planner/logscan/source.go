@@ -133,16 +133,28 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 			to = from + redex.Seq(r.Limit)
 		}
 	}
-	skipped := s.bounds.Len() - int64(to-from)
+	all := span{from, to}
+	if r.Limit > 0 { // what was read for the first rows is not worth making chunks
+		all.to = all.from
+	}
+	spans, err := s.spans(&r, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
+	}
+	left := rowsOf(spans)
+	skipped := s.bounds.Len() - left
 	p := newProjection(r.Outputs)
 	switch {
 	case r.Reverse:
-		return newBackward(s, p, from, to, rows, skipped), nil
-	case r.Threads > 1 && int64(to-from) > int64(rows):
-		return newParallel(s, p, from, to, rows, min(r.Threads, maxThreads), skipped), nil
+		return newBackward(s, p, spans, all, rows, skipped), nil
+	case r.Threads > 1 && left > max(int64(rows), worthThreads):
+		return newParallel(s, p, spans, all, rows, min(r.Threads, maxThreads), skipped), nil
 	}
-	return newForward(s, p, from, to, rows, skipped), nil
+	return newForward(s, p, spans, all, rows, skipped), nil
 }
+
+// worthThreads is the number of rows up to which one thread is as fast as several.
+const worthThreads = 2 * pageEvents
 
 // withDeclared adds the paths that a log's options declare and no event has had, behind those seen. Objects on the way are
 // declared with them.

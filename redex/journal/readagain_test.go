@@ -10,6 +10,64 @@ import (
 	"github.com/seed69692123/netdb/redex/journal"
 )
 
+// TestUnreadableAtRecovery has all reads of recovery fail from one on: it fails, or goes without what is known to be lost, and when the
+// disk can be read again everything is there.
+func TestUnreadableAtRecovery(t *testing.T) {
+	o := journal.Options{FirstSegmentBytes: 64 << 10, MaxSegmentBytes: 64 << 10, Sync: journal.SyncPolicy{Mode: journal.SyncNever}}
+	failed := 0
+	for which := range 40 {
+		d := simdisk.New(1)
+		d.SetPlain(true)
+		j, _, err := journal.Open(context.Background(), d.Journal(), o, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const frames = 8
+		for i := range frames {
+			if _, err := j.Append(t.Context(), journal.Body{Head: fmt.Append(nil, i, strings.Repeat("x", 15000))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		reads := 0
+		d.SetFaults(func(c simdisk.Call) simdisk.Fault {
+			if c.Kind == simdisk.Read {
+				if reads++; reads-1 >= which {
+					return simdisk.IOError
+				}
+			}
+			return simdisk.NoFault
+		})
+		told := false
+		j, rec, err := journal.Open(context.Background(), d.Journal(), o, 0, nil)
+		if err == nil {
+			told = len(rec.Damage) > 0
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			failed++
+		}
+		d.SetFaults(nil)
+		n := 0
+		j, rec, err = journal.Open(context.Background(), d.Journal(), o, 0, func(journal.Frame) error { n++; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n != frames && !told || rec.NewEpoch && !told {
+			t.Errorf("reads fail from %d on: %d frames afterwards, %+v", which, n, rec)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if failed == 0 {
+		t.Error("no open failed")
+	}
+}
+
 // TestReadAgainAtRecovery has one read of recovery give another bit than was written, or nothing: nothing is taken for damaged.
 func TestReadAgainAtRecovery(t *testing.T) {
 	for _, fault := range []simdisk.Fault{simdisk.IOError, simdisk.Flip} {

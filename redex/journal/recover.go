@@ -60,6 +60,9 @@ type link struct {
 	last    Ordinal // of its last frame, after the scan
 }
 
+// sectorBytes is the least that a disk gives or does not.
+const sectorBytes = 512
+
 // discover opens all segments and reads their headers.
 func (r *recovery) discover() error {
 	names, err := r.fs.List()
@@ -85,13 +88,15 @@ func (r *recovery) discover() error {
 		r.files = append(r.files, c)
 		s := newSegment(name, f, &header{number: number})
 		page := make([]byte, min(headerPageBytes, s.size))
+		var unread []badRange
 		if err := s.copyOut(page, 0); err != nil && !errors.Is(err, io.EOF) {
-			c.err = err
-			continue
+			unread = s.loadRange(page, 0, sectorBytes, nil)
 		}
 		c.reused = decodeReuseMark(page, number)
 		h, err := decodeHeader(page)
 		switch {
+		case err != nil && len(unread) > 0 && !r.opt.ReadOnly: // it may be one that frames were written behind
+			return fmt.Errorf("journal: the header of %s cannot be read: %w", name, unread[0].err)
 		case errors.Is(err, ErrFormat):
 			return fmt.Errorf("journal: %s: %w", name, err)
 		case err != nil:
@@ -278,6 +283,9 @@ func (r *recovery) stopped(i int, c *scanner, h *frameHeader, f found, top Ordin
 		r.lost = true
 	}
 	if r.known < from && !l.salvage {
+		if err := c.unread(h, f); err != nil && !r.opt.ReadOnly {
+			return false, false, fmt.Errorf("journal: %s cannot be read at %d, where it may go on: %w", l.name, at, err)
+		}
 		return true, false, r.cut(i, c, f, at)
 	}
 	why := c.why(h, f)

@@ -130,13 +130,18 @@ func (c *scanner) readError(from, to int64) error {
 	return nil
 }
 
-// why returns the error for what look found.
-func (c *scanner) why(h *frameHeader, f found) error {
+// unread returns the error with which the disk did not give what look found.
+func (c *scanner) unread(h *frameHeader, f found) error {
 	end := c.off + frameHeaderBytes
 	if f == foundBadBody {
 		end = c.off + h.bytes()
 	}
-	if err := c.readError(c.off, end); err != nil {
+	return c.readError(c.off, end)
+}
+
+// why returns the error for what look found.
+func (c *scanner) why(h *frameHeader, f found) error {
+	if err := c.unread(h, f); err != nil {
 		return err
 	}
 	switch f {

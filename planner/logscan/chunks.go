@@ -1,0 +1,302 @@
+package logscan
+
+import (
+	"bytes"
+	"container/list"
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/redex"
+	"github.com/seed69692123/netdb/redex/sealed"
+)
+
+// pageEvents is how many sequences a page covers: a chunk in memory of rows that no column file is of yet.
+const pageEvents = sealed.ColumnBlockRows
+
+// worthMaking is which part of a chunk or page a scan must want for it to be made.
+const worthMaking = 4
+
+// columns keeps chunks of columns: those in column files, made of rows that are sealed, and pages of those behind them, in memory.
+// It is safe for concurrent use.
+type columns struct {
+	files *redex.Columns
+	max   int64 // bytes of memory
+
+	mu     sync.Mutex
+	chunks map[chunkKey]*chunk
+	order  list.List // of *chunk; the front was used last
+	used   int64
+	making map[chunkKey]chan struct{} // closed when it is made, or is not
+}
+
+// chunkKey names the chunk of the sequences [n × size, (n + 1) × size) of a log.
+type chunkKey struct {
+	log  redex.LogID
+	page bool
+	n    uint64
+}
+
+func (k *chunkKey) size() redex.Seq {
+	if k.page {
+		return pageEvents
+	}
+	return redex.ChunkEvents
+}
+
+func (k *chunkKey) span() (from, to redex.Seq) {
+	return redex.Seq(k.n) * k.size(), redex.Seq(k.n+1) * k.size()
+}
+
+// chunk is a chunk that can be read. One that stands for rows which cannot be made one has no columns.
+type chunk struct {
+	*sealed.ColumnChunk
+	key      chunkKey
+	from, to redex.Seq // what it covers
+	edits    uint64    // of the log when its events were read
+	file     io.Closer // nil in memory
+
+	// Guarded by columns.mu.
+	refs int
+	elem *list.Element // nil: not kept any more
+	size int64
+
+	mu    sync.Mutex
+	dicts map[*sealed.Column]*vector.Dict
+}
+
+func newColumns(files *redex.Columns, max int64) *columns {
+	return &columns{files: files, max: max, chunks: map[chunkKey]*chunk{}, making: map[chunkKey]chan struct{}{}}
+}
+
+// keyOf returns which chunk may have a sequence: one of a column file if all its rows are sealed, else a page.
+func (c *columns) keyOf(l *redex.Log, seq, sealedTo redex.Seq) chunkKey {
+	n := uint64(seq) / redex.ChunkEvents
+	if redex.Seq(n+1)*redex.ChunkEvents <= sealedTo {
+		return chunkKey{l.ID(), false, n}
+	}
+	return chunkKey{l.ID(), true, uint64(seq) / pageEvents}
+}
+
+// chunkOf returns the chunk that has a sequence of a source. One that there is not is made when the scan, of all in all, wants enough of
+// it. Nil is returned when there is none. The caller releases it.
+func (c *columns) chunkOf(ctx context.Context, s *Source, seq redex.Seq, all span) (*chunk, error) {
+	key := c.keyOf(s.log, seq, c.files.SealedTo(s.log))
+	first, end := key.span()
+	if key.page && end > s.log.Bounds().Next {
+		return nil, nil // it is not full
+	}
+	for {
+		k, wait, err := c.find(s, key, seq)
+		if k != nil || err != nil {
+			return k, err
+		}
+		if wait == nil {
+			if wanted := int64(min(end, all.to)) - int64(max(first, all.from)); wanted < int64(key.size()/worthMaking) {
+				return nil, nil
+			}
+			if wait = c.begin(key); wait == nil {
+				return c.make(ctx, s, key, seq)
+			}
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// find returns a chunk that is kept, or in a file, and has a sequence; or what to wait for while somebody makes it.
+func (c *columns) find(s *Source, key chunkKey, seq redex.Seq) (*chunk, chan struct{}, error) {
+	edits := c.files.Edits(s.log)
+	c.mu.Lock()
+	if k := c.chunks[key]; k != nil {
+		if k.edits == edits && k.from <= seq {
+			k.refs++
+			c.order.MoveToFront(k.elem)
+			c.mu.Unlock()
+			return k, nil, nil
+		}
+		c.forgetLocked(k)
+	}
+	wait := c.making[key]
+	c.mu.Unlock()
+	if key.page || wait != nil {
+		return nil, wait, nil
+	}
+	f, err := c.files.Open(s.log, key.n)
+	if err != nil || f == nil {
+		return nil, nil, err
+	}
+	columns, err := sealed.OpenColumns(f, f.Size, c.files.Owner())
+	_, end := key.span()
+	if err == nil && (columns.Info().Log != uint64(key.log) || redex.Seq(columns.Info().From) > seq || redex.Seq(columns.Info().To) != end) {
+		err = sealed.ErrCorrupt
+	}
+	if err != nil {
+		_ = f.Close() // only read from
+		return nil, nil, c.damaged(s, key, err)
+	}
+	return c.keep(&chunk{ColumnChunk: columns, key: key, from: redex.Seq(columns.Info().From), to: end, edits: edits, file: f, size: columns.SizeBytes()}), nil, nil
+}
+
+// damaged drops a column file that cannot be read as one, which is made again, and returns other errors.
+func (c *columns) damaged(s *Source, key chunkKey, err error) error {
+	if !errors.Is(err, sealed.ErrCorrupt) && !errors.Is(err, sealed.ErrFormat) && !errors.Is(err, sealed.ErrForeign) {
+		return err
+	}
+	return c.files.Drop(s.log, key.n)
+}
+
+// begin takes the making of a chunk, or returns what to wait for.
+func (c *columns) begin(key chunkKey) chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if wait := c.making[key]; wait != nil {
+		return wait
+	}
+	c.making[key] = make(chan struct{})
+	return nil
+}
+
+// make makes a chunk of what can be read now. The caller has begun it.
+func (c *columns) make(ctx context.Context, s *Source, key chunkKey, seq redex.Seq) (*chunk, error) {
+	defer func() {
+		c.mu.Lock()
+		close(c.making[key])
+		delete(c.making, key)
+		c.mu.Unlock()
+	}()
+	edits := c.files.Edits(s.log)
+	k := &chunk{key: key, edits: edits}
+	k.from, k.to = key.span()
+	if k.from = max(k.from, s.log.Bounds().Floor); k.from > seq {
+		return nil, nil // retention was quicker
+	}
+	content, err := s.shred(ctx, k.from, k.to, shredBudget, sealed.S2)
+	if err != nil {
+		return nil, err
+	}
+	if content == nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return c.keep(k), nil // it is not tried again
+	}
+	if !key.page {
+		kept, err := c.files.Keep(ctx, s.log, key.n, edits, content)
+		if err == nil && kept {
+			f, err := c.files.Open(s.log, key.n)
+			if err == nil && f != nil {
+				if k.ColumnChunk, err = sealed.OpenColumns(f, f.Size, c.files.Owner()); err == nil {
+					k.file, k.size = f, k.SizeBytes()
+					return c.keep(k), nil
+				}
+				_ = f.Close() // only read from
+			}
+		}
+		// It cannot be written, or its events were changed meanwhile: as of now it serves this scan.
+	}
+	k.ColumnChunk, err = sealed.OpenColumns(bytes.NewReader(content), int64(len(content)), c.files.Owner())
+	if err != nil {
+		return nil, err
+	}
+	k.size = int64(len(content)) + k.SizeBytes()
+	return c.keep(k), nil
+}
+
+// keep keeps a chunk for others, and returns it in use.
+func (c *columns) keep(k *chunk) *chunk {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k.refs++
+	if other := c.chunks[k.key]; other != nil {
+		c.forgetLocked(other)
+	}
+	c.chunks[k.key] = k
+	k.elem = c.order.PushFront(k)
+	c.used += k.size
+	c.evictLocked()
+	return k
+}
+
+// evictLocked lets go of the chunks that were not used for longest until the others fit. Those in use count until they are released.
+func (c *columns) evictLocked() {
+	for e := c.order.Back(); e != nil && c.used > c.max; {
+		k, before := e.Value.(*chunk), e.Prev()
+		if k.refs == 0 {
+			c.forgetLocked(k)
+		}
+		e = before
+	}
+}
+
+func (c *columns) forgetLocked(k *chunk) {
+	if c.chunks[k.key] == k {
+		delete(c.chunks, k.key)
+	}
+	if k.elem != nil {
+		c.order.Remove(k.elem)
+		k.elem = nil
+		c.used -= k.size
+	}
+	if k.refs == 0 && k.file != nil {
+		_ = k.file.Close() // only read from
+		k.file = nil
+	}
+}
+
+// release gives up a chunk that chunkOf returned.
+func (c *columns) release(k *chunk) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k.refs--
+	if k.elem == nil {
+		c.forgetLocked(k)
+	} else {
+		c.evictLocked()
+	}
+}
+
+// close lets go of all chunks. None is in use.
+func (c *columns) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.chunks {
+		c.forgetLocked(k)
+	}
+}
+
+// dict returns the dictionary of a column of the chunk, the same for all who ask.
+func (c *columns) dict(k *chunk, col *sealed.Column) (*vector.Dict, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if d := k.dicts[col]; d != nil {
+		return d, nil
+	}
+	raw, err := col.Dictionary()
+	if err != nil {
+		return nil, err
+	}
+	d := &vector.Dict{Refs: make([]vector.Ref, len(raw.Ends)), Data: raw.Data}
+	from := 0
+	for i, end := range raw.Ends {
+		d.Refs[i] = vector.MakeRef(from, int(end)-from)
+		from = int(end)
+	}
+	if k.dicts == nil {
+		k.dicts = map[*sealed.Column]*vector.Dict{}
+	}
+	k.dicts[col] = d
+	size := col.DictionaryBytes() + int64(len(d.Refs))*8
+	c.mu.Lock()
+	k.size += size
+	if k.elem != nil {
+		c.used += size
+	}
+	c.mu.Unlock()
+	return d, nil
+}
