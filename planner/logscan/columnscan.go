@@ -293,7 +293,28 @@ func (o *columnOutput) fillDynamic(v *vector.Vector, lo, hi int) {
 	}
 	if plain && len(blk.Floating) == 0 && class != vector.ClassNull {
 		v.Uniform, v.NoNulls = class, len(blk.Absent) == 0
+		v.Nulls = appendBits(v.Nulls[:0], blk.Absent, lo, hi)
 	}
+}
+
+// appendBits appends the bits [lo, hi) of a set.
+func appendBits(dst vector.Bitmap, set []uint64, lo, hi int) vector.Bitmap {
+	if len(set) == 0 {
+		return dst
+	}
+	shift := lo & 63
+	for w := lo >> 6; w<<6 < hi; w++ {
+		x := set[w] >> shift
+		if shift > 0 && w+1 < len(set) {
+			x |= set[w+1] << (64 - shift)
+		}
+		dst = append(dst, x)
+	}
+	dst = dst[:(hi-lo+63)/64]
+	if k := (hi - lo) & 63; k != 0 {
+		dst[len(dst)-1] &= 1<<k - 1
+	}
+	return dst
 }
 
 // each calls f with each row of [lo, hi) that is in a set, counted from lo.

@@ -73,6 +73,9 @@ func ArithType(op ArithOp, a, b Type) (Type, bool) {
 func (s *State) Arith(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 	t, _ := ArithType(op, a.Type, b.Type)
 	out.Resize(t, n)
+	if done, err := s.arithUniform(op, t, a, b, out, sel, n); done {
+		return err
+	}
 	switch {
 	case a.Type == Int && b.Type == Int && t == Int:
 		return arithInts(op, a, b, out, sel, n)
@@ -93,6 +96,35 @@ func (s *State) Arith(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 		}
 	}
 	return nil
+}
+
+// arithUniform calculates with dynamic vectors of which it is known that all rows are numbers of one type; false when they are not.
+func (s *State) arithUniform(op ArithOp, t Type, a, b, out *Vector, sel Sel, n int) (done bool, err error) {
+	if !a.Type.Dynamic() && !b.Type.Dynamic() || a.Const && b.Const {
+		return false, nil
+	}
+	x, y := a.Typed(&s.a), b.Typed(&s.b)
+	if !numeric(x.Type) || !numeric(y.Type) {
+		return false, nil
+	}
+	result, _ := ArithType(op, x.Type, y.Type)
+	if result == Any || t != Any && t != result {
+		return false, nil
+	}
+	to := out
+	if t == Any {
+		to = &s.c
+		to.Resize(result, n)
+	}
+	if result == Int {
+		err = arithInts(op, x, y, to, sel, n)
+	} else {
+		err = arithFloats(op, x, y, to, sel, n)
+	}
+	if err == nil && t == Any {
+		out.setUniform(to, result.Class())
+	}
+	return true, err
 }
 
 // arithInts first goes through without branches, remembering whether anything was wrong, and only then looks for the row.

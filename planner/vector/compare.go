@@ -39,6 +39,9 @@ func (s *State) Compare(op CompareOp, a, b, out *Vector, sel Sel, n int) {
 		s.compareDistinct(op, a, b, out, sel, n)
 		return
 	}
+	if s.compareUniform(op, a, b, out, sel, n) {
+		return
+	}
 	switch {
 	case a.Type.Dynamic() && !a.Const && b.Const:
 		s.compareDynamicConst(op, a, b, out, sel, n)
@@ -68,6 +71,48 @@ func (s *State) Compare(op CompareOp, a, b, out *Vector, sel Sel, n int) {
 	for _, i := range sel {
 		s.compareAt(holds, a, b, out, int(i))
 	}
+}
+
+// compareUniform compares dynamic vectors of which it is known that all rows are of one type; false when they do not compare by type.
+func (s *State) compareUniform(op CompareOp, a, b, out *Vector, sel Sel, n int) bool {
+	if !a.Type.Dynamic() && !b.Type.Dynamic() {
+		return false
+	}
+	x, y := a.Typed(&s.a), b.Typed(&s.b)
+	if y.Type.Dynamic() && y.Const {
+		s.b = Vector{Type: Any, shared: true}
+		switch y.Class(0) {
+		case ClassInt:
+			s.b.Type, s.b.Ints = Int, as[int64](y.Bits)
+		case ClassFloat:
+			s.b.Type, s.b.Floats = Float, as[float64](y.Bits)
+		case ClassTime:
+			s.b.Type, s.b.Ints = Time, as[int64](y.Bits)
+		case ClassText:
+			s.b.Type, s.b.Refs, s.b.Data = Text, as[Ref](y.Bits), y.Data
+		}
+		s.b.Len, s.b.Const = y.Len, true
+		y = &s.b
+	}
+	switch {
+	case x.Type.Dynamic() || y.Type.Dynamic() || x.Const:
+		return false
+	case numeric(x.Type) && numeric(y.Type):
+		if !compareNumbers(op, x, y, out, sel, n) {
+			return false
+		}
+	case x.Type == y.Type && x.Type == Time:
+		compareOrdered(op, x.Ints, y.Ints, y.Const, out.Bools, sel, n)
+	case x.Type == Text && y.Type == Text && x.Dict != nil && y.Const && !y.Nulls.Get(0) && (op == Eq || op == Ne):
+		text := y.Bytes(0)
+		_ = s.testCodes(string(text), x, op == Ne, out, sel, n, func(t []byte) (bool, error) { return bytes.Equal(t, text), nil })
+	case x.Type == Text && y.Type == Text:
+		compareBytes(op, x, y, out, sel, n)
+	default:
+		return false
+	}
+	orNulls(out, x, y)
+	return true
 }
 
 func numeric(t Type) bool { return t == Int || t == Float }

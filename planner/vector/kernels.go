@@ -57,6 +57,8 @@ type State struct {
 
 	scratch, scratch2 []byte
 	fault             error
+	a, b, c           Vector // of uniform operands, and results of them
+	byCode            []byCode
 }
 
 // CompareOp is a comparison.

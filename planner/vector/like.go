@@ -277,6 +277,10 @@ func matchEnd(part []token, s []byte) bool {
 // dynamic. Its error is the gate's.
 func (s *State) Like(a *Vector, l *Like, not bool, out *Vector, sel Sel, n int) error {
 	out.Resize(Bool, n)
+	if t := a.Typed(&s.a); t.Type == Text && t.Dict != nil && !t.Const {
+		orNulls(out, t, nil)
+		return s.testCodes(l, t, not, out, sel, n, func(text []byte) (bool, error) { return s.MatchLike(l, text) })
+	}
 	var failed error
 	each(sel, n, func(i int) bool {
 		c := a.Class(i)

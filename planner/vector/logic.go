@@ -116,9 +116,15 @@ func (s *State) SelectTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
 		return notNil(dst)
 	}
 	if sel == nil {
-		for i, ok := range b[:n] {
-			if ok && !cond.Nulls.Get(i) {
-				dst = append(dst, int32(i))
+		for from := 0; from < n; from += 64 {
+			null := uint64(0)
+			if w := from >> 6; w < len(cond.Nulls) {
+				null = cond.Nulls[w]
+			}
+			for k, ok := range b[from:min(n, from+64)] {
+				if ok && null>>k&1 == 0 {
+					dst = append(dst, int32(from+k))
+				}
 			}
 		}
 		return notNil(dst)

@@ -195,6 +195,15 @@ func (v *Vector) gatherDynamic(src *Vector, idx []int32, mask int32) {
 		v.Codes = gather(v.Codes, src.Codes, idx, mask)
 		v.Dict = src.Dict
 	}
+	if v.Uniform != ClassNull && !v.NoNulls {
+		v.Nulls = extend(v.Nulls, words(len(idx)))
+		clear(v.Nulls)
+		for k, c := range v.Classes {
+			if c == ClassNull {
+				v.Nulls.Set(k)
+			}
+		}
+	}
 }
 
 func gather[E any](dst, src []E, idx []int32, mask int32) []E {

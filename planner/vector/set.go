@@ -42,6 +42,14 @@ func (s *Set) Len() int { return len(s.texts) + len(s.others) }
 func (s *State) In(a *Vector, set *Set, not bool, out *Vector, sel Sel, n int) {
 	out.Resize(Bool, n)
 	empty := set.ranks == 0 && !set.hasNull
+	if t := a.Typed(&s.a); t.Type == Text && t.Dict != nil && !t.Const && !set.hasNull && set.ranks == 1<<ClassText.rank() {
+		orNulls(out, t, nil)
+		_ = s.testCodes(set, t, not, out, sel, n, func(text []byte) (bool, error) {
+			_, found := set.texts[string(text)]
+			return found, nil
+		})
+		return
+	}
 	sel.All(n, func(i int) {
 		c := a.Class(i)
 		if empty {

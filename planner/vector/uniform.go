@@ -1,0 +1,126 @@
+package vector
+
+import "unsafe"
+
+// as gives the bits of a dynamic vector as what they are of.
+func as[T int64 | float64 | Ref](b []uint64) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b))
+}
+
+// typed makes dst the values of a uniform dynamic vector as a typed one, which shares its memory, and reports whether there is such a
+// type. Rows that are NULL are so in dst, too.
+func (v *Vector) typed(dst *Vector) bool {
+	if v.Uniform == ClassNull || v.Const || !v.NoNulls && len(v.Nulls) < words(v.Len) {
+		return false
+	}
+	*dst = Vector{Len: v.Len, shared: true}
+	if !v.NoNulls {
+		dst.Nulls = v.Nulls
+	}
+	switch v.Uniform {
+	case ClassInt:
+		dst.Type, dst.Ints = Int, as[int64](v.Bits)
+	case ClassFloat:
+		dst.Type, dst.Floats = Float, as[float64](v.Bits)
+	case ClassTime:
+		dst.Type, dst.Ints = Time, as[int64](v.Bits)
+	case ClassText:
+		dst.Type, dst.Refs, dst.Data = Text, as[Ref](v.Bits), v.Data
+		if v.Dict != nil {
+			dst.Dict, dst.Codes = v.Dict, v.Codes
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// Typed returns the values of a dynamic vector as a typed one, when it is known that all have one type: v itself when it is typed, dst when
+// it could be made one, which shares the memory of v; else v.
+func (v *Vector) Typed(dst *Vector) *Vector {
+	if v.Type.Dynamic() && v.typed(dst) {
+		return dst
+	}
+	return v
+}
+
+// setUniform makes a dynamic vector the values of a typed one of integers or floats, which is given up.
+func (v *Vector) setUniform(x *Vector, class Class) {
+	n := x.Len
+	v.Uniform, v.NoNulls = class, !x.Nulls.Any()
+	for i := range v.Classes {
+		v.Classes[i] = class
+	}
+	if class == ClassFloat {
+		copy(as[float64](v.Bits), x.Floats[:n])
+	} else {
+		copy(as[int64](v.Bits), x.Ints[:n])
+	}
+	if v.NoNulls {
+		return
+	}
+	v.Nulls = append(v.Nulls[:0], x.Nulls...)
+	v.needNulls()
+	for i := range n {
+		if v.Nulls.Get(i) {
+			v.Classes[i], v.Bits[i] = ClassNull, 0
+		}
+	}
+}
+
+// byCode keeps what a predicate gives for each value of a dictionary. Values are looked at when a row has them.
+type byCode struct {
+	of     any // what the predicate is
+	dict   *Dict
+	result []uint8 // 0: not known, 1: false, 2: true
+}
+
+// codes returns the results of a predicate of a text, of being identified by what it is, for the values of a dictionary. Those of the newest
+// few predicates are kept, each for the newest dictionary.
+func (s *State) codes(of any, d *Dict) []uint8 {
+	const kept = 8
+	for i := range s.byCode {
+		c := &s.byCode[i]
+		if c.of != of {
+			continue
+		}
+		if c.dict != d {
+			c.dict = d
+			c.result = extend(c.result[:0], len(d.Refs))
+			clear(c.result)
+		}
+		return c.result
+	}
+	if len(s.byCode) == kept {
+		s.byCode = append(s.byCode[:0], s.byCode[1:]...)
+	}
+	s.byCode = append(s.byCode, byCode{of: of, dict: d, result: make([]uint8, len(d.Refs))})
+	return s.byCode[len(s.byCode)-1].result
+}
+
+// testCodes writes what a predicate gives for the rows of a vector of texts that has a dictionary. NULL rows are left to the caller.
+func (s *State) testCodes(of any, v *Vector, not bool, out *Vector, sel Sel, n int, test func(text []byte) (bool, error)) error {
+	known := s.codes(of, v.Dict)
+	var failed error
+	each(sel, n, func(i int) bool {
+		if v.Nulls.Get(i) {
+			return true
+		}
+		code := v.Codes[i]
+		r := known[code]
+		if r == 0 {
+			ok, err := test(v.Dict.Value(code))
+			if err != nil {
+				failed = err
+				return false
+			}
+			if r = 1; ok {
+				r = 2
+			}
+			known[code] = r
+		}
+		out.Bools[i] = (r == 2) != not
+		return true
+	})
+	return failed
+}
