@@ -32,7 +32,22 @@ type Limits struct {
 	Bytes     int64         // of memory
 	Threads   int
 	BatchRows int
+	// Columns says whether events are read by column: where it pays, as a rule. Answers do not depend on it.
+	Columns ColumnUse
 }
+
+// ColumnUse says whether a query reads the events of logs by column.
+type ColumnUse = planner.ColumnUse
+
+// The uses of columns.
+const (
+	// ColumnsAuto reads column files where there are any, and makes them of sealed events when a query wants enough of those.
+	ColumnsAuto = planner.ColumnsAuto
+	// ColumnsNever reads events one by one.
+	ColumnsNever = planner.ColumnsNever
+	// ColumnsAlways makes columns of all events that a query wants, however few: to compare, or to test.
+	ColumnsAlways = planner.ColumnsAlways
+)
 
 // Query runs a query. Its arguments are the values of $1, $2, …, or sql.NamedArg for :name. ctx covers the reading of the rows
 // too. An error in the statement is a *query.Error that says where.
@@ -123,6 +138,7 @@ func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (rows
 	if st.Limits.BatchRows > 0 {
 		run.BatchRows = min(st.Limits.BatchRows, maxBatchRows)
 	}
+	run.Columns = st.Limits.Columns
 	if st.Limits.Threads > 0 {
 		run.Threads = st.Limits.Threads
 	}

@@ -14,6 +14,8 @@ type RunOptions struct {
 	BatchRows int
 	// Threads is the number of goroutines a scan may use; 0 means 1.
 	Threads int
+	// Columns says whether rows of logs are read by column.
+	Columns ColumnUse
 	// MemoryBytes is the memory the query's operators may hold together; 0 or less is without a limit.
 	MemoryBytes int64
 }
@@ -132,7 +134,7 @@ func (b *builder) operator(n node) exec.Operator {
 func (b *builder) scan(n *scanNode) exec.Operator {
 	req := Request{
 		Outputs: n.outs, Range: n.rng, Where: n.hints, Reverse: n.reverse, Limit: n.limit,
-		BatchRows: b.opts.BatchRows, Threads: max(b.opts.Threads, 1),
+		BatchRows: b.opts.BatchRows, Threads: max(b.opts.Threads, 1), Columns: b.opts.Columns,
 	}
 	if req.BatchRows <= 0 {
 		req.BatchRows = vector.MaxRows

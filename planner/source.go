@@ -150,7 +150,22 @@ type Request struct {
 	BatchRows int
 	// Threads is the number of goroutines the scan may use, at least 1. Rows come in order whatever it is.
 	Threads int
+	// Columns says whether rows are read by column.
+	Columns ColumnUse
 }
+
+// ColumnUse says whether the rows of a log are read by column. Answers do not depend on it.
+type ColumnUse uint8
+
+// The uses of columns.
+const (
+	// ColumnsAuto: columns are read where there are any, and made of rows when a scan wants enough of them.
+	ColumnsAuto ColumnUse = iota
+	// ColumnsNever: rows are read.
+	ColumnsNever
+	// ColumnsAlways: columns are made of all rows a scan wants, however few.
+	ColumnsAlways
+)
 
 // Estimate is what a source knows about its rows without reading them.
 type Estimate struct {

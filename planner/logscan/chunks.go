@@ -81,11 +81,14 @@ func (c *columns) keyOf(l *redex.Log, seq, sealedTo redex.Seq) chunkKey {
 }
 
 // chunkOf returns the chunk that has a sequence of a source. One that there is not is made when the scan, of all in all, wants enough of
-// it. Nil is returned when there is none. The caller releases it.
-func (c *columns) chunkOf(ctx context.Context, s *Source, seq redex.Seq, all span) (*chunk, error) {
+// it, or any with always set. Nil is returned when there is none. The caller releases it.
+func (c *columns) chunkOf(ctx context.Context, s *Source, seq redex.Seq, all span, always bool) (*chunk, error) {
 	key := c.keyOf(s.log, seq, c.files.SealedTo(s.log))
 	first, end := key.span()
-	if key.page && end > s.log.Bounds().Next {
+	if b := s.log.Bounds(); key.page && end > b.Next {
+		if always && b.Floor <= seq {
+			return c.read(ctx, s, &chunk{key: key, edits: c.files.Edits(s.log), from: max(first, b.Floor), to: b.Next})
+		}
 		return nil, nil // it is not full
 	}
 	for {
@@ -94,7 +97,7 @@ func (c *columns) chunkOf(ctx context.Context, s *Source, seq redex.Seq, all spa
 			return k, err
 		}
 		if wait == nil {
-			if wanted := int64(min(end, all.to)) - int64(max(first, all.from)); wanted < int64(key.size()/worthMaking) {
+			if wanted := int64(min(end, all.to)) - int64(max(first, all.from)); !always && wanted < int64(key.size()/worthMaking) {
 				return nil, nil
 			}
 			if wait = c.begin(key); wait == nil {
@@ -151,6 +154,14 @@ func (c *columns) damaged(s *Source, key chunkKey, err error) error {
 	return c.files.Drop(s.log, key.n)
 }
 
+// discard gives up a chunk in use that was found damaged.
+func (c *columns) discard(s *Source, k *chunk) {
+	_ = c.files.Drop(s.log, k.key.n) // it is not asked for again while the store is open
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forgetLocked(k)
+}
+
 // begin takes the making of a chunk, or returns what to wait for.
 func (c *columns) begin(key chunkKey) chan struct{} {
 	c.mu.Lock()
@@ -176,36 +187,41 @@ func (c *columns) make(ctx context.Context, s *Source, key chunkKey, seq redex.S
 	if k.from = max(k.from, s.log.Bounds().Floor); k.from > seq {
 		return nil, nil // retention was quicker
 	}
+	k, err := c.read(ctx, s, k)
+	if err != nil {
+		return nil, err
+	}
+	return c.keep(k), nil
+}
+
+// read makes a chunk of the events that it covers, and a column file of it, unless it is a page. It is in use, once it is kept.
+func (c *columns) read(ctx context.Context, s *Source, k *chunk) (*chunk, error) {
 	content, err := s.shred(ctx, k.from, k.to, shredBudget, sealed.S2)
 	if err != nil {
 		return nil, err
 	}
-	if content == nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return c.keep(k), nil // it is not tried again
+	if content == nil { // that is not tried again
+		return k, ctx.Err()
 	}
-	if !key.page {
-		kept, err := c.files.Keep(ctx, s.log, key.n, edits, content)
+	if !k.key.page {
+		kept, err := c.files.Keep(ctx, s.log, k.key.n, k.edits, content)
 		if err == nil && kept {
-			f, err := c.files.Open(s.log, key.n)
+			f, err := c.files.Open(s.log, k.key.n)
 			if err == nil && f != nil {
 				if k.ColumnChunk, err = sealed.OpenColumns(f, f.Size, c.files.Owner()); err == nil {
 					k.file, k.size = f, k.SizeBytes()
-					return c.keep(k), nil
+					return k, nil
 				}
 				_ = f.Close() // only read from
 			}
 		}
 		// It cannot be written, or its events were changed meanwhile: as of now it serves this scan.
 	}
-	k.ColumnChunk, err = sealed.OpenColumns(bytes.NewReader(content), int64(len(content)), c.files.Owner())
-	if err != nil {
+	if k.ColumnChunk, err = sealed.OpenColumns(bytes.NewReader(content), int64(len(content)), c.files.Owner()); err != nil {
 		return nil, err
 	}
 	k.size = int64(len(content)) + k.SizeBytes()
-	return c.keep(k), nil
+	return k, nil
 }
 
 // keep keeps a chunk for others, and returns it in use.
@@ -253,7 +269,7 @@ func (c *columns) forgetLocked(k *chunk) {
 func (c *columns) release(k *chunk) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k.refs--
+	k.refs = max(k.refs-1, 0) // one that was never kept has none
 	if k.elem == nil {
 		c.forgetLocked(k)
 	} else {

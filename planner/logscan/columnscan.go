@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"github.com/seed69692123/netdb/internal/payload"
+	"github.com/seed69692123/netdb/planner"
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/redex"
 	"github.com/seed69692123/netdb/redex/sealed"
@@ -35,6 +36,9 @@ type columnOutput struct {
 
 // newColumnReader returns nil when the outputs are none that chunks have.
 func newColumnReader(r *reader) *columnReader {
+	if r.p.columns == planner.ColumnsNever {
+		return nil
+	}
 	c := &columnReader{r: r, outs: make([]columnOutput, len(r.p.outputs))}
 	for _, o := range r.p.outputs {
 		switch {
@@ -63,7 +67,7 @@ func (c *columnReader) at(ctx context.Context, seq redex.Seq) (bool, error) {
 	}
 	c.close()
 	cols := c.r.s.catalogues.columns
-	k, err := cols.chunkOf(ctx, c.r.s, seq, c.r.all)
+	k, err := cols.chunkOf(ctx, c.r.s, seq, c.r.all, c.r.p.columns == planner.ColumnsAlways)
 	if err != nil || k == nil {
 		return false, err
 	}
@@ -144,8 +148,22 @@ func (c *columnReader) row(seq redex.Seq) (int, error) {
 }
 
 // fill replaces b, which is empty, with the next rows of the range, at most n and all of one block, and moves the reader behind them. The
-// chunk has the reader's sequence. There may be none, when the rows there were are gone.
-func (c *columnReader) fill(ctx context.Context, b *vector.Batch, n int) error {
+// chunk has the reader's sequence. There may be none, when the rows there were are gone. It reports false when the chunk is damaged: it is
+// given up, and its rows are to be read.
+func (c *columnReader) fill(ctx context.Context, b *vector.Batch, n int) (bool, error) {
+	err := c.fillRows(ctx, b, n)
+	if errors.Is(err, sealed.ErrCorrupt) {
+		cols, k := c.r.s.catalogues.columns, c.k
+		cols.discard(c.r.s, k)
+		c.close()
+		c.k = &chunk{from: k.from, to: k.to}
+		c.r.clear(b)
+		return false, nil
+	}
+	return true, err
+}
+
+func (c *columnReader) fillRows(ctx context.Context, b *vector.Batch, n int) error {
 	r := c.r
 	end := min(r.to, c.k.to)
 	row, err := c.row(r.at)

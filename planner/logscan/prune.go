@@ -2,6 +2,7 @@ package logscan
 
 import (
 	"bytes"
+	"errors"
 	"math"
 
 	"github.com/seed69692123/netdb/internal/num"
@@ -88,6 +89,10 @@ func (s *Source) spans(r *planner.Request, from, to redex.Seq) (spans []span, er
 			spans = addSpan(spans, at, end)
 		} else {
 			spans, err = k.spans(cols, spans, where, at, end)
+			if errors.Is(err, sealed.ErrCorrupt) {
+				cols.discard(s, k)
+				spans, err = addSpan(spans, at, end), nil
+			}
 		}
 		if k != nil {
 			cols.release(k)

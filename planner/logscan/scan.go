@@ -34,6 +34,7 @@ type projection struct {
 	dynamic []int      // outputs that are fields: dynamic[k] is paths[k]
 	types   []vector.Type
 	needsOK bool // a payload's well-formedness matters
+	columns planner.ColumnUse
 }
 
 func newProjection(outputs []planner.Output) *projection {
@@ -115,12 +116,16 @@ func (r *reader) newBatch() *vector.Batch {
 	return b
 }
 
-// fill replaces b with the next rows, at most n; none at the end of the range. Sequences that compaction by key took have no rows.
-func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
+func (r *reader) clear(b *vector.Batch) {
 	b.N, b.Sel = 0, nil
 	for i, c := range b.Cols {
 		c.Reset(r.p.types[i])
 	}
+}
+
+// fill replaces b with the next rows, at most n; none at the end of the range. Sequences that compaction by key took have no rows.
+func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
+	r.clear(b)
 	n = int(min(redex.Seq(n), r.to-r.at))
 	if n == 0 {
 		return nil
@@ -138,7 +143,7 @@ func (r *reader) fill(ctx context.Context, b *vector.Batch, n int) error {
 		for r.at < r.to {
 			there, err := r.columns.at(ctx, r.at)
 			if err == nil && there {
-				err = r.columns.fill(ctx, b, n)
+				there, err = r.columns.fill(ctx, b, n)
 			}
 			if err != nil || there && b.N > 0 {
 				return err

@@ -137,13 +137,16 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 	if r.Limit > 0 { // what was read for the first rows is not worth making chunks
 		all.to = all.from
 	}
-	spans, err := s.spans(&r, from, to)
-	if err != nil {
-		return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
+	p := newProjection(r.Outputs)
+	p.columns = r.Columns
+	spans := addSpan(nil, from, to)
+	if r.Columns != planner.ColumnsNever {
+		if spans, err = s.spans(&r, from, to); err != nil {
+			return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
+		}
 	}
 	left := rowsOf(spans)
 	skipped := s.bounds.Len() - left
-	p := newProjection(r.Outputs)
 	switch {
 	case r.Reverse:
 		return newBackward(s, p, spans, all, rows, skipped), nil
