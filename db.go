@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed69692123/netdb/fold"
 	"github.com/seed69692123/netdb/memories"
@@ -31,6 +32,9 @@ type DB struct {
 	tasks       *tasks.Tasks
 	memories    *memories.Memories
 	foldsClosed bool
+
+	shredding     sync.WaitGroup
+	stopShredding context.CancelFunc // nil: there is none
 
 	closing atomic.Bool
 	once    sync.Once
@@ -57,7 +61,43 @@ func open(o Options, store func(Options) (*redex.Store, error)) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{store: s, o: o, waiters: fold.NewWaitLimit(o.MaxWaiters), fields: logscan.New(s)}, nil
+	db := &DB{store: s, o: o, waiters: fold.NewWaitLimit(o.MaxWaiters), fields: logscan.New(s)}
+	if o.Columns != ColumnsNever && !o.Store.ReadOnly {
+		ctx, cancel := context.WithCancel(context.Background())
+		db.stopShredding = cancel
+		db.shredding.Go(func() { db.shred(ctx) })
+	}
+	return db, nil
+}
+
+// shred makes column files of the chunks that sealing completes, one at a time, and rests as long as each one took: queries make those
+// they come upon themselves.
+func (db *DB) shred(ctx context.Context) {
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-db.store.Columns().Whole():
+		}
+		for _, id := range db.store.Columns().TakeWhole() {
+			l, err := db.store.LogByID(id)
+			for chunk := uint64(0); err == nil; chunk++ {
+				began := time.Now()
+				var more bool
+				if more, err = db.fields.Shred(ctx, l, chunk); !more {
+					break
+				}
+				rest.Reset(time.Since(began))
+				select {
+				case <-ctx.Done():
+					return
+				case <-rest.C:
+				}
+			}
+		}
+	}
 }
 
 // Store returns the logs below the database.
@@ -123,6 +163,10 @@ func (db *DB) Close() error {
 			errs = append(errs, f.Close())
 		}
 		db.foldMu.Unlock()
+		if db.stopShredding != nil {
+			db.stopShredding()
+			db.shredding.Wait()
+		}
 		if !db.o.Store.ReadOnly {
 			errs = append(errs, db.fields.Save(context.Background()))
 		}

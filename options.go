@@ -24,6 +24,8 @@ type Options struct {
 	QueryThreads int
 	// BatchRows is the number of rows queries work on at a time, 1 to 2,048; 0 means 2,048.
 	BatchRows int
+	// Columns says whether queries read events by column; ColumnsNever also keeps column files from being made in the background.
+	Columns ColumnUse
 	// MaxWaiters bounds the calls that wait for tokens at once, over all folds; 0 means 65,536.
 	MaxWaiters int
 }

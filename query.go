@@ -138,7 +138,9 @@ func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (rows
 	if st.Limits.BatchRows > 0 {
 		run.BatchRows = min(st.Limits.BatchRows, maxBatchRows)
 	}
-	run.Columns = st.Limits.Columns
+	if run.Columns = st.Limits.Columns; run.Columns == ColumnsAuto {
+		run.Columns = db.o.Columns
+	}
 	if st.Limits.Threads > 0 {
 		run.Threads = st.Limits.Threads
 	}

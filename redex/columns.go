@@ -30,11 +30,13 @@ type Columns struct {
 	files  map[LogID]map[uint64]struct{} // chunks that there are files of
 	edits  map[LogID]uint64              // of logs of which events were changed since the store was opened
 	edit   uint64                        // the newest of them
+	due    map[LogID]struct{}            // logs of which a chunk became whole
+	wake   chan struct{}                 // of capacity 1
 	making uint64                        // numbers of files being written
 }
 
 func newColumns(s *Store, dir string, owner uint64) *Columns {
-	return &Columns{s: s, dir: dir, owner: owner, files: map[LogID]map[uint64]struct{}{}, edits: map[LogID]uint64{}}
+	return &Columns{s: s, dir: dir, owner: owner, files: map[LogID]map[uint64]struct{}{}, edits: map[LogID]uint64{}, due: map[LogID]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
 // Columns returns the store's column files.
@@ -121,6 +123,46 @@ func (c *Columns) SealedTo(l *Log) Seq {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.sealed.next
+}
+
+// sealedTo notes that a log is in row files up to a sequence.
+func (c *Columns) sealedTo(id LogID, from, to Seq) {
+	if from/ChunkEvents == to/ChunkEvents {
+		return
+	}
+	c.mu.Lock()
+	c.due[id] = struct{}{}
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Whole receives when sealing has completed chunks of logs since TakeWhole was called: chunks of which a column file can be made.
+func (c *Columns) Whole() <-chan struct{} { return c.wake }
+
+// TakeWhole returns the logs of which sealing has completed chunks since the last call.
+func (c *Columns) TakeWhole() (ids []LogID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.due {
+		ids = append(ids, id)
+	}
+	clear(c.due)
+	slices.Sort(ids)
+	return ids
+}
+
+// Has reports whether there is a column file of a chunk.
+func (c *Columns) Has(l *Log, chunk uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.listLocked() != nil {
+		return false
+	}
+	_, ok := c.files[l.id][chunk]
+	return ok
 }
 
 // Open opens the column file of a chunk; nil when there is none. The caller closes it.

@@ -558,7 +558,7 @@ func (p *pass) install() {
 	for _, d := range p.logs {
 		l := d.log
 		l.mu.Lock()
-		freed := int64(0)
+		freed, before := int64(0), l.sealed.next
 		if d.deleted {
 			freed = l.hot.drop(maxSeq)
 			l.changes, l.cursors = nil, nil
@@ -575,6 +575,14 @@ func (p *pass) install() {
 		}
 		l.mu.Unlock()
 		s.seal.hotBytes.Add(-freed)
+		if n := len(d.redacts); n > 0 && !d.deleted {
+			if err := s.columns.edited(l.id, d.redacts[0], d.redacts[n-1]+1); err != nil {
+				s.log.Error("redex: a column file of redacted events stays until they are erased", "err", err)
+			}
+		}
+		if !d.deleted {
+			s.columns.sealedTo(l.id, before, d.rec.next)
+		}
 	}
 	s.reg.Lock()
 	defer s.reg.Unlock()

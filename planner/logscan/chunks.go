@@ -112,6 +112,28 @@ func (c *columns) chunkOf(ctx context.Context, s *Source, seq redex.Seq, all spa
 	}
 }
 
+// Shred makes the column file of a chunk of a log, if all its events are sealed and there is none, and reports whether the log has a
+// chunk of that number. What keeps it from being made is no error: queries read rows then.
+func (c *Catalogues) Shred(ctx context.Context, l *redex.Log, chunk uint64) (bool, error) {
+	cols := c.columns
+	key := chunkKey{l.ID(), false, chunk}
+	first, end := key.span()
+	if end > cols.files.SealedTo(l) {
+		return false, ctx.Err()
+	}
+	if b := l.Bounds(); end <= b.Floor || cols.files.Has(l, chunk) || cols.begin(key) != nil {
+		return true, ctx.Err()
+	}
+	k, err := cols.make(ctx, &Source{log: l, catalogues: c}, key, max(first, l.Bounds().Floor))
+	if k != nil {
+		cols.release(k)
+	}
+	if err != nil && ctx.Err() == nil {
+		return true, nil
+	}
+	return true, err
+}
+
 // find returns a chunk that is kept, or in a file, and has a sequence; or what to wait for while somebody makes it.
 func (c *columns) find(s *Source, key chunkKey, seq redex.Seq) (*chunk, chan struct{}, error) {
 	edits := c.files.Edits(s.log)
