@@ -8,13 +8,6 @@ import (
 	"github.com/seed69692123/netdb/query"
 )
 
-// aggCollector gathers the aggregate calls of a block.
-type aggCollector struct {
-	inner *scope // what their arguments see
-	aggs  []*exec.Aggregate
-	ids   []int
-}
-
 // call binds a function call.
 func (b *binder) call(s *scope, e *query.Call) (exec.Expr, error) {
 	if len(e.Name) != 1 {
@@ -217,76 +210,4 @@ func (b *binder) nullif(e *query.Call, args []exec.Expr) (exec.Expr, error) {
 	t := args[0].Type()
 	null := &exec.Const{Span: e.Span, T: t}
 	return &exec.Case{Span: e.Span, Whens: []exec.Expr{eq}, Thens: []exec.Expr{null}, Else: args[0], T: t}, nil
-}
-
-// aggregate binds an aggregate call: the expression is the column that will hold its result.
-func (b *binder) aggregate(s *scope, e *query.Call, fn *exec.AggregateFunction) (exec.Expr, error) {
-	if s.aggs == nil {
-		where := s.where
-		if where == "" {
-			where = "this place"
-		}
-		err := query.Errorf(e, query.CodeGrouping, "aggregate %s is not allowed in %s", fn.Name, where)
-		if s.where == "WHERE" {
-			err = err.WithHint("use HAVING")
-		}
-		return nil, err
-	}
-	switch {
-	case len(e.OrderBy) > 0:
-		return nil, unsupported(e, "ORDER BY in an aggregate")
-	case len(e.WithinGroup) > 0:
-		return nil, unsupported(e, "WITHIN GROUP")
-	case e.Star && fn.Name != "count":
-		return nil, query.Errorf(e, query.CodeSyntax, "%s(*) means nothing: only count(*) does", fn.Name)
-	case e.Star && e.Distinct:
-		return nil, query.Errorf(e, query.CodeSyntax, "count(DISTINCT *) is not supported").WithHint("name a column")
-	}
-	inner := s.aggs.inner
-	agg := &exec.Aggregate{Span: e.Span, Fn: fn, Distinct: e.Distinct}
-	if !e.Star {
-		if len(e.Args) != fn.Arity {
-			if fn.Name == "count" && len(e.Args) == 0 {
-				e.Star = false // count() counts rows, as in DuckDB
-			} else {
-				return nil, arity(e, fn.Name, plural(fn.Arity), len(e.Args))
-			}
-		}
-		for i, a := range e.Args {
-			x, err := b.expr(inner, a)
-			if err != nil {
-				return nil, err
-			}
-			if x, err = b.argument(fn.Name, fn.Param(i), x); err != nil {
-				return nil, err
-			}
-			agg.Args = append(agg.Args, x)
-		}
-	}
-	if len(agg.Args) > 1 {
-		if _, ok := agg.Args[1].(*exec.Const); !ok {
-			return nil, query.Errorf(agg.Args[1], query.CodeType, "the separator of %s must be constant", fn.Name)
-		}
-	}
-	if e.Filter != nil {
-		x, err := b.expr(inner, e.Filter)
-		if err != nil {
-			return nil, err
-		}
-		if agg.Filter, err = b.boolean(x, "FILTER"); err != nil {
-			return nil, err
-		}
-	}
-	var ok bool
-	if agg.T, ok = fn.Result(agg.Args); !ok {
-		return nil, query.Errorf(e, query.CodeType, "no %s for %s", fn.Name, typeName(agg.Args[0])).WithHint("%s", fn.Doc)
-	}
-	for i, o := range s.aggs.aggs {
-		if o.Same(agg) {
-			return b.col(s.aggs.ids[i], e.Span), nil
-		}
-	}
-	id := b.newColumn(e.String(), agg.T)
-	s.aggs.aggs, s.aggs.ids = append(s.aggs.aggs, agg), append(s.aggs.ids, id)
-	return b.col(id, e.Span), nil
 }

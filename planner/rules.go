@@ -432,6 +432,9 @@ func prune(n node, need map[int]bool) {
 		below := add(map[int]bool{}, n.keys...)
 		for _, a := range n.aggs {
 			add(below, a.Args...)
+			for _, k := range a.OrderBy {
+				add(below, k.Expr)
+			}
 			add(below, a.Filter)
 		}
 		prune(n.in, below)

@@ -10,30 +10,56 @@ type AggregateFunction struct {
 	Name    string
 	Aliases []string
 	Arity   int
+	Min     int // arguments that must be given; 0 means all
+	// Settings names the arguments at the end that are constants which say how to compute: they are no input.
+	Settings []string
+	// Ordered: the result depends on the order of the rows.
+	Ordered bool
 	Doc     string
 
 	params []Param
-	result func(arg vector.Type) (vector.Type, bool)
+	result func(args []Expr) (vector.Type, bool)
 	start  func(g *storeGate, a *Aggregate) accumulator
 }
 
 // Param returns what argument i must be.
 func (f *AggregateFunction) Param(i int) Param { return f.params[min(i, len(f.params)-1)] }
 
+// Bounds returns the least and the greatest number of arguments.
+func (f *AggregateFunction) Bounds() (lo, hi int) {
+	if f.Min > 0 {
+		return f.Min, f.Arity
+	}
+	return f.Arity, f.Arity
+}
+
+// Setting returns what argument i is called when it is a setting, else "".
+func (f *AggregateFunction) Setting(i int) string {
+	if i < f.Arity-len(f.Settings) {
+		return ""
+	}
+	return f.Settings[i-(f.Arity-len(f.Settings))]
+}
+
 // Result returns the type of the aggregate for its arguments, and whether it is defined for them.
 func (f *AggregateFunction) Result(args []Expr) (vector.Type, bool) {
 	if len(args) == 0 {
 		return vector.Int, true
 	}
-	return f.result(args[0].Type())
+	return f.result(args)
 }
 
 // accumulator computes one aggregate for all groups.
 type accumulator interface {
 	// grow makes room for groups below n.
 	grow(n int)
-	// add takes in the rows sel of args; groups[i] is the group of row i.
+	// add takes in the rows sel of args; groups[i] is the group of row i. Args are Aggregate.inputs.
 	add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error
+	// merge takes in what another accumulator of the same aggregate holds, whose rows come after all of this one's: its group
+	// i becomes part of group into[i], or is left out where that is negative. No two groups go into the same one. The other is
+	// only read, so it may be merged again, also by others at the same time, but this one may share its memory: nothing is
+	// added to the other from then on.
+	merge(other accumulator, into []int32) error
 	// result appends the result of a group. A large one may stay where it is: out is valid until the next group's.
 	result(out *vector.Vector, group int) error
 	// size is the bytes of text and the like in a result.
@@ -48,12 +74,64 @@ func AggregateFunctions() []*AggregateFunction { return aggregateTable() }
 // FindAggregate returns the aggregate of a lower-case name, or nil.
 func FindAggregate(name string) *AggregateFunction { return aggregatesByName()[name] }
 
-func same(t vector.Type) (vector.Type, bool) { return t, true }
+func same(args []Expr) (vector.Type, bool) { return args[0].Type(), true }
 
 func numeric(t vector.Type) bool { return t == vector.Int || t == vector.Float || t.Dynamic() }
 
+// inputs are the expressions whose values an accumulator is given: the arguments without settings, then the keys of the order.
+func (a *Aggregate) inputs() []Expr {
+	in := a.values()
+	for _, k := range a.OrderBy {
+		in = append(in[:len(in):len(in)], k.Expr)
+	}
+	return in
+}
+
+// values are the arguments without settings.
+func (a *Aggregate) values() []Expr {
+	if len(a.Args) == 0 {
+		return nil
+	}
+	return a.Args[:len(a.Args)-a.Fn.settings(len(a.Args))]
+}
+
+// settings returns how many of n arguments are settings.
+func (f *AggregateFunction) settings(n int) int { return max(0, n-(f.Arity-len(f.Settings))) }
+
+// newAccumulator returns what computes an aggregate: rows pass DISTINCT, are put into the order of the call, and reach the
+// function.
+func newAccumulator(g *storeGate, a *Aggregate) accumulator {
+	acc := a.Fn.start(g, a)
+	if len(a.OrderBy) > 0 && a.Fn.Ordered {
+		acc = newOrderedAcc(g, a, acc)
+	}
+	if a.Distinct {
+		acc = newDistinctAcc(g, a, acc)
+	}
+	return acc
+}
+
+// eachMerged calls f with every group that is merged and the one it becomes part of, looking at the context on the way.
+func eachMerged(g *storeGate, into []int32, f func(from, to int) error) error {
+	for from, to := range into {
+		if to < 0 {
+			continue
+		}
+		if err := f(from, int(to)); err != nil {
+			return err
+		}
+		if err := g.Step(rowStep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // countAcc is count(*) and count(x).
-type countAcc struct{ n paged[int64] }
+type countAcc struct {
+	g *storeGate
+	n paged[int64]
+}
 
 func (c *countAcc) grow(n int)   { c.n.grow(n) }
 func (c *countAcc) size(int) int { return 0 }
@@ -69,6 +147,8 @@ func (c *countAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n 
 		for _, i := range sel {
 			*c.n.at(int(groups[i]))++
 		}
+	case !args[0].HasNulls() && !args[0].Const:
+		return c.add(nil, groups, sel, n)
 	default:
 		v := args[0]
 		sel.All(n, func(i int) {
@@ -78,6 +158,14 @@ func (c *countAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n 
 		})
 	}
 	return nil
+}
+
+func (c *countAcc) merge(other accumulator, into []int32) error {
+	o := other.(*countAcc)
+	return eachMerged(c.g, into, func(from, to int) error {
+		*c.n.at(to) += *o.n.at(from)
+		return nil
+	})
 }
 
 func (c *countAcc) result(out *vector.Vector, g int) error {
@@ -96,7 +184,7 @@ type sumState struct {
 
 // sumAcc is sum and avg.
 type sumAcc struct {
-	st  *vector.State
+	g   *storeGate
 	avg bool
 	s   paged[sumState]
 }
@@ -107,6 +195,19 @@ func (a *sumAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n in
 	v := args[0]
 	var failed error
 	switch {
+	case v.Type == vector.Int && !v.Const && !v.HasNulls() && sel == nil:
+		for i, x := range v.Ints[:n] {
+			s := a.s.at(int(groups[i]))
+			s.ints.Add(x)
+			s.n++
+		}
+	case v.Type == vector.Float && !v.Const && !v.HasNulls() && sel == nil:
+		for i, x := range v.Floats[:n] {
+			s := a.s.at(int(groups[i]))
+			s.floats.Add(x)
+			s.n++
+			s.nf++
+		}
 	case v.Type == vector.Int && !v.Const && !v.HasNulls():
 		sel.All(n, func(i int) {
 			s := a.s.at(int(groups[i]))
@@ -137,11 +238,23 @@ func (a *sumAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n in
 				}
 			case vector.ClassNull:
 			default:
-				a.st.OtherType++
+				a.g.OtherType++
 			}
 		})
 	}
 	return failed
+}
+
+func (a *sumAcc) merge(other accumulator, into []int32) error {
+	o := other.(*sumAcc)
+	return eachMerged(a.g, into, func(from, to int) error {
+		s, t := a.s.at(to), o.s.at(from)
+		s.ints.Merge(t.ints)
+		s.floats.Merge(t.floats)
+		s.n += t.n
+		s.nf += t.nf
+		return nil
+	})
 }
 
 func (a *sumAcc) result(out *vector.Vector, g int) error {
@@ -170,6 +283,7 @@ func (a *sumAcc) bytes() int64 { return a.s.bytes() }
 
 // boolAcc is bool_and and bool_or.
 type boolAcc struct {
+	g     *storeGate
 	or    bool
 	state paged[uint8] // 0 none, 1 false, 2 true
 }
@@ -182,19 +296,31 @@ func (a *boolAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n i
 		if v.Null(i) {
 			return
 		}
-		s := a.state.at(int(groups[i]))
-		switch {
-		case *s == 0 && v.Bool(i):
-			*s = 2
-		case *s == 0:
-			*s = 1
-		case a.or && v.Bool(i):
-			*s = 2
-		case !a.or && !v.Bool(i):
-			*s = 1
+		b := uint8(1)
+		if v.Bool(i) {
+			b = 2
 		}
+		a.put(int(groups[i]), b)
 	})
 	return nil
+}
+
+// put adds a state to that of a group.
+func (a *boolAcc) put(group int, b uint8) {
+	switch s := a.state.at(group); {
+	case *s == 0, a.or && b == 2, !a.or && b == 1:
+		*s = b
+	}
+}
+
+func (a *boolAcc) merge(other accumulator, into []int32) error {
+	o := other.(*boolAcc)
+	return eachMerged(a.g, into, func(from, to int) error {
+		if b := *o.state.at(from); b != 0 {
+			a.put(to, b)
+		}
+		return nil
+	})
 }
 
 func (a *boolAcc) result(out *vector.Vector, g int) error {

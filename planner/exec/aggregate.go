@@ -3,25 +3,32 @@ package exec
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/query"
 )
 
-// Aggregate is an aggregate call: Fn over Args, which are empty for count(*).
+// Aggregate is an aggregate call: Fn over Args, which are empty for count(*). The arguments that are settings are constants.
 type Aggregate struct {
 	query.Span
 	Fn       *AggregateFunction
 	Args     []Expr
 	Distinct bool
-	Filter   Expr // nil: all rows
+	OrderBy  []SortKey // the order in which rows are taken in; with Distinct its keys are among Args
+	Filter   Expr      // nil: all rows
 	T        vector.Type
 }
 
 // Same reports whether two calls give the same result.
 func (a *Aggregate) Same(b *Aggregate) bool {
-	if a.Fn != b.Fn || a.Distinct != b.Distinct || len(a.Args) != len(b.Args) || !Equal(a.Filter, b.Filter) {
+	if a.Fn != b.Fn || a.Distinct != b.Distinct || len(a.Args) != len(b.Args) || len(a.OrderBy) != len(b.OrderBy) || !Equal(a.Filter, b.Filter) {
 		return false
+	}
+	for i, k := range a.OrderBy {
+		if o := b.OrderBy[i]; k.Desc != o.Desc || k.NullsFirst != o.NullsFirst || !Equal(k.Expr, o.Expr) {
+			return false
+		}
 	}
 	for i := range a.Args {
 		if !Equal(a.Args[i], b.Args[i]) {
@@ -37,6 +44,10 @@ func (a *Aggregate) Map(f func(Expr) Expr) *Aggregate {
 	c.Args = make([]Expr, len(a.Args))
 	for i, x := range a.Args {
 		c.Args[i] = f(x)
+	}
+	c.OrderBy = slices.Clone(a.OrderBy)
+	for i := range c.OrderBy {
+		c.OrderBy[i].Expr = f(c.OrderBy[i].Expr)
 	}
 	if a.Filter != nil {
 		c.Filter = f(a.Filter)
@@ -79,9 +90,7 @@ type aggState struct {
 	vecs   []*vector.Vector
 	rows   vector.Sel // that pass the filter
 	acc    accumulator
-	seen   *groupTable // of DISTINCT: (group, value)
-	group  vector.Vector
-	sel    [2]vector.Sel
+	sel    vector.Sel
 }
 
 // Open prepares the expressions.
@@ -99,18 +108,12 @@ func (h *HashAggregate) Open(ctx context.Context) error {
 		h.table = newGroupTable(h.s, h.gate, types)
 	}
 	for _, a := range h.Aggs {
-		st := &aggState{agg: a, args: h.s.compileAll(a.Args), vecs: make([]*vector.Vector, len(a.Args))}
+		st := &aggState{agg: a, args: h.s.compileAll(a.inputs())}
+		st.vecs = make([]*vector.Vector, len(st.args))
 		if a.Filter != nil {
 			st.filter = h.s.compile(a.Filter)
 		}
-		st.acc = a.Fn.start(h.gate, a)
-		if a.Distinct {
-			seenTypes := []vector.Type{vector.Int}
-			for _, x := range a.Args[:1] {
-				seenTypes = append(seenTypes, x.Type())
-			}
-			st.seen = newGroupTable(h.s, h.gate, seenTypes)
-		}
+		st.acc = newAccumulator(h.gate, a)
 		h.aggs = append(h.aggs, st)
 	}
 	return h.In.Open(ctx)
@@ -240,8 +243,8 @@ func (a *aggState) eval(s *evalState, b *vector.Batch) error {
 		if err != nil {
 			return err
 		}
-		a.sel[0] = s.SelectTrue(v, b.Sel, b.N, a.sel[0][:0])
-		a.rows = a.sel[0]
+		a.sel = s.SelectTrue(v, b.Sel, b.N, a.sel[:0])
+		a.rows = a.sel
 	}
 	for i, x := range a.args {
 		v, err := x.eval(b, a.rows)
@@ -254,43 +257,10 @@ func (a *aggState) eval(s *evalState, b *vector.Batch) error {
 }
 
 func (a *aggState) add(s *evalState, b *vector.Batch, groups []int32) error {
-	sel := a.rows
-	if a.seen != nil {
-		a.group.Resize(vector.Int, b.N)
-		for i, g := range groups {
-			a.group.Ints[i] = int64(g)
-		}
-		cols := []*vector.Vector{&a.group, a.vecs[0]}
-		hashes, err := a.seen.hash(cols, sel, b.N)
-		if err != nil {
-			return err
-		}
-		fresh := a.sel[1][:0]
-		for k := range sel.Count(b.N) {
-			i := k
-			if sel != nil {
-				i = int(sel[k])
-			}
-			if a.vecs[0].Null(i) {
-				continue
-			}
-			_, isNew, err := a.seen.add(cols, i, hashes[i])
-			if err != nil {
-				return err
-			}
-			if isNew {
-				fresh = append(fresh, int32(i))
-			}
-		}
-		if fresh == nil {
-			fresh = vector.Sel{}
-		}
-		a.sel[1], sel = fresh, fresh
-	}
-	if err := a.acc.add(a.vecs, groups, sel, b.N); err != nil {
+	if err := a.acc.add(a.vecs, groups, a.rows, b.N); err != nil {
 		return s.errorAt(a.agg.Span, err)
 	}
-	return s.rows(sel, b.N)
+	return s.rows(a.rows, b.N)
 }
 
 func (h *HashAggregate) bytes() int64 {
@@ -300,9 +270,6 @@ func (h *HashAggregate) bytes() int64 {
 	}
 	for _, a := range h.aggs {
 		n += a.acc.bytes()
-		if a.seen != nil {
-			n += a.seen.bytes()
-		}
 	}
 	return n
 }

@@ -58,6 +58,26 @@ func (a *valueAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n 
 	return a.g.Fault()
 }
 
+func (a *valueAcc) merge(other accumulator, into []int32) error {
+	o := other.(*valueAcc)
+	var view vector.Vector
+	err := eachMerged(a.g, into, func(from, to int) error {
+		theirs := o.heads.at(from)
+		if !theirs.have {
+			return nil
+		}
+		v := o.look(&view, theirs, from)
+		if h := a.heads.at(to); h.have && !a.better(v, 0, h, to) {
+			return nil
+		}
+		return a.set(to, v, 0)
+	})
+	if err != nil {
+		return err
+	}
+	return a.g.Fault()
+}
+
 // better reports whether row i of v replaces the value of a group.
 func (a *valueAcc) better(v *vector.Vector, i int, h *valueHead, g int) bool {
 	var c int
@@ -75,15 +95,18 @@ func (a *valueAcc) better(v *vector.Vector, i int, h *valueHead, g int) bool {
 }
 
 // value returns the value of a group as a vector of one row, valid until the next call.
-func (a *valueAcc) value(h *valueHead, g int) *vector.Vector {
-	a.view.Reset(vector.Any)
+func (a *valueAcc) value(h *valueHead, g int) *vector.Vector { return a.look(&a.view, h, g) }
+
+// look makes view a vector of one row with the value of a group.
+func (a *valueAcc) look(view *vector.Vector, h *valueHead, g int) *vector.Vector {
+	view.Reset(vector.Any)
 	if h.class.HasBytes() {
-		a.view.AppendShared(h.class, *a.texts.at(g))
+		view.AppendShared(h.class, *a.texts.at(g))
 	} else {
-		a.view.Grow(1)
-		a.view.SetBits(0, h.class, h.bits)
+		view.Grow(1)
+		view.SetBits(0, h.class, h.bits)
 	}
-	return &a.view
+	return view
 }
 
 // set makes row i of v the value of a group.
@@ -99,22 +122,26 @@ func (a *valueAcc) set(g int, v *vector.Vector, i int) error {
 	}
 	b := a.bytesOf(v, i)
 	a.texts.grow(a.heads.n)
-	t := a.texts.at(g)
-	if cap(*t) < len(b) {
-		if err := a.g.acct.ask(int64(len(b))); err != nil && len(b) >= vector.LargeBytes {
-			return a.g.refuse(err)
+	return a.g.keep(a.texts.at(g), b, &a.held)
+}
+
+// keep makes a copy of b in dst, which is used again when it is long enough; held counts what is new.
+func (g *storeGate) keep(dst *[]byte, b []byte, held *int64) error {
+	if cap(*dst) < len(b) {
+		if err := g.acct.ask(int64(len(b))); err != nil && len(b) >= vector.LargeBytes {
+			return g.refuse(err)
 		}
-		a.held += int64(len(b) - cap(*t))
-		*t = make([]byte, 0, len(b))
+		*held += int64(len(b) - cap(*dst))
+		*dst = make([]byte, 0, len(b))
 	}
-	*t = (*t)[:0]
+	*dst = (*dst)[:0]
 	for ; len(b) > stepBytes; b = b[stepBytes:] {
-		*t = append(*t, b[:stepBytes]...)
-		if err := a.g.Step(stepBytes); err != nil {
+		*dst = append(*dst, b[:stepBytes]...)
+		if err := g.Step(stepBytes); err != nil {
 			return err
 		}
 	}
-	*t = append(*t, b...)
+	*dst = append(*dst, b...)
 	return nil
 }
 
@@ -186,6 +213,39 @@ func (a *textAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n i
 		}
 		if err != nil {
 			return &vector.RowError{Row: i, Err: err}
+		}
+	}
+	return nil
+}
+
+func (a *textAcc) merge(other accumulator, into []int32) error {
+	o := other.(*textAcc)
+	return eachMerged(a.g, into, func(from, to int) error {
+		t, theirs := a.have.at(to), o.have.at(from)
+		if !theirs.have {
+			return nil
+		}
+		if t.have {
+			if err := a.append(t, a.sep); err != nil {
+				return err
+			}
+		}
+		t.have = true
+		return a.share(t, theirs)
+	})
+}
+
+// share adds the pieces of another text without copying them.
+func (a *textAcc) share(t, other *textParts) error {
+	if t.n += other.n; t.n > vector.MaxValueBytes {
+		return vector.ErrValueTooLarge
+	}
+	for _, p := range other.parts {
+		p = p[:len(p):len(p)] // what follows goes into a piece of its own
+		t.parts = append(t.parts, p)
+		a.held += int64(cap(p)) + 24
+		if err := a.g.Step(rowStep); err != nil {
+			return err
 		}
 	}
 	return nil

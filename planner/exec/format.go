@@ -190,6 +190,10 @@ func (f Formatter) Aggregate(a *Aggregate) string {
 		}
 		b.format(x, 0)
 	}
+	for i, k := range a.OrderBy {
+		b.WriteString([...]string{" ORDER BY ", ", "}[min(i, 1)])
+		b.WriteString(f.SortKey(k))
+	}
 	b.WriteByte(')')
 	if a.Filter != nil {
 		b.WriteString(" FILTER (WHERE ")
