@@ -29,6 +29,7 @@ var aggregateTable = sync.OnceValue(func() []*AggregateFunction {
 	double := func(args []Expr) (vector.Type, bool) { return vector.Float, numeric(args[0].Type()) }
 	boolean := func([]Expr) (vector.Type, bool) { return vector.Bool, true }
 	text := func([]Expr) (vector.Type, bool) { return vector.Text, true }
+	list := func([]Expr) (vector.Type, bool) { return vector.JSON, true }
 	integer := func([]Expr) (vector.Type, bool) { return vector.Int, true }
 	sum := func(args []Expr) (vector.Type, bool) {
 		t := args[0].Type()
@@ -41,6 +42,11 @@ var aggregateTable = sync.OnceValue(func() []*AggregateFunction {
 		{
 			Name: "any_value", Arity: 1, Ordered: true, params: anyParam, result: same, start: value(false, takesFirst),
 			Doc: "any_value(x): the first value of x in the group that is not NULL",
+		},
+		{
+			Name: "array_agg", Aliases: []string{"list"}, Arity: 1, Ordered: true, params: anyParam, result: list,
+			start: func(g *storeGate, _ *Aggregate) accumulator { return newListAcc(g) },
+			Doc:   "array_agg(x): the values as a JSON array, also those that are NULL, in the order of rows; NULL of no rows",
 		},
 		{
 			Name: "avg", Aliases: []string{"mean"}, Arity: 1, params: anyParam, result: double,

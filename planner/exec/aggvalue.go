@@ -292,12 +292,22 @@ func (a *textAcc) result(out *vector.Vector, g int) error {
 		out.AppendNull()
 		return nil
 	}
-	if t.n >= vector.LargeBytes {
-		if err := a.g.Room(out, t.n); err != nil {
+	return a.write(out, t, vector.ClassText, "", "")
+}
+
+// write appends a text between two others to out.
+func (a *textAcc) write(out *vector.Vector, t *textParts, c vector.Class, before, after string) error {
+	n := t.n + len(before) + len(after)
+	if n > vector.MaxValueBytes {
+		return vector.ErrValueTooLarge
+	}
+	if n >= vector.LargeBytes {
+		if err := a.g.Room(out, n); err != nil {
 			return err
 		}
 	}
 	at := len(out.Data)
+	out.Data = append(out.Data, before...)
 	for k, p := range t.parts {
 		out.Data = append(out.Data, p...)
 		t.parts[k] = nil
@@ -306,7 +316,8 @@ func (a *textAcc) result(out *vector.Vector, g int) error {
 			return err
 		}
 	}
-	out.AppendRef(vector.ClassText, vector.MakeRef(at, t.n))
+	out.Data = append(out.Data, after...)
+	out.AppendRef(c, vector.MakeRef(at, n))
 	return nil
 }
 
