@@ -28,8 +28,10 @@ func (b *binder) aggregate(s *scope, e *query.Call, fn *exec.AggregateFunction) 
 		return nil, err
 	}
 	switch {
-	case len(e.WithinGroup) > 0:
-		return nil, query.Errorf(e, query.CodeSyntax, "%s takes no WITHIN GROUP", fn.Name).WithHint("percentile_cont and percentile_disc do")
+	case len(e.WithinGroup) > 0 && fn.Setting(fn.Arity-1) != fractionSetting:
+		return nil, query.Errorf(e.WithinGroup[0], query.CodeSyntax, "%s takes no WITHIN GROUP", fn.Name).WithHint("percentile_cont and percentile_disc do")
+	case len(e.WithinGroup) > 0 && (len(e.WithinGroup) != 1 || len(e.Args) != 1 || len(e.OrderBy) > 0 || e.Distinct):
+		return nil, query.Errorf(e.WithinGroup[0], query.CodeSyntax, "%s wants a fraction and WITHIN GROUP (ORDER BY x)", fn.Name)
 	case e.Star && fn.Name != "count":
 		return nil, query.Errorf(e, query.CodeSyntax, "%s(*) means nothing: only count(*) does", fn.Name)
 	case e.Star && e.Distinct:
@@ -73,8 +75,12 @@ func (b *binder) aggregate(s *scope, e *query.Call, fn *exec.AggregateFunction) 
 
 // aggregateArgs binds the arguments of an aggregate.
 func (b *binder) aggregateArgs(s *scope, e *query.Call, fn *exec.AggregateFunction) ([]exec.Expr, error) {
+	from := e.Args
+	if len(e.WithinGroup) > 0 {
+		from = []query.Expr{e.WithinGroup[0].Expr, e.Args[0]}
+	}
 	lo, hi := fn.Bounds()
-	if n := len(e.Args); n < lo || n > hi {
+	if n := len(from); n < lo || n > hi {
 		want := plural(hi)
 		if lo < hi {
 			want = itoa(lo) + " or " + want
@@ -82,7 +88,16 @@ func (b *binder) aggregateArgs(s *scope, e *query.Call, fn *exec.AggregateFuncti
 		return nil, arity(e, fn.Name, want, n)
 	}
 	var args []exec.Expr
-	for i, a := range e.Args {
+	for i, a := range from {
+		setting := fn.Setting(i)
+		if setting == fractionSetting {
+			x, err := b.fraction(s, fn.Name, a, len(e.WithinGroup) > 0 && e.WithinGroup[0].Desc)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, x)
+			continue
+		}
 		x, err := b.expr(s, a)
 		if err != nil {
 			return nil, err
@@ -90,14 +105,53 @@ func (b *binder) aggregateArgs(s *scope, e *query.Call, fn *exec.AggregateFuncti
 		if x, err = b.argument(fn.Name, fn.Param(i), x); err != nil {
 			return nil, err
 		}
-		if setting := fn.Setting(i); setting != "" {
-			if _, ok := x.(*exec.Const); !ok {
-				return nil, query.Errorf(x, query.CodeType, "the %s of %s must be constant", setting, fn.Name)
-			}
+		if _, ok := x.(*exec.Const); !ok && setting != "" {
+			return nil, query.Errorf(x, query.CodeType, "the %s of %s must be constant", setting, fn.Name)
 		}
 		args = append(args, x)
 	}
 	return args, nil
+}
+
+// fractionSetting is the setting of quantiles.
+const fractionSetting = "fraction"
+
+// fraction binds the fraction of a quantile, or an array of them. In descending order they count from the greatest value.
+func (b *binder) fraction(s *scope, name string, e query.Expr, descending bool) (exec.Expr, error) {
+	items := []query.Expr{e}
+	array, list := e.(*query.Array)
+	if list {
+		items = array.Items
+	}
+	wrong := query.Errorf(e, query.CodeType, "the fraction of %s must be a constant between 0 and 1", name).
+		WithHint("or an array of such; a negative one counts from the greatest value")
+	var fractions []float64
+	for _, item := range items {
+		x, err := b.expr(s, item)
+		if err != nil {
+			return nil, err
+		}
+		c, ok := x.(*exec.Const)
+		if !ok {
+			return nil, wrong
+		}
+		some, isList, ok := exec.Fractions(c)
+		if !ok || isList && list {
+			return nil, wrong
+		}
+		fractions, list = append(fractions, some...), list || isList
+	}
+	if len(fractions) == 0 {
+		return nil, wrong
+	}
+	if descending {
+		for i, f := range fractions {
+			if fractions[i] = -f; f == 0 {
+				fractions[i] = 1 // there is no -0 in the text of a plan
+			}
+		}
+	}
+	return exec.FractionConst(e.At(), fractions, list), nil
 }
 
 // aggregateOrder binds the order of a call. Where the order of rows does not matter it is checked and left out.
@@ -111,8 +165,15 @@ func (b *binder) aggregateOrder(s *scope, e *query.Call, agg *exec.Aggregate) ([
 		if _, ok := x.(*exec.Const); ok {
 			continue // it orders nothing; also 1 is no number of an argument here
 		}
-		if agg.Distinct && !slices.ContainsFunc(agg.Args, func(a exec.Expr) bool { return exec.Equal(a, x) }) {
-			return nil, query.Errorf(o, query.CodeGrouping, "with DISTINCT, ORDER BY in %s can only use its arguments", agg.Fn.Name)
+		if agg.Distinct {
+			at := slices.IndexFunc(agg.Args, func(a exec.Expr) bool {
+				n, ok := a.(*exec.Narrow)
+				return exec.Equal(a, x) || ok && exec.Equal(n.X, x)
+			})
+			if at < 0 {
+				return nil, query.Errorf(o, query.CodeGrouping, "with DISTINCT, ORDER BY in %s can only use its arguments", agg.Fn.Name)
+			}
+			x = agg.Args[at]
 		}
 		keys = append(keys, exec.SortKey{Expr: x, Desc: o.Desc, NullsFirst: o.Nulls == query.NullsFirst})
 	}

@@ -165,15 +165,38 @@ func aggCases(t *testing.T) []aggCase {
 func textConst(s string) Expr { return &Const{Value: query.Text(s), T: vector.Text} }
 
 // settingsOf are the settings that functions are tested with.
-var settingsOf = map[string][][]Expr{"string_agg": {{textConst(", ")}, {}}}
+var settingsOf = map[string][][]Expr{
+	"string_agg":      {{textConst(", ")}, {}},
+	"quantile_cont":   {{fraction(query.Double(0.37))}, {fraction(query.JSON("[0,0.5,-0.9,1]"))}},
+	"approx_quantile": {{fraction(query.Double(0.37))}, {fraction(query.Double(-0.05))}},
+	"quantile_disc":   {{fraction(query.Double(0.37))}, {fraction(query.JSON("[0,0.5,-0.9,1]"))}},
+}
+
+func fraction(v query.Value) Expr {
+	if v.Kind() == query.KindJSON {
+		return &Const{Value: v, T: vector.JSON}
+	}
+	return &Const{Value: v, T: vector.Float}
+}
 
 // failsOnBig are the aggregates that calculate, which integers beyond BIGINT do not allow.
 var failsOnBig = map[string]bool{
-	"sum": true, "avg": true, "stddev_pop": true, "stddev_samp": true, "var_pop": true, "var_samp": true,
+	"sum": true, "avg": true, "median": true, "quantile_cont": true, "approx_quantile": true, "stddev_pop": true, "stddev_samp": true, "var_pop": true, "var_samp": true,
 }
 
 var nearOf = map[string]func(a, b float64, values []float64) bool{
-	"stddev_pop": nearly, "stddev_samp": nearly, "var_pop": nearly, "var_samp": nearly,
+	"stddev_pop": nearly, "stddev_samp": nearly, "var_pop": nearly, "var_samp": nearly, "approx_quantile": nearRank,
+}
+
+// nearRank allows as many values between two quantiles as a centroid may have, which is a sixtieth of all, and one.
+func nearRank(a, b float64, values []float64) bool {
+	between := 0
+	for _, x := range values {
+		if x > min(a, b) && x < max(a, b) {
+			between++
+		}
+	}
+	return between <= len(values)/60+1
 }
 
 // aggRun feeds rows to one accumulator.

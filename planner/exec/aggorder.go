@@ -59,16 +59,21 @@ func (o *orderedRows) add(args []*vector.Vector, groups []int32, sel vector.Sel,
 		if sel != nil {
 			i = int(sel[k])
 		}
-		var err error
-		o.key = binary.BigEndian.AppendUint32(o.key[:0], uint32(groups[i]))
-		if o.key, err = o.g.appendKeys(o.key, o.keys, vecs, i); err == nil {
-			err = o.keep(values, i)
-		}
-		if err != nil {
+		if err := o.addRow(values, vecs, i, int(groups[i])); err != nil {
 			return &vector.RowError{Row: i, Err: err}
 		}
 	}
 	return nil
+}
+
+// addRow keeps row i.
+func (o *orderedRows) addRow(values, keys []*vector.Vector, i, group int) error {
+	var err error
+	o.key = binary.BigEndian.AppendUint32(o.key[:0], uint32(group))
+	if o.key, err = o.g.appendKeys(o.key, o.keys, keys, i); err != nil {
+		return err
+	}
+	return o.keep(values, i)
 }
 
 // keep adds row i of values with the key that was written.

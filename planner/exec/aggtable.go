@@ -38,7 +38,7 @@ var aggregateTable = sync.OnceValue(func() []*AggregateFunction {
 		}
 		return t, numeric(t)
 	}
-	table := slices.Concat(argFunctions(), varianceFunctions(), []*AggregateFunction{
+	table := slices.Concat(argFunctions(), varianceFunctions(), quantileFunctions(), sketchFunctions(), []*AggregateFunction{
 		{
 			Name: "any_value", Arity: 1, Ordered: true, params: anyParam, result: same, start: value(false, takesFirst),
 			Doc: "any_value(x): the first value of x in the group that is not NULL",
