@@ -114,6 +114,12 @@ func TestLooks(t *testing.T) {
 		{"SELECT DISTINCT s, x FROM big", 0},
 		{"SELECT count(DISTINCT s), count(DISTINCT x) FROM big", 0},
 		{"SELECT x % 50, string_agg(s, ',') FROM big GROUP BY 1", 0},
+		{"SELECT x % 5, string_agg(s, ',' ORDER BY x), array_agg(x) FROM big GROUP BY 1", sorted},
+		{"SELECT x % 50, array_agg(DISTINCT s ORDER BY s DESC) FROM big GROUP BY 1", sorted},
+		{"SELECT median(x), quantile_disc(x, [0.1, 0.9]), stddev(x), first(s ORDER BY x), arg_max(s, x) FROM big", 0},
+		{"SELECT quantile_disc(s, 0.5) FROM big", sorted},
+		{"SELECT x, median(x), approx_quantile(x, 0.5), approx_count_distinct(x) FROM big GROUP BY x", 0},
+		{"SELECT x % 300, approx_count_distinct(s) FROM big GROUP BY 1", 0},
 		{"SELECT count(*) FROM big a JOIN big b ON a.s = b.s", 0},
 		{"SELECT count(*) FROM big a LEFT JOIN big b ON a.x = b.x AND a.s < b.s", 0},
 		{"SELECT count(*) FROM (VALUES (1), (2)) v(y) JOIN big b ON v.y <> b.x", 0},
@@ -224,7 +230,8 @@ func TestLooksInsideValues(t *testing.T) {
 	for _, sql := range []string{
 		"SELECT 1 FROM t ORDER BY s", "SELECT 1 FROM t ORDER BY s DESC", "SELECT 1 FROM t ORDER BY a LIMIT 1", "SELECT s FROM t ORDER BY length(list)",
 		"SELECT count(*) FROM t GROUP BY a", "SELECT count(*) FROM t GROUP BY s", "SELECT DISTINCT o FROM t", "SELECT count(DISTINCT a) FROM t",
-		"SELECT max(s) FROM t", "SELECT string_agg(s, ',') FROM t", "SELECT count(*) FROM t x JOIN t y ON x.a = y.a2", "SELECT y.s FROM t x JOIN t y ON x.b = y.b",
+		"SELECT max(s) FROM t", "SELECT string_agg(s, ',') FROM t", "SELECT array_agg(s), array_agg(b) FROM t", "SELECT string_agg(s, ',' ORDER BY b) FROM t",
+		"SELECT first(s ORDER BY a) FROM t", "SELECT arg_max(a, s) FROM t", "SELECT quantile_disc(s, 0.5) FROM t", "SELECT approx_count_distinct(s), approx_count_distinct(a) FROM t", "SELECT count(*) FROM t x JOIN t y ON x.a = y.a2", "SELECT y.s FROM t x JOIN t y ON x.b = y.b",
 	} {
 		looks(t, small, large, sql, size)
 	}

@@ -97,7 +97,11 @@ func (g *grammar) cond() string {
 }
 
 func (g *grammar) aggregate() string {
-	s := g.of("count(*)", "count(DISTINCT "+g.expr()+")", g.of("sum", "avg", "min", "max", "first", "last", "count", "bool_and", "any_value")+"("+g.expr()+")", "string_agg("+g.expr()+", ',')")
+	s := g.of("count(*)", "count(DISTINCT "+g.expr()+")", g.of("sum", "avg", "min", "max", "first", "last", "count", "bool_and", "any_value")+"("+g.expr()+")", "string_agg("+g.expr()+", ',')",
+		g.of("median", "stddev", "var_pop", "array_agg", "approx_count_distinct", "first", "array_agg")+"("+g.of("", "", "DISTINCT ")+g.expr()+g.of("", " ORDER BY "+g.expr()+g.of("", " DESC", " DESC NULLS FIRST"))+")",
+		g.of("arg_min", "arg_max")+"("+g.expr()+", "+g.expr()+g.of("", " ORDER BY "+g.expr())+")",
+		g.of("quantile_disc", "quantile_cont", "approx_quantile")+"("+g.expr()+", "+g.of("0.5", "-0.1", "[0, 0.9]")+")",
+		g.of("percentile_disc", "percentile_cont")+"(0.3) WITHIN GROUP (ORDER BY "+g.expr()+g.of("", " DESC")+")")
 	if g.pick(4) == 1 {
 		s += " FILTER (WHERE " + g.cond() + ")"
 	}
