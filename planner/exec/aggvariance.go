@@ -30,11 +30,9 @@ func (m *moments) add(hi, lo float64) {
 	}
 	m.n++
 	d, e := twoSum(hi, -m.at)
-	m.distance(d, e+lo)
-}
-
-// distance adds the distance d+e and its square.
-func (m *moments) distance(d, e float64) {
+	if e += lo; e != 0 {
+		d, e = twoSum(d, e) // what the square leaves out is e², which is nothing beside d² only now
+	}
 	var f float64
 	m.sum, f = twoSum(m.sum, d)
 	m.sumLo += f + e

@@ -25,7 +25,7 @@ func TestDocs(t *testing.T) {
 		t.Errorf("docs/sql.md does not list the reserved words: %s", words)
 	}
 	cases := read("../../testdata/queries/differences.txt")
-	rows := regexp.MustCompile("(?m)^\\| `(SELECT .*? AS x)` \\| `([^`]*)` \\|").FindAllStringSubmatch(doc, -1)
+	rows := regexp.MustCompile("(?m)^\\| `(SELECT [^`]*? AS x(?: FROM [^`]*)?)` \\| `([^`]*)` \\|").FindAllStringSubmatch(doc, -1)
 	if len(rows) < 10 {
 		t.Fatalf("found %d rows", len(rows))
 	}
