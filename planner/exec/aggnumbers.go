@@ -173,7 +173,7 @@ func (s *selection) find(from []source, n, r int) (at, next uint64, err error) {
 		}
 		n = int(s.count[d])
 		first := lo>>shift>>digitBits<<digitBits<<shift | uint64(d)<<shift
-		lo, hi = max(lo, first), min(hi, first|(1<<shift-1))
+		lo, hi = first, first|(1<<shift-1)
 		if n <= pieceNumbers {
 			if from, err = s.collect(from, lo, hi); err != nil {
 				return 0, 0, err

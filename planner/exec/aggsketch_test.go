@@ -41,6 +41,9 @@ func TestDistinctSketch(t *testing.T) {
 			}
 			r := a.regs.at(0)
 			forms[r.dense != nil]++
+			if held := int64(4*len(r.sparse) + len(r.dense)); a.held != held {
+				t.Fatalf("%d values: %d bytes counted of %d", n, a.held, held)
+			}
 			e := r.estimate()
 			if n <= 10 && math.Round(e) != float64(n) {
 				t.Errorf("%d values: %v", n, e)

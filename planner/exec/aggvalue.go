@@ -2,7 +2,9 @@ package exec
 
 import (
 	"cmp"
+	"math"
 
+	"github.com/seed69692123/netdb/internal/num"
 	"github.com/seed69692123/netdb/planner/vector"
 )
 
@@ -39,6 +41,10 @@ func (a *valueAcc) grow(n int) { a.heads.grow(n) }
 
 func (a *valueAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	v := args[0]
+	if sel == nil && !v.Const && !v.HasNulls() && (v.Type == vector.Int || v.Type == vector.Float) {
+		a.numbers(v, groups, n)
+		return nil
+	}
 	for k := range sel.Count(n) {
 		i := k
 		if sel != nil {
@@ -78,6 +84,36 @@ func (a *valueAcc) merge(other accumulator, into []int32) error {
 	return a.g.Fault()
 }
 
+// numbers is add of a column of integers or doubles without NULLs, whose groups have no values of other types.
+func (a *valueAcc) numbers(v *vector.Vector, groups []int32, n int) {
+	if v.Type == vector.Int {
+		for i, x := range v.Ints[:n] {
+			h := a.heads.at(int(groups[i]))
+			if !h.have || a.takesNumber(cmp.Compare(x, int64(h.bits))) {
+				*h = valueHead{bits: uint64(x), class: vector.ClassInt, have: true}
+			}
+		}
+		return
+	}
+	for i, x := range v.Floats[:n] {
+		h := a.heads.at(int(groups[i]))
+		if !h.have || a.takesNumber(num.CompareFloats(x, math.Float64frombits(h.bits))) {
+			*h = valueHead{bits: math.Float64bits(x), class: vector.ClassFloat, have: true}
+		}
+	}
+}
+
+// takesNumber reports whether a value replaces one that it compares with as c.
+func (a *valueAcc) takesNumber(c int) bool {
+	switch a.takes {
+	case takesLess:
+		return c < 0
+	case takesGreater:
+		return c > 0
+	}
+	return a.takes == takesLast
+}
+
 // better reports whether row i of v replaces the value of a group.
 func (a *valueAcc) better(v *vector.Vector, i int, h *valueHead, g int) bool {
 	var c int
@@ -88,6 +124,8 @@ func (a *valueAcc) better(v *vector.Vector, i int, h *valueHead, g int) bool {
 		return true
 	case h.class == vector.ClassInt && v.Class(i) == vector.ClassInt:
 		c = cmp.Compare(v.Int(i), int64(h.bits))
+	case h.class == vector.ClassFloat && v.Class(i) == vector.ClassFloat:
+		c = num.CompareFloats(v.Float(i), math.Float64frombits(h.bits))
 	default:
 		c = a.g.CompareTotal(v, i, a.value(h, g), 0, false)
 	}
