@@ -20,6 +20,8 @@ type AggregateFunction struct {
 	params []Param
 	result func(args []Expr) (vector.Type, bool)
 	start  func(g *storeGate, a *Aggregate) accumulator
+	// distinct, when set, computes calls with DISTINCT.
+	distinct func(g *storeGate, a *Aggregate) accumulator
 }
 
 // Param returns what argument i must be.
@@ -101,6 +103,9 @@ func (f *AggregateFunction) settings(n int) int { return max(0, n-(f.Arity-len(f
 // newAccumulator returns what computes an aggregate: rows pass DISTINCT, are put into the order of the call, and reach the
 // function.
 func newAccumulator(g *storeGate, a *Aggregate) accumulator {
+	if a.Distinct && a.Fn.distinct != nil {
+		return a.Fn.distinct(g, a)
+	}
 	acc := a.Fn.start(g, a)
 	if len(a.OrderBy) > 0 && a.Fn.Ordered {
 		acc = newOrderedAcc(g, a, acc)

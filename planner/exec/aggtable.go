@@ -66,7 +66,10 @@ var aggregateTable = sync.OnceValue(func() []*AggregateFunction {
 		{
 			Name: "count", Arity: 1, params: anyParam, result: integer,
 			start: func(g *storeGate, _ *Aggregate) accumulator { return &countAcc{g: g} },
-			Doc:   "count(*): the number of rows; count(x): of rows where x is not NULL",
+			distinct: func(g *storeGate, a *Aggregate) accumulator {
+				return &distinctCount{listMemory: listMemory{g: g}, agg: a}
+			},
+			Doc: "count(*): the number of rows; count(x): of rows where x is not NULL",
 		},
 		{
 			Name: "first", Arity: 1, Ordered: true, params: anyParam, result: same, start: value(true, takesFirst),
