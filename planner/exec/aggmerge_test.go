@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/seed69692123/netdb/planner/vector"
@@ -282,9 +283,9 @@ func (c aggCase) String() string {
 func TestMergeOfParts(t *testing.T) {
 	const groups = 4
 	for _, c := range aggCases(t) {
-		for seed := range uint64(12) {
+		for seed := range uint64(8) {
 			r := rand.New(rand.NewPCG(seed, 3))
-			n := r.IntN(400)
+			n := r.IntN(300)
 			cols := randomColumns(r, n)
 			groupOf, values := make([]int, n), make([][]float64, groups)
 			for i := range n {
@@ -368,6 +369,33 @@ func TestMergeOfParts(t *testing.T) {
 					t.Fatalf("%s: group %d, which was left out, is %v", c, g, got[g])
 				}
 			}
+		}
+	}
+}
+
+// TestMergeAtOnce has two merge the same part at the same time: under the race detector it shows that the part is only read.
+func TestMergeAtOnce(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	cols := randomColumns(r, 100)
+	for _, c := range aggCases(t) {
+		x := aggRun{t, &Env{Budget: NewBudget(0)}}
+		part := x.start(c.Aggregate)
+		part.grow(1)
+		x.feed(r, part, c.Aggregate, cols, 0, 100, func(int) int { return 0 })
+		var all [2]accumulator
+		var errs [2]error
+		var wg sync.WaitGroup
+		for k := range all {
+			all[k] = x.start(c.Aggregate)
+			all[k].grow(1)
+			wg.Go(func() { errs[k] = all[k].merge(part, []int32{0}) })
+		}
+		wg.Wait()
+		if errs[0] != nil || errs[1] != nil {
+			t.Fatal(errs)
+		}
+		if a, b := x.results(all[0], c.Aggregate, 1), x.results(all[1], c.Aggregate, 1); a[0] != b[0] {
+			t.Errorf("%s: %v and %v", c, a, b)
 		}
 	}
 }
