@@ -26,7 +26,7 @@ func mayImport() map[string][]string {
 		"planner/vector":    {"internal/num"},
 		"planner/exec":      {"planner/vector", "query", "internal/num", "internal/payload"},
 		"planner":           {"planner/exec", "planner/vector", "query", "internal/num", "internal/payload"},
-		"planner/logscan":   {"planner", "planner/vector", "query", "redex", "internal/num", "internal/payload"},
+		"planner/logscan":   {"planner", "planner/vector", "query", "redex", "redex/sealed", "internal/num", "internal/payload"},
 		".":                 {"redex", "redex/journal", "fold", "tasks", "memories", "query", "query/sql", "planner", "planner/exec", "planner/vector", "planner/logscan", "internal/num", "internal/payload", "internal/snapfile"},
 		"cmd/netdb-shell":   {".", "redex", "fold", "tasks", "memories", "query", "query/sql", "internal/payload"},
 		"internal/simdisk":  {"redex/journal"},
