@@ -37,18 +37,29 @@ type packer struct {
 	keys []uint64
 }
 
+// appendSigned is appendColumn of numbers that are two's complements: those around 0 are neighbours.
+func (p *packer) appendSigned(dst []byte, v []uint64, dict bool) []byte {
+	return p.appendFrom(dst, v, dict, 1<<63)
+}
+
 // appendColumn appends v, which is not empty, in the smallest mode. Dictionaries are tried when dict is set.
 func (p *packer) appendColumn(dst []byte, v []uint64, dict bool) []byte {
-	lo, hi := v[0], v[0]
+	return p.appendFrom(dst, v, dict, 0)
+}
+
+// appendFrom takes numbers as ordered after zero was added to them.
+func (p *packer) appendFrom(dst []byte, v []uint64, dict bool, zero uint64) []byte {
+	lo, hi := v[0]+zero, v[0]+zero
 	var dlo, dhi int64
 	for i := 1; i < len(v); i++ {
-		lo, hi = min(lo, v[i]), max(hi, v[i])
+		lo, hi = min(lo, v[i]+zero), max(hi, v[i]+zero)
 		d := int64(v[i] - v[i-1])
 		if i == 1 {
 			dlo, dhi = d, d
 		}
 		dlo, dhi = min(dlo, d), max(dhi, d)
 	}
+	lo, hi = lo-zero, hi-zero
 	if lo == hi {
 		return binary.AppendUvarint(append(dst, modeConst), lo)
 	}
@@ -209,15 +220,11 @@ func readColumn[T integer](dst []T, b []byte, limit uint64) ([]byte, error) {
 	var over uint64
 	switch mode {
 	case modeOffset:
-		bit := 0
-		i := 0
-		for ; i < n && bit < split; i++ {
-			x := base + binary.LittleEndian.Uint64(src[bit>>3:])>>(bit&7)&mask
-			over |= above(x, limit)
-			dst[i] = T(x)
-			bit += w
+		i := unpack(dst, src, base, limit, mask, w, split)
+		if i < 0 {
+			return nil, errEncoding
 		}
-		for ; i < n; i++ {
+		for bit := i * w; i < n; i++ {
 			x := base + load(bit)
 			over |= above(x, limit)
 			dst[i] = T(x)
@@ -251,6 +258,35 @@ func readColumn[T integer](dst []T, b []byte, limit uint64) ([]byte, error) {
 		return nil, errEncoding
 	}
 	return rest, nil
+}
+
+// unpack decodes the numbers that begin below bit split of src, and returns how many: -1 when one is above limit.
+func unpack[T integer](dst []T, src []byte, base, limit, mask uint64, w, split int) int {
+	n := len(dst)
+	if w > 0 {
+		n = min(n, (split+w-1)/w)
+	} else if split == 0 {
+		n = 0
+	}
+	dst = dst[:n]
+	bit, most := 0, uint64(0)
+	if limit == math.MaxUint64 { // nothing to look at
+		for i := range dst {
+			dst[i] = T(base + binary.LittleEndian.Uint64(src[bit>>3:])>>(bit&7)&mask)
+			bit += w
+		}
+		return n
+	}
+	for i := range dst {
+		x := base + binary.LittleEndian.Uint64(src[bit>>3:])>>(bit&7)&mask
+		most = max(most, x)
+		dst[i] = T(x)
+		bit += w
+	}
+	if most > limit {
+		return -1
+	}
+	return n
 }
 
 // above returns a number that is not 0 when x > limit.

@@ -133,7 +133,11 @@ func (w *blockWriter) append(dst []byte, first, rows int) ([]byte, zone, error) 
 		}
 	}
 	if any {
-		dst = w.b.pack.appendColumn(dst, values, class == payload.Float || class == payload.Int)
+		if class == payload.Int || class == payload.Time {
+			dst = w.b.pack.appendSigned(dst, values, true)
+		} else {
+			dst = w.b.pack.appendColumn(dst, values, class == payload.Float)
+		}
 		if isBytes(class) && flags&blockCoded == 0 {
 			stored, codec, err := w.b.comp.compress(w.data)
 			if err != nil {
