@@ -60,7 +60,8 @@ func (db *DB) logsTable(cut redex.Cut) planner.Source {
 				}
 			}
 			row[0], row[1], row[5] = textCell(info.Name), intCell(int64(info.ID)), intCell(info.Created)
-			row[floor], row[next], row[events] = intCell(int64(b.Floor)), intCell(int64(b.Next)), intCell(b.Len())
+			gone := info.Bounds.Len() - info.Events // by compaction
+			row[floor], row[next], row[events] = intCell(int64(b.Floor)), intCell(int64(b.Next)), intCell(max(b.Len()-gone, 0))
 			row[malformed] = intCell(bad)
 			if !yield(row, nil) {
 				return
