@@ -71,8 +71,14 @@ func appendLogs(t *testing.T, db *netdb.DB, logs map[string][]redex.Entry, o red
 	t.Helper()
 	for name, entries := range logs {
 		o.Fields = nil
-		if name == "declared" {
+		switch name {
+		case "declared":
 			o.Fields = [][]string{{"later", "on"}, {"a"}, {"deep"}}
+		case "a", "b": // of random events, in which a field may be missing everywhere
+			for _, f := range randomFields() {
+				o.Fields = append(o.Fields, []string{f})
+			}
+			o.Fields = append(o.Fields, []string{"o", "x"}, []string{"o", "y"})
 		}
 		log, err := db.OpenLog(t.Context(), name, o)
 		if err != nil {

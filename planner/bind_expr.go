@@ -153,6 +153,14 @@ func (b *binder) literal(at query.Span, v query.Value) (exec.Expr, error) {
 
 // nameOrAlias binds a name, looking at the aliases of the select list where they count.
 func (b *binder) nameOrAlias(s *scope, n *query.Name) (exec.Expr, error) {
+	if len(n.Parts) == 1 && len(s.aliases) > 0 {
+		// A table that accepts any name, as an empty log does, does not keep an alias from being one.
+		if a := findAlias(s.aliases, n.Parts[0]); a != nil {
+			if known, err := b.knows(s, n); err != nil || !known {
+				return a, err
+			}
+		}
+	}
 	x, err := b.name(s, n)
 	if err == nil || len(n.Parts) != 1 {
 		return x, err

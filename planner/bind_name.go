@@ -202,6 +202,23 @@ func (b *binder) pick(s *scope, n *query.Name, parts []query.Ident, tables []*ta
 	return nil, b.unknownName(s, n, parts, tables)
 }
 
+// knows reports whether a table in scope has a bare name, not only because it accepts any.
+func (b *binder) knows(s *scope, n *query.Name) (bool, error) {
+	for _, m := range s.merged {
+		if m.name == n.Parts[0].Name || !n.Parts[0].Quoted && strings.EqualFold(m.name, n.Parts[0].Name) {
+			return true, nil
+		}
+	}
+	for _, complete := range []bool{false, true} { // the second costs a walk over new rows
+		for _, t := range s.tables {
+			if c, err := b.inTable(t, n, n.Parts, complete); err != nil || c.kind > openMatch {
+				return true, err
+			}
+		}
+	}
+	return false, nil
+}
+
 func (b *binder) ambiguous(n *query.Name, found []candidate) error {
 	e := query.Errorf(n, query.CodeAmbiguous, "column %q is ambiguous", n.String())
 	switch {
