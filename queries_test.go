@@ -26,7 +26,7 @@ import (
 // two, with one-row and full batches, and with so little memory that some of them cannot be answered: then they say so.
 func TestQueries(t *testing.T) {
 	cases := readCases(t)
-	if len(cases) < 200 {
+	if len(cases) < 300 {
 		t.Fatalf("%d cases: some are lost", len(cases))
 	}
 	for _, state := range states() {
@@ -219,6 +219,8 @@ func readEntry(t *testing.T, line string) redex.Entry {
 		switch word {
 		case "json":
 			e.Encoding, e.Payload = redex.JSON, []byte(line)
+		case "jsonhex":
+			e.Encoding, e.Payload = redex.JSON, must(hex.DecodeString(line))
 		case "raw":
 			e.Payload = []byte(line)
 		case "hex":

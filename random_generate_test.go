@@ -169,14 +169,29 @@ func (g *queryGen) number() string {
 	return g.oneOf("0", "1", "1", "2", "-1", "3", "0.5", "1.0", "-1.5", "1e2", "9223372036854775807", "9007199254740993", "9007199254740992.0", "9223372036854775808", "0.1")
 }
 
-func (g *queryGen) literal() string {
-	if g.chance(3) {
-		return g.oneOf("'a'", "'ab'", "''", "'1'", "'é'", "'été'", "'日本'", "'B'")
+func (g *queryGen) literal(kind string) string {
+	switch {
+	case kind == "text":
+		return g.oneOf("'a'", "'ab'", "''", "'1'", "'é'", "'été'", "'日本'", "'B'", "'12'")
+	case kind == "bool":
+		return g.oneOf("TRUE", "TRUE", "FALSE")
+	case kind == "num":
+		return g.oneOf(g.oneOf("-1", "0", "1", "2", "0.5", "1.0", "3"), g.number())
+	case g.chance(12):
+		return "NULL"
 	}
-	if g.chance(8) {
-		return g.oneOf("TRUE", "FALSE", "NULL")
+	return g.literal(g.oneOf("text", "bool", "num", "num"))
+}
+
+// compared is a column beside what it can be compared with, most of the time.
+func (g *queryGen) compared() string {
+	kind := g.oneOf("num", "num", "text", "text", "bool", "any")
+	op := g.oneOf("=", "<>", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM")
+	with := g.literal(kind)
+	if g.chance(4) {
+		with = g.field(kind)
 	}
-	return g.number()
+	return "(" + g.field(kind) + " " + op + " " + with + ")"
 }
 
 func (g *queryGen) num(depth int) string {
@@ -282,7 +297,7 @@ func (g *queryGen) cond(depth int) string {
 		case 0, 1:
 			return "(" + g.cond(d) + g.oneOf(" AND ", " OR ") + g.cond(d) + ")"
 		case 2:
-			return "NOT (" + g.cond(d) + ")"
+			return "(NOT (" + g.cond(d) + "))"
 		case 3:
 			return "(" + g.num(d) + " " + op + " " + g.num(d) + ")"
 		case 4:
@@ -290,13 +305,14 @@ func (g *queryGen) cond(depth int) string {
 		}
 	}
 	not := g.oneOf("", "", "NOT ")
-	switch g.r.IntN(14) {
+	switch g.r.IntN(18) {
 	case 0:
 		return g.field("bool")
 	case 1:
 		return "(" + g.text(d) + " " + not + g.oneOf("LIKE ", "LIKE ", "ILIKE ") + g.oneOf("'a%'", "'%b%'", "'_'", "'%é%'", "'ab'", "'%'", "'a\\%b_c'", "'__%'", "'É%'", "'%t_'", "'a!%%' ESCAPE '!'") + ")"
 	case 2:
-		return "(" + g.any(d) + " " + not + "IN (" + g.literal() + ", " + g.literal() + g.oneOf("", ", "+g.literal(), ", "+g.field("any")) + "))"
+		kind := g.oneOf("num", "text", "any")
+		return "(" + g.field(kind) + " " + not + "IN (" + g.literal(kind) + ", " + g.literal(kind) + g.oneOf("", ", "+g.literal(kind), ", "+g.field("any")) + "))"
 	case 3:
 		return "(" + g.num(d) + " " + not + "BETWEEN " + g.num(d) + " AND " + g.number() + ")"
 	case 4:
@@ -310,20 +326,24 @@ func (g *queryGen) cond(depth int) string {
 			return "(" + s + " " + g.oneOf("=", "<", "<=", ">", ">=") + " <" + strconv.Itoa(g.r.IntN(60)) + ">)"
 		}
 	case 8:
-		return "(" + g.field("any") + " " + op + " " + g.field("any") + ")"
+		return "(" + g.any(d) + " " + op + " " + g.literal("any") + ")"
 	}
-	return "(" + g.field("any") + " " + op + " " + g.literal() + ")"
+	return g.compared()
 }
 
 // where is a WHERE, often none.
 func (g *queryGen) where() string {
-	switch g.r.IntN(4) {
+	switch g.r.IntN(8) {
 	case 0:
-		return ""
+		return " WHERE " + g.cond(2)
 	case 1:
-		return " WHERE " + g.cond(1) + " AND " + g.cond(1) + g.oneOf("", " AND "+g.cond(2))
+		return " WHERE " + g.cond(1)
+	case 2:
+		return " WHERE " + g.compared() + " AND " + g.cond(1) + g.oneOf("", "", " AND "+g.cond(2))
+	case 3:
+		return " WHERE " + g.compared() + " OR " + g.cond(1)
 	}
-	return " WHERE " + g.cond(2)
+	return ""
 }
 
 func (g *queryGen) limit() string {
@@ -331,7 +351,7 @@ func (g *queryGen) limit() string {
 	case 0:
 		return ""
 	case 1:
-		return fmt.Sprintf(" LIMIT %d", g.r.IntN(12))
+		return fmt.Sprintf(" LIMIT %d", g.r.IntN(30))
 	}
 	return fmt.Sprintf(" LIMIT %d OFFSET %d", g.r.IntN(20), g.r.IntN(6))
 }
@@ -423,7 +443,7 @@ func (g *queryGen) grouped(from string, ordered bool) string {
 	if len(keys) > 0 {
 		sql += " GROUP BY " + strings.Join(keys, ", ")
 	}
-	if g.chance(4) {
+	if g.chance(5) {
 		sql += " HAVING " + g.oneOf("count(*) > 1", "count(*) >= 2 AND max("+g.field("num")+") > 0", "NOT (min("+g.field("any")+") IS NULL)", "sum("+g.field("whole")+") > 1")
 	}
 	switch g.r.IntN(3) {
@@ -462,13 +482,13 @@ func (g *queryGen) rows(from string, ordered bool) string {
 
 // statement makes a whole one.
 func (g *queryGen) statement() string {
-	log := g.oneOf("a", "a", "a", "b", "b", "none")
+	log := g.oneOf("a", "a", "a", "a", "a", "b", "b", "b", g.oneOf("none", "a"))
 	g.tables, g.plain = []genTable{logTable("")}, g.chance(3)
 	switch g.r.IntN(10) {
 	case 0, 1, 2:
 		return g.grouped(log, true)
 	case 3, 4:
-		other := g.oneOf("a", "b", "b", "none")
+		other := g.oneOf("a", "b", "b", "b", "b", "none")
 		from := log + " x " + g.oneOf("JOIN ", "LEFT JOIN ") + other + " y ON "
 		x, y := logTable("x"), logTable("y")
 		g.tables = []genTable{x}
@@ -481,7 +501,7 @@ func (g *queryGen) statement() string {
 		}
 		g.tables = []genTable{x, y}
 		from += g.oneOf(left+" = "+right, right+" = "+left)
-		if g.chance(2) {
+		if g.chance(3) {
 			from += " AND " + g.cond(1)
 		}
 		if g.chance(3) {

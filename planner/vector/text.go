@@ -200,18 +200,22 @@ func scanInt(s []byte, least, most int) (n int, rest []byte, ok bool) {
 	return n, s[k:], k >= least
 }
 
+// scanFraction reads digits behind a point as billionths. Nothing is rounded: a tenth digit must be 0.
 func scanFraction(s []byte) (nanos int, rest []byte, ok bool) {
 	k := 0
 	for k < len(s) && s[k]-'0' <= 9 {
-		if k < 9 {
+		switch {
+		case k < 9:
 			nanos = nanos*10 + int(s[k]-'0')
+		case s[k] != '0':
+			return 0, s, false
 		}
 		k++
 	}
 	for j := k; j < 9; j++ {
 		nanos *= 10
 	}
-	return nanos, s[k:], k > 0 && k <= 9
+	return nanos, s[k:], k > 0
 }
 
 // appendInterval appends an interval in the form of DuckDB: years and months, days, then hours, minutes and seconds.
