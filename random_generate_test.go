@@ -327,6 +327,10 @@ func (g *queryGen) cond(depth int) string {
 		}
 	case 8:
 		return "(" + g.any(d) + " " + op + " " + g.literal("any") + ")"
+	case 9:
+		if !g.plain {
+			return "((12 // " + g.whole(d) + ") " + op + " 4)"
+		}
 	}
 	return g.compared()
 }
