@@ -22,6 +22,7 @@ import (
 
 var (
 	randomSeed    = flag.Uint64("randomseed", 1, "seed of TestRandomQueries; 0 takes one from the clock")
+	randomRows    = flag.Int("randomrows", 0, "events of one log in TestRandomQueries; 0 draws a number")
 	randomQueries = flag.Int("randomqueries", 300, "statements of TestRandomQueries")
 )
 
@@ -36,10 +37,16 @@ func TestRandomQueries(t *testing.T) {
 	failed, errs, empty := 0, 0, 0
 	for round := range (*randomQueries + perEvents - 1) / perEvents {
 		r := rand.New(rand.NewPCG(seed, uint64(round)))
-		logs := map[string][]randomEvent{"a": randomEvents(r, 20+r.IntN(50)), "b": randomEvents(r, r.IntN(30)), "none": nil}
-		if round%10 == 1 {
-			logs["a"] = randomEvents(r, 2300) // more than a batch
+		rows := 20 + r.IntN(50)
+		switch {
+		case *randomRows > 0:
+			rows = *randomRows
+		case round%10 == 1:
+			rows = 2300 // more than a batch, and than a chunk of columns in memory
+		case round%3 == 2:
+			rows = 1030 + r.IntN(300)
 		}
+		logs := map[string][]randomEvent{"a": randomEvents(r, rows), "b": randomEvents(r, r.IntN(30)), "none": nil}
 		entries := map[string][]redex.Entry{}
 		for name, events := range logs {
 			entries[name] = nil
@@ -55,7 +62,7 @@ func TestRandomQueries(t *testing.T) {
 		for n := range min(perEvents, *randomQueries-round*perEvents) {
 			g := &queryGen{r: r}
 			text := g.statement()
-			if len(logs["a"]) > 1000 && (n > 30 || strings.Contains(text, "JOIN")) {
+			if rows > 1000 && (n >= 40 || strings.Contains(text, "JOIN")) {
 				continue
 			}
 			answer := checkRandom(t, stores, tables, text, fmt.Sprintf("round %d, statement %d", round, n))

@@ -120,6 +120,7 @@ func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 			return nil, j.err
 		}
 		j.read = true
+		j.s.take(nil) // rows behind a key that failed are none of the probe side
 	}
 	for {
 		if j.err = ctx.Err(); j.err != nil {
