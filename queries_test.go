@@ -23,7 +23,7 @@ import (
 )
 
 // TestQueries runs the cases of testdata/queries, whose README has the form, in every state of the logs, with one thread and
-// two, with one-row and full batches, and with so little memory that some of them cannot be answered: then they say so.
+// two, with one-row and full batches, from columns made of all events, and with so little memory that some of them cannot be answered: then they say so.
 func TestQueries(t *testing.T) {
 	cases := readCases(t)
 	if len(cases) < 300 {
@@ -39,7 +39,7 @@ func TestQueries(t *testing.T) {
 			{Threads: 1, BatchRows: 2048, Bytes: 1 << 10},
 			{Threads: 2, BatchRows: 64, Bytes: 64 << 10},
 		} {
-			t.Run(fmt.Sprintf("%s/threads=%d/rows=%d/bytes=%d", state.name, l.Threads, l.BatchRows, l.Bytes), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/threads=%d/rows=%d/bytes=%d/columns=%d", state.name, l.Threads, l.BatchRows, l.Bytes, l.Columns), func(t *testing.T) {
 				answers := 0
 				for _, c := range cases {
 					got, err := c.run(t.Context(), db, state, l)

@@ -112,7 +112,13 @@ func checkRandom(t *testing.T, stores map[string]*netdb.DB, tables map[string]na
 				lenient = &b
 			}
 		}
-		for _, l := range []netdb.Limits{{Threads: 1}, {Threads: 2, BatchRows: 1}, {Threads: 2, BatchRows: 7}, {Threads: 2, Bytes: 4 << 10}} {
+		for _, l := range []netdb.Limits{
+			{Threads: 1, Columns: netdb.ColumnsNever},
+			{Threads: 1, Columns: netdb.ColumnsAlways},
+			{Threads: 2, BatchRows: 1},
+			{Threads: 2, BatchRows: 7, Columns: netdb.ColumnsAlways},
+			{Threads: 2, Bytes: 4 << 10},
+		} {
 			rows, err := valuesOf(t.Context(), stores[s.name], sql, l)
 			if l.Bytes > 0 && errors.Is(err, netdb.ErrBudget) {
 				continue
