@@ -62,7 +62,7 @@ func TestRandomQueries(t *testing.T) {
 		for n := range min(perEvents, *randomQueries-round*perEvents) {
 			g := &queryGen{r: r}
 			text := g.statement()
-			if rows > 1000 && (n >= 40 || strings.Contains(text, "JOIN")) {
+			if rows > 1000 && (n >= 6 || strings.Contains(text, "JOIN")) {
 				continue
 			}
 			answer := checkRandom(t, stores, tables, text, fmt.Sprintf("round %d, statement %d", round, n))
