@@ -283,11 +283,14 @@ func (r *recovery) stopped(i int, c *scanner, h *frameHeader, f found, top Ordin
 		r.lost = true
 	}
 	if r.known < from && !l.salvage {
-		if err := c.unread(h, f); err != nil && !r.opt.ReadOnly {
-			return false, false, fmt.Errorf("journal: %s cannot be read at %d, where it may go on: %w", l.name, at, err)
+		if err := c.unread(h, f); err != nil {
+			if err := r.mayGoOn(l, at, err); err != nil {
+				return true, false, err
+			}
 		}
 		return true, false, r.cut(i, c, f, at)
 	}
+	unread := c.readError(at, int64(len(c.buf)))
 	why := c.why(h, f)
 	lastSegment := i+1 == len(r.chain)
 	rest := false // nothing else in this segment
@@ -295,6 +298,8 @@ func (r *recovery) stopped(i int, c *scanner, h *frameHeader, f found, top Ordin
 	case f == foundBadBody && at+h.bytes() <= int64(len(c.buf)):
 		c.pass(h)
 	case !l.salvage && c.resync(top):
+	case lastSegment && unread != nil && r.mayGoOn(l, at, unread) != nil:
+		return true, false, r.mayGoOn(l, at, unread)
 	case lastSegment:
 		r.lost = true
 		c.next, rest = r.known+1, true
@@ -303,6 +308,9 @@ func (r *recovery) stopped(i int, c *scanner, h *frameHeader, f found, top Ordin
 	}
 	to := c.next - 1
 	if to > r.known && !l.salvage {
+		if err := r.mayGoOn(l, at, unread); unread != nil && err != nil {
+			return true, false, err
+		}
 		// Behind what was durable a tail is torn, whatever stands behind that.
 		r.damaged(l.segment, at, from, r.known, why)
 		c.off, c.next = at, r.known+1
@@ -310,6 +318,15 @@ func (r *recovery) stopped(i int, c *scanner, h *frameHeader, f found, top Ordin
 	}
 	r.damaged(l.segment, at, from, to, why)
 	return rest, !lastSegment, nil
+}
+
+// mayGoOn returns the error with which an open for writing ends because the disk does not give what stands at a place of a segment: to end
+// the segment there would void frames that may be read another time.
+func (r *recovery) mayGoOn(l *link, at int64, err error) error {
+	if r.opt.ReadOnly {
+		return nil
+	}
+	return fmt.Errorf("journal: %s cannot be read at %d, where it may go on: %w", l.name, at, err)
 }
 
 // readAgain reads a segment once more, before something at the scanner's place is taken for damage, and reports whether what is
