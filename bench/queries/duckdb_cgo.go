@@ -94,3 +94,22 @@ func appendDuckDB(raw any, table string, fill func(row func(...driver.Value) err
 	}
 	return errors.Join(fill(a.AppendRow), a.Close())
 }
+
+// openDuckJSON opens DuckDB in memory with views of files of JSON lines, whose fields have the types of the tables' columns.
+func openDuckJSON(ctx context.Context, paths map[string]string) (*sqlSystem, error) {
+	s, err := openDuckDB(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for log, columns := range map[string]string{
+		commitsLog: `seq: 'BIGINT', repo: 'VARCHAR', sha: 'VARCHAR', author: 'VARCHAR', ts: 'BIGINT', author_ts: 'BIGINT', parents: 'BIGINT', is_merge: 'BOOLEAN',
+			files: 'BIGINT', ins: 'BIGINT', del: 'BIGINT', subj_len: 'BIGINT', top_dir: 'VARCHAR'`,
+		changesLog: `seq: 'BIGINT', repo: 'VARCHAR', sha: 'VARCHAR', path: 'VARCHAR', dir: 'VARCHAR', ext: 'VARCHAR', ins: 'BIGINT', del: 'BIGINT', ts: 'BIGINT'`,
+	} {
+		view := fmt.Sprintf(`CREATE VIEW %s AS SELECT * FROM read_json('%s', format = 'newline_delimited', columns = {%s})`, log, paths[log], columns)
+		if _, err := s.db.ExecContext(ctx, view); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", log, err), s.Close())
+		}
+	}
+	return s, nil
+}

@@ -15,3 +15,5 @@ var errNoDuckDB = errors.New("built without DuckDB: it needs cgo, and no tag nod
 func openDuckDB(context.Context, string) (*sqlSystem, error) { return nil, errNoDuckDB }
 
 func loadDuckDB(context.Context, string, events) error { return errNoDuckDB }
+
+func openDuckJSON(context.Context, map[string]string) (*sqlSystem, error) { return nil, errNoDuckDB }

@@ -12,7 +12,10 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // threads is how many every system may use for one query.
@@ -21,7 +24,12 @@ const threads = 2
 func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := error(nil)
+	if what := os.Getenv(childVariable); what != "" {
+		err = runChild(ctx, what, os.Stdout)
+	} else {
+		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, errUsage):
@@ -36,16 +44,19 @@ var errUsage = errors.New("usage")
 
 // plan is what is to be measured, and how.
 type plan struct {
-	events  events
-	facts   facts
-	queries []query
-	systems []string // by name, in the order of the report's columns
-	dir     string   // of the stores
-	kept    bool
-	reload  *regexp.Regexp
-	repeat  int
-	budget  time.Duration
-	profile string
+	events   events
+	facts    facts
+	queries  []query
+	systems  []string // by name
+	sections *regexp.Regexp
+	dir      string // of the stores
+	reload   *regexp.Regexp
+	repeat   int
+	budget   time.Duration
+	least    bool
+	program  string // runs the children
+	pure     string // runs NetDB's children
+	progress io.Writer
 }
 
 func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
@@ -54,31 +65,34 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 	var (
 		p        plan
 		data     = f.String("data", "", "directory of commits.jsonl.zst and changes.jsonl.zst (default: that in "+dataVariable+", or shared/data beside the repository)")
-		generate = f.Int("generate", 0, "measure with the changes of this many generated commits instead")
+		generate = f.Int("generate", 0, "measure with this many generated commits and their changes instead")
 		keep     = f.String("keep", "", "directory for the imported stores, which stay there for the next run")
 		reload   = f.String("reload", "^$", "with -keep: import again for systems whose name matches this `regexp`")
 		chosenBy = f.String("queries", "", "measure only queries whose name matches this `regexp`")
-		names    = f.String("systems", "", "measure only systems whose name matches this `regexp`; answers are compared with those of the others among them")
-		list     = f.Bool("list", false, "print the names of the queries and end")
+		sections = f.String("sections", "", "measure only sections whose name matches this `regexp` (default: all, or \"suite\" where -queries is given): "+sectionNames())
+		names    = f.String("systems", "", "measure only systems whose name matches this `regexp`: netdb, duckdb, sqlite")
+		profile  = f.String("cpuprofile", "", "write a profile to this `file`, with a label for each system and query; -systems netdb leaves the others out")
+		list     = f.Bool("list", false, "print the queries, NetDB's text of each, and end")
 	)
 	f.IntVar(&p.repeat, "repeat", 7, "how often each query is timed")
 	f.DurationVar(&p.budget, "budget", 10*time.Second, "no more repeats of a query by a system after this time")
-	f.StringVar(&p.profile, "cpuprofile", "", "write a profile of NetDB's runs to this `file`")
+	f.BoolVar(&p.least, "least", false, "show the shortest times instead of medians: for a machine that others use")
+	f.StringVar(&p.pure, "pure", "", "this program built with CGO_ENABLED=0, for processes that only NetDB runs in")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
 		}
 		return errUsage
 	}
-	chosen, err := regexp.Compile(*chosenBy)
-	if err != nil {
-		return err
+	chosen, err1 := regexp.Compile(*chosenBy)
+	wanted, err2 := regexp.Compile(*names)
+	if *sections == "" && *chosenBy != "" {
+		*sections = "suite"
 	}
-	wanted, err := regexp.Compile(*names)
-	if err != nil {
-		return err
-	}
-	if p.reload, err = regexp.Compile(*reload); err != nil {
+	var err3, err4 error
+	p.sections, err3 = regexp.Compile(*sections)
+	p.reload, err4 = regexp.Compile(*reload)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
 	for _, q := range suite() {
@@ -88,7 +102,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 	}
 	if *list {
 		for _, q := range p.queries {
-			if _, err := fmt.Fprintln(out, q.name); err != nil {
+			if _, err := fmt.Fprintf(out, "%s: %s\n", q.name, q.text); err != nil {
 				return err
 			}
 		}
@@ -105,8 +119,13 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 	if p.events, err = findEvents(*data, *generate); err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(threads)
-	if p.dir, p.kept = *keep, *keep != ""; p.kept {
+	if p.program, err = os.Executable(); err != nil {
+		return err
+	}
+	if p.pure == "" {
+		p.pure = p.program
+	}
+	if p.dir = *keep; p.dir != "" {
 		err = os.MkdirAll(p.dir, 0o777)
 	} else if p.dir, err = os.MkdirTemp("", "netdb-queries-"); err == nil {
 		defer func() { err = errors.Join(err, os.RemoveAll(p.dir)) }()
@@ -117,86 +136,89 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 	if p.dir, err = filepath.Abs(p.dir); err != nil {
 		return err
 	}
-	return p.measure(ctx, out, errs)
-}
-
-// The systems.
-const (
-	ours = "netdb"
-	duck = "duckdb"
-	lite = "sqlite"
-)
-
-// measure compares answers, then times them, and writes the report.
-func (p *plan) measure(ctx context.Context, out, progress io.Writer) (err error) {
-	if p.facts, err = p.look(ctx); err != nil {
-		return err
-	}
-	open := map[string]system{}
-	defer func() {
-		for _, s := range open {
-			err = errors.Join(err, s.Close())
-		}
-	}()
-	for _, name := range p.systems {
-		if err := p.load(ctx, name, progress); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if open[name], err = p.open(ctx, name); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	results := make([]result, len(p.queries))
-	for i, q := range p.queries {
-		if results[i], err = p.compare(ctx, q, open, progress); err != nil {
-			return err
-		}
-	}
-	if err := p.time(ctx, open, results, progress); err != nil {
-		return err
-	}
-	return p.report(out, results)
-}
-
-// time runs each query by each system in turns, until it was repeated enough or took too long.
-func (p *plan) time(ctx context.Context, open map[string]system, results []result, progress io.Writer) error {
-	profiling := func() (stop func(), err error) { return func() {}, nil }
-	if p.profile != "" {
-		f, err := os.Create(p.profile)
+	if *profile != "" {
+		file, err := os.Create(*profile)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
+		defer file.Close()
+		if err := pprof.StartCPUProfile(file); err != nil {
 			return err
 		}
 		defer pprof.StopCPUProfile()
 	}
-	_ = profiling
-	spent := map[string]time.Duration{}
-	for round := range p.repeat {
-		for i, q := range p.queries {
-			for k := range p.systems {
-				name := p.systems[(k+round)%len(p.systems)]
-				r := results[i].of[name]
-				if r == nil || r.err != nil || r.text == "" || round > 0 && spent[name+q.name] > p.budget {
-					continue
-				}
-				took, err := timed(ctx, open[name], r.text)
-				if err != nil {
-					return fmt.Errorf("%s, %s: %w", q.name, name, err)
-				}
-				spent[name+q.name] += took
-				r.times = append(r.times, took)
-			}
-		}
-		fmt.Fprintf(progress, "round %d of %d\n", round+1, p.repeat)
-	}
-	return nil
+	p.progress = terminal(errs)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
+	return p.measure(ctx, out)
 }
 
-func timed(ctx context.Context, s system, text string) (time.Duration, error) {
-	began := time.Now()
-	err := s.run(ctx, text)
-	return time.Since(began), err
+// terminal returns where progress is written to: w if it is a terminal, whose line can be written over.
+func terminal(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok {
+		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+			return w
+		}
+	}
+	return io.Discard
+}
+
+// say writes over the line of progress.
+func (p *plan) say(format string, args ...any) {
+	fmt.Fprintf(p.progress, "\r\x1b[K"+format, args...)
+}
+
+// section is a part of the report.
+type section struct {
+	name string
+	run  func(p *plan, ctx context.Context, out io.Writer) error
+}
+
+// allSections returns the parts of the report in order.
+func allSections() []section {
+	return []section{
+		{"suite", (*plan).suite},
+		{"prepared", (*plan).prepared},
+		{"disk", (*plan).disk},
+		{"import", (*plan).importing},
+		{"process", (*plan).processes},
+		{"odd", (*plan).odd},
+		{"hot", (*plan).hot},
+	}
+}
+
+func sectionNames() (names string) {
+	for i, s := range allSections() {
+		if i > 0 {
+			names += ", "
+		}
+		names += s.name
+	}
+	return names
+}
+
+// measure writes the report. A section that fails is named and does not keep the others from being measured.
+func (p *plan) measure(ctx context.Context, out io.Writer) (err error) {
+	if p.facts, err = p.look(ctx); err != nil {
+		return err
+	}
+	if err := p.introduce(out); err != nil {
+		return err
+	}
+	var failures []error
+	for _, s := range allSections() {
+		if !p.sections.MatchString(s.name) || s.ours && !p.has(ours) {
+			continue
+		}
+		if err := s.run(p, ctx, out); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			failures = append(failures, fmt.Errorf("section %s: %w", s.name, err))
+			if _, err := fmt.Fprintf(out, "\nFailed: section %s: %v.\n", s.name, err); err != nil {
+				return err
+			}
+		}
+	}
+	p.say("")
+	return errors.Join(failures...)
 }

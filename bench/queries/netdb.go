@@ -17,8 +17,8 @@ type netSystem struct{ db *netdb.DB }
 // netOptions are the defaults. There is no cache of answers yet; when there is one, it is turned off here.
 func netOptions() netdb.Options { return netdb.Options{} }
 
-func openNetDB(ctx context.Context, dir string) (*netSystem, error) {
-	db, err := netdb.Open(ctx, dir, netOptions())
+func openNetDB(ctx context.Context, dir string, o netdb.Options) (*netSystem, error) {
+	db, err := netdb.Open(ctx, dir, o)
 	if err != nil {
 		return nil, err
 	}
@@ -31,20 +31,8 @@ const importBatch = 1024
 // importNetDB appends the lines of both logs, and returns how many they are.
 func importNetDB(ctx context.Context, db *netdb.DB, e events) (n int64, err error) {
 	for _, name := range []string{commitsLog, changesLog} {
-		log, err := db.OpenLog(ctx, name, redex.LogOptions{})
-		if err != nil {
-			return n, err
-		}
-		entries := make([]redex.Entry, 0, importBatch)
-		err = e.batches(ctx, name, importBatch, func(lines [][]byte) error {
-			entries = entries[:0]
-			for _, line := range lines {
-				entries = append(entries, redex.Entry{Encoding: redex.JSON, Payload: line})
-			}
-			n += int64(len(lines))
-			_, err := log.AppendBatch(ctx, entries, redex.AppendOptions{})
-			return err
-		})
+		k, err := appendLines(ctx, db, name, func(most int, f func(lines [][]byte) error) error { return e.batches(ctx, name, most, f) })
+		n += k
 		if err != nil {
 			return n, err
 		}
@@ -52,10 +40,41 @@ func importNetDB(ctx context.Context, db *netdb.DB, e events) (n int64, err erro
 	return n, nil
 }
 
+// appendLines appends to a log what batches gives, and returns how many lines that were.
+func appendLines(ctx context.Context, db *netdb.DB, name string, batches func(most int, f func(lines [][]byte) error) error) (n int64, err error) {
+	log, err := db.OpenLog(ctx, name, redex.LogOptions{})
+	if err != nil {
+		return 0, err
+	}
+	entries := make([]redex.Entry, 0, importBatch)
+	err = batches(importBatch, func(lines [][]byte) error {
+		entries = entries[:0]
+		for _, line := range lines {
+			entries = append(entries, redex.Entry{Encoding: redex.JSON, Payload: line})
+		}
+		n += int64(len(lines))
+		_, err := log.AppendBatch(ctx, entries, redex.AppendOptions{})
+		return err
+	})
+	return n, err
+}
+
 func (s *netSystem) text(q query) string { return q.text }
 
 func (s *netSystem) run(ctx context.Context, text string) error {
-	rows, err := s.db.Query(ctx, text)
+	return drain(s.db.Query(ctx, text))
+}
+
+func (s *netSystem) prepare(ctx context.Context, text string) (run func(ctx context.Context, args ...any) error, end func() error, err error) {
+	stmt, err := s.db.Prepare(ctx, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context, args ...any) error { return drain(stmt.Query(ctx, args...)) }, func() error { return nil }, nil
+}
+
+// drain reads an answer to its end.
+func drain(rows *netdb.Rows, err error) error {
 	if err != nil {
 		return err
 	}
@@ -117,7 +136,7 @@ func plainValue(v netquery.Value) (any, error) {
 
 func (s *netSystem) Close() error { return s.db.Close() }
 
-// load makes a directory's store from the events and leaves it closed, with everything sealed.
+// loadNetDB makes a store from the events and leaves it closed, with everything sealed.
 func loadNetDB(ctx context.Context, dir string, e events) error {
 	db, err := netdb.Open(ctx, dir, netOptions())
 	if err != nil {

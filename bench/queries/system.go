@@ -9,10 +9,12 @@ import (
 	"time"
 )
 
-// system answers queries. run reads an answer and drops it, as what is timed; rows returns it.
+// system answers queries.
 type system interface {
-	text(q query) string // "" where it has no such thing
-	run(ctx context.Context, text string) error
+	text(q query) string                        // the query in its words; "" where it has no such thing
+	run(ctx context.Context, text string) error // reads the answer and drops it: what is timed
+	// prepare returns what runs a statement, and what ends it.
+	prepare(ctx context.Context, text string) (run func(ctx context.Context, args ...any) error, end func() error, err error)
 	rows(ctx context.Context, text string) ([][]any, error)
 	Close() error
 }
@@ -26,7 +28,18 @@ type sqlSystem struct {
 func (s *sqlSystem) text(q query) string { return s.pick(q) }
 
 func (s *sqlSystem) run(ctx context.Context, text string) error {
-	rows, err := s.db.QueryContext(ctx, text)
+	return readAll(s.db.QueryContext(ctx, text))
+}
+
+func (s *sqlSystem) prepare(ctx context.Context, text string) (run func(ctx context.Context, args ...any) error, end func() error, err error) {
+	stmt, err := s.db.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context, args ...any) error { return readAll(stmt.QueryContext(ctx, args...)) }, stmt.Close, nil
+}
+
+func readAll(rows *sql.Rows, err error) error {
 	if err != nil {
 		return err
 	}
