@@ -167,22 +167,26 @@ func (p *plan) say(format string, args ...any) {
 	fmt.Fprintf(p.progress, "\r\x1b[K"+format, args...)
 }
 
+// has reports whether a system is measured.
+func (p *plan) has(name string) bool { return slices.Contains(p.systems, name) }
+
 // section is a part of the report.
 type section struct {
 	name string
+	ours bool // about NetDB: left out where it is not measured
 	run  func(p *plan, ctx context.Context, out io.Writer) error
 }
 
 // allSections returns the parts of the report in order.
 func allSections() []section {
 	return []section{
-		{"suite", (*plan).suite},
-		{"prepared", (*plan).prepared},
-		{"disk", (*plan).disk},
-		{"import", (*plan).importing},
-		{"process", (*plan).processes},
-		{"odd", (*plan).odd},
-		{"hot", (*plan).hot},
+		{"suite", false, (*plan).suite},
+		{"prepared", false, (*plan).prepared},
+		{"disk", false, (*plan).disk},
+		{"import", true, (*plan).importing},
+		{"process", false, (*plan).processes},
+		{"odd", true, (*plan).odd},
+		{"hot", true, (*plan).hot},
 	}
 }
 
