@@ -289,6 +289,30 @@ func TestContest(t *testing.T) {
 	}
 }
 
+// TestSuite checks that queries can be told apart by name, and that those are real that others refer to.
+func TestSuite(t *testing.T) {
+	known := map[string]bool{}
+	for _, q := range suite() {
+		if known[q.name] {
+			t.Errorf("two queries are named %q", q.name)
+		}
+		known[q.name] = true
+		if text := (facts{}).fill(q.text + q.duck + q.lite); strings.ContainsAny(text, "{}") {
+			t.Errorf("%s: a fact that there is not, in %s", q.name, text)
+		}
+	}
+	if len(known) < 30 || !known[firstQuery] {
+		t.Errorf("%d queries, first %t", len(known), known[firstQuery])
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("NetDB's answers to %d queries", len(known)); !strings.Contains(string(readme), want) {
+		t.Errorf("the README does not say %q", want)
+	}
+}
+
 func TestGeometric(t *testing.T) {
 	if got := geometric([]ratio{{"a", 0.5}, {"b", 8}}); math.Abs(got-2) > 1e-12 {
 		t.Errorf("got %v", got)
