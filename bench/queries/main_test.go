@@ -124,7 +124,7 @@ func TestReport(t *testing.T) {
 	}
 	checkTable(t, report, "Prepared statements", prepared, never)
 	checkTable(t, report, "On disk", systems, never)
-	checkTable(t, report, "Import of both logs into NetDB", []string{"queryable", "sealed"}, never)
+	checkTable(t, report, "Import of both logs into NetDB", []string{"queryable", "sealed", "sealed and scanned"}, never)
 	checkTable(t, report, "A process of its own", systems, never)
 	checkTable(t, report, "One odd value in 1,000, against the clean log", namesOf(suite(), func(q query) bool { return q.odd }), never)
 	checkTable(t, report, "Queries over hot events, against DuckDB over lines of JSON", all, mayLack)
