@@ -36,6 +36,9 @@ func (p *plan) introduce(out io.Writer) error {
 		what = "The shortest of up to %d runs"
 	}
 	fmt.Fprintf(&b, ". %d threads for each query. "+what+".\n", threads, p.repeat)
+	if p.cpu {
+		b.WriteString("\nTimes of queries are **processor time**, of all threads together.\n")
+	}
 	if !duckDB {
 		b.WriteString("\nNot measured: duckdb. This program is built without it: it needs cgo, and no tag noduckdb.\n")
 	}

@@ -54,6 +54,7 @@ type plan struct {
 	repeat   int
 	budget   time.Duration
 	least    bool
+	cpu      bool
 	program  string // runs the children
 	pure     string // runs NetDB's children
 	progress io.Writer
@@ -77,6 +78,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 	f.IntVar(&p.repeat, "repeat", 7, "how often each query is timed")
 	f.DurationVar(&p.budget, "budget", 10*time.Second, "no more repeats of a query by a system after this time")
 	f.BoolVar(&p.least, "least", false, "show the shortest times instead of medians: for a machine that others use")
+	f.BoolVar(&p.cpu, "cpu", false, "show the processor time of queries, of all threads together, instead of the time they take: for a machine that others use")
 	f.StringVar(&p.pure, "pure", "", "this program built with CGO_ENABLED=0, for processes that only NetDB runs in")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

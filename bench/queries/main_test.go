@@ -142,11 +142,16 @@ func TestSample(t *testing.T) {
 		from = []string{"-data", filepath.Join(e.dir, "sample")}
 	}
 	var out, progress bytes.Buffer
-	if err := run(t.Context(), append(from, "-sections", "suite", "-repeat", "1"), &out, &progress); err != nil {
+	if err := run(t.Context(), append(from, "-sections", "suite", "-repeat", "1", "-cpu", "-least"), &out, &progress); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
 	if strings.Contains(out.String(), "different answer") {
 		t.Error(out.String())
+	}
+	for _, want := range []string{"The shortest of up to 1 runs", "**processor time**"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the report does not say %q", want)
+		}
 	}
 }
 
