@@ -49,12 +49,11 @@ func suite() []query {
 		{name: "min/max by extension", text: `SELECT ext, min(ins), max(ins), min(del), max(del) FROM changes GROUP BY ext`},
 		{
 			name: "inner join with filters",
-			text: `SELECT c.repo, count(*), sum(x.ins) FROM changes x JOIN commits c ON x.sha = c.sha WHERE x.ins > 10 AND c.files < 20 GROUP BY c.repo`,
+			text: `SELECT c.repo, count(*), sum(x.ins) FROM changes x JOIN commits c ON x.sha = c.sha WHERE x.ext = 'go' AND c.files < 20 GROUP BY c.repo`,
 		},
 		{
 			name: "left join",
-			text: `SELECT count(*), count(x.seq), sum(x.ins) FROM commits c LEFT JOIN changes x ON c.sha = x.sha`,
-			lite: `SELECT count(*), count(x.seq), sum(x.ins) FROM commits c LEFT JOIN changes x ON c.sha = x.sha`,
+			text: `SELECT c.repo, count(*), sum(c.subj_len) FROM commits c LEFT JOIN changes x ON c.sha = x.sha WHERE x.sha IS NULL GROUP BY c.repo`,
 		},
 		{
 			name: "point", lookup: true,
