@@ -106,16 +106,15 @@ func (e events) id() (string, error) {
 	if e.dir == "" {
 		return fmt.Sprintf("generated %d, odd %t", e.generate, e.odd), nil
 	}
-	id := fmt.Sprintf("odd %t\n", e.odd)
+	var sizes []int64
 	for _, log := range []string{commitsLog, changesLog} {
-		path := packed(e.dir, log)
-		i, err := os.Stat(path)
+		i, err := os.Stat(packed(e.dir, log))
 		if err != nil {
 			return "", err
 		}
-		id += fmt.Sprintf("%s %d\n", path, i.Size())
+		sizes = append(sizes, i.Size())
 	}
-	return id, nil
+	return fmt.Sprintf("%s, odd %t, %d bytes", e.dir, e.odd, sizes), nil
 }
 
 // lines calls f with each line of a log in order. The line is valid during the call only.
