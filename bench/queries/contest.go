@@ -79,9 +79,9 @@ func (p *plan) compare(ctx context.Context, m *match, queries []query) ([]result
 				continue
 			}
 			within, cancel := context.WithTimeout(ctx, longest)
-			began := time.Now()
+			stop := p.clock()
 			a.rows, a.err = m.open[name].rows(within, a.text)
-			a.first = time.Since(began)
+			a.first = stop()
 			cancel()
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
@@ -131,21 +131,24 @@ func (p *plan) time(ctx context.Context, m *match, results []result, repeat int)
 	return nil
 }
 
-// timed runs a query under labels that tell its part of a profile. Nothing else runs in this process meanwhile, so that its
-// processor time is the query's.
+// timed runs a query under labels that tell its part of a profile.
 func (p *plan) timed(ctx context.Context, s system, name, query, text string) (took time.Duration, err error) {
 	pprof.Do(ctx, pprof.Labels("system", name, "query", query), func(ctx context.Context) {
-		before, err1 := cpuTime()
-		began := time.Now()
-		err2 := s.run(ctx, text)
-		took = time.Since(began)
-		after, err3 := cpuTime()
-		if p.cpu {
-			took = after - before
-		}
-		err = errors.Join(err1, err2, err3)
+		stop := p.clock()
+		err = s.run(ctx, text)
+		took = stop()
 	})
 	return took, err
+}
+
+// clock starts to measure the time that passes, or the processor time of this process: one query runs at a time.
+func (p *plan) clock() (stop func() time.Duration) {
+	if !p.cpu {
+		began := time.Now()
+		return func() time.Duration { return time.Since(began) }
+	}
+	before := cpuTime()
+	return func() time.Duration { return cpuTime() - before }
 }
 
 // median returns the median and the range of a system's times, in milliseconds; NaN where there is none.

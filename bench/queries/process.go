@@ -205,16 +205,8 @@ func importAll(ctx context.Context, dir string, e events) (i imported, err error
 		return i, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	cpuBefore, err := cpuTime()
-	if err != nil {
-		return i, err
-	}
-	began := time.Now()
-	since := func(wall, cpu *time.Duration) error {
-		now, err := cpuTime()
-		*wall, *cpu = time.Since(began), now-cpuBefore
-		return err
-	}
+	cpuBefore, began := cpuTime(), time.Now()
+	since := func(wall, cpu *time.Duration) { *wall, *cpu = time.Since(began), cpuTime()-cpuBefore }
 	for _, name := range []string{commitsLog, changesLog} {
 		n, err := appendLines(ctx, db, name, held[name].batches)
 		if err != nil {
@@ -232,19 +224,16 @@ func importAll(ctx context.Context, dir string, e events) (i imported, err error
 			}
 		}
 	}
-	if err := since(&i.Queryable, &i.CPU); err != nil {
-		return i, err
-	}
+	since(&i.Queryable, &i.CPU)
 	if err := db.Store().Seal(ctx); err != nil {
 		return i, err
 	}
-	if err := since(&i.Sealed, &i.CPUToSealed); err != nil {
-		return i, err
-	}
+	since(&i.Sealed, &i.CPUToSealed)
 	for _, name := range []string{commitsLog, changesLog} {
 		if err := drain(db.Query(ctx, `SELECT repo, count(*), sum(ins) FROM `+name+` GROUP BY repo`)); err != nil {
 			return i, err
 		}
 	}
-	return i, since(&i.Scanned, &i.CPUToScan)
+	since(&i.Scanned, &i.CPUToScan)
+	return i, nil
 }
