@@ -76,6 +76,8 @@ type distinctCount struct {
 	n    paged[int64]
 	rest *distinctAcc // nil until there is one
 	sel  vector.Sel
+	dict *vector.Dict // that seen is of
+	seen []bool       // texts of it that were counted
 }
 
 func (d *distinctCount) grow(n int) {
@@ -104,6 +106,9 @@ func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Se
 			}
 		}
 		return nil
+	}
+	if v.Type == vector.Text && v.Dict != nil && !v.Const && d.n.n == 1 {
+		return d.addCodes(v, groups, sel, n)
 	}
 	rest := d.sel[:0]
 	for k := range sel.Count(n) {
@@ -135,6 +140,33 @@ func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Se
 	}
 	d.needRest()
 	return d.rest.add(args[:1], groups, rest, n)
+}
+
+// addCodes is add of texts of a dictionary to the only group: each text is looked at once.
+func (d *distinctCount) addCodes(v *vector.Vector, groups []int32, sel vector.Sel, n int) error {
+	if d.dict != v.Dict {
+		d.dict, d.seen = v.Dict, append(d.seen[:0], make([]bool, len(v.Dict.Refs))...)
+	}
+	fresh := d.sel[:0]
+	for k := range sel.Count(n) {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		if c := v.Codes[i]; !d.seen[c] && !v.Nulls.Get(i) {
+			d.seen[c] = true
+			fresh = append(fresh, int32(i))
+		}
+	}
+	if d.sel = fresh; len(fresh) == 0 {
+		return nil
+	}
+	d.needRest()
+	if err := d.rest.add([]*vector.Vector{v}, groups, fresh, n); err != nil {
+		d.dict = nil
+		return err
+	}
+	return nil
 }
 
 func (d *distinctCount) needRest() {

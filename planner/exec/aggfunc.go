@@ -16,6 +16,8 @@ type AggregateFunction struct {
 	// Ordered: the result depends on the order of the rows.
 	Ordered bool
 	Doc     string
+	// typed: the function takes a column as a typed one where all its values in a batch have one type.
+	typed bool
 
 	params []Param
 	result func(args []Expr) (vector.Type, bool)
@@ -200,6 +202,18 @@ func (a *sumAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n in
 	v := args[0]
 	var failed error
 	switch {
+	case a.s.n == 1 && v.Type == vector.Int && !v.Const && !v.HasNulls():
+		s := a.s.at(0)
+		s.n += int64(sel.Count(n))
+		if sel != nil {
+			for _, i := range sel {
+				s.ints.Add(v.Ints[i])
+			}
+			break
+		}
+		for _, x := range v.Ints[:n] {
+			s.ints.Add(x)
+		}
 	case v.Type == vector.Int && !v.Const && !v.HasNulls() && sel == nil:
 		for i, x := range v.Ints[:n] {
 			s := a.s.at(int(groups[i]))

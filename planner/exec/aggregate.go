@@ -69,6 +69,7 @@ type HashAggregate struct {
 	aggs    []*aggState
 	table   *groupTable
 	groups  []int32
+	short   shortGroups
 	acct    account
 	gate    *storeGate
 	done    bool
@@ -88,7 +89,8 @@ type aggState struct {
 	args   []evaluator
 	filter evaluator
 	vecs   []*vector.Vector
-	rows   vector.Sel // that pass the filter
+	typed  []vector.Vector // arguments whose values are all of one type
+	rows   vector.Sel      // that pass the filter
 	acc    accumulator
 	sel    vector.Sel
 }
@@ -213,15 +215,25 @@ func (h *HashAggregate) add(b *vector.Batch) error {
 	}
 	h.groups = h.groups[:b.N]
 	if len(h.keys) > 0 {
-		hashes, err := h.table.hash(h.keyVecs, b.Sel, b.N)
+		look := vector.Batch{N: b.N, Sel: b.Sel}
+		need, short := h.short.begin(h.keyVecs, b)
+		if short {
+			look.Sel = need
+		}
+		hashes, err := h.table.hash(h.keyVecs, look.Sel, b.N)
 		if err != nil {
+			h.short.forget()
 			return err
 		}
-		for k := range b.Rows() {
-			i := b.Row(k)
+		for k := range look.Rows() {
+			i := look.Row(k)
 			if h.groups[i], _, err = h.table.add(h.keyVecs, i, hashes[i]); err != nil {
+				h.short.forget()
 				return err
 			}
+		}
+		if short {
+			h.short.end(b, h.groups)
 		}
 		h.setGroups(h.table.len())
 	} else {
@@ -252,6 +264,12 @@ func (a *aggState) eval(s *evalState, b *vector.Batch) error {
 			return err
 		}
 		a.vecs[i] = v
+		if a.agg.Fn.typed && len(a.agg.OrderBy) == 0 && (!a.agg.Distinct || a.agg.Fn.distinct != nil) {
+			if a.typed == nil {
+				a.typed = make([]vector.Vector, len(a.args))
+			}
+			a.vecs[i] = v.Typed(&a.typed[i])
+		}
 	}
 	return nil
 }
@@ -264,7 +282,7 @@ func (a *aggState) add(s *evalState, b *vector.Batch, groups []int32) error {
 }
 
 func (h *HashAggregate) bytes() int64 {
-	n := int64(cap(h.groups) * 4)
+	n := int64(cap(h.groups)*4) + h.short.bytes()
 	if h.table != nil {
 		n += h.table.bytes()
 	}

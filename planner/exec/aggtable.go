@@ -49,7 +49,7 @@ var aggregateTable = sync.OnceValue(func() []*AggregateFunction {
 			Doc:   "array_agg(x): the values as a JSON array, also those that are NULL, in the order of rows; NULL of no rows",
 		},
 		{
-			Name: "avg", Aliases: []string{"mean"}, Arity: 1, params: anyParam, result: double,
+			Name: "avg", Aliases: []string{"mean"}, Arity: 1, typed: true, params: anyParam, result: double,
 			start: func(g *storeGate, _ *Aggregate) accumulator { return &sumAcc{g: g, avg: true} },
 			Doc:   "avg(x): the mean of the numbers, DOUBLE; other values do not count",
 		},
@@ -64,7 +64,7 @@ var aggregateTable = sync.OnceValue(func() []*AggregateFunction {
 			Doc:   "bool_or(x): whether a value is true",
 		},
 		{
-			Name: "count", Arity: 1, params: anyParam, result: integer,
+			Name: "count", Arity: 1, typed: true, params: anyParam, result: integer,
 			start: func(g *storeGate, _ *Aggregate) accumulator { return &countAcc{g: g} },
 			distinct: func(g *storeGate, a *Aggregate) accumulator {
 				return &distinctCount{listMemory: listMemory{g: g}, agg: a}
@@ -101,7 +101,7 @@ var aggregateTable = sync.OnceValue(func() []*AggregateFunction {
 			Doc: "string_agg(x, separator): the texts joined by separator, which is a comma if it is left out, in the order of rows",
 		},
 		{
-			Name: "sum", Arity: 1, params: anyParam, result: sum,
+			Name: "sum", Arity: 1, typed: true, params: anyParam, result: sum,
 			start: func(g *storeGate, _ *Aggregate) accumulator { return &sumAcc{g: g} },
 			Doc:   "sum(x): the sum of the numbers: BIGINT, or DOUBLE when one of them is; NULL of none",
 		},

@@ -28,6 +28,7 @@ type valueAcc struct {
 	texts paged[[]byte] // of values that are bytes; reused by those that replace them
 	held  int64         // bytes of texts
 	view  vector.Vector // the value being looked at
+	typed vector.Vector // a column whose values are all of one type
 }
 
 // valueHead is a value as in a dynamic vector, but for what Bits refers to.
@@ -41,6 +42,9 @@ func (a *valueAcc) grow(n int) { a.heads.grow(n) }
 
 func (a *valueAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	v := args[0]
+	if v.Type.Dynamic() && v.Uniform != vector.ClassNull && a.uniform(v.Typed(&a.typed), groups, sel, n) {
+		return nil
+	}
 	if sel == nil && !v.Const && !v.HasNulls() && (v.Type == vector.Int || v.Type == vector.Float) {
 		a.numbers(v, groups, n)
 		return nil
@@ -101,6 +105,41 @@ func (a *valueAcc) numbers(v *vector.Vector, groups []int32, n int) {
 			*h = valueHead{bits: math.Float64bits(x), class: vector.ClassFloat, have: true}
 		}
 	}
+}
+
+// uniform is add of a column of integers, floats or times among which may be NULLs, while the groups may have values of other types: it
+// reports false, and has done nothing, when that is not what v is.
+func (a *valueAcc) uniform(v *vector.Vector, groups []int32, sel vector.Sel, n int) bool {
+	class := v.Type.Class()
+	if a.nulls || a.takes != takesLess && a.takes != takesGreater || class != vector.ClassInt && class != vector.ClassFloat {
+		return false
+	}
+	for k := range sel.Count(n) {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		if v.Nulls.Get(i) {
+			continue
+		}
+		h := a.heads.at(int(groups[i]))
+		var bits uint64
+		var takes bool
+		switch {
+		case class == vector.ClassInt:
+			x := v.Ints[i]
+			bits = uint64(x)
+			takes = h.class == class && a.takesNumber(cmp.Compare(x, int64(h.bits)))
+		default:
+			x := v.Floats[i]
+			bits = math.Float64bits(x)
+			takes = h.class == class && a.takesNumber(num.CompareFloats(x, math.Float64frombits(h.bits)))
+		}
+		if !h.have || takes || h.class != class && a.better(v, i, h, int(groups[i])) {
+			*h = valueHead{bits: bits, class: class, have: true}
+		}
+	}
+	return true
 }
 
 // takesNumber reports whether a value replaces one that it compares with as c.
