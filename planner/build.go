@@ -110,12 +110,15 @@ func (b *builder) operator(n node) exec.Operator {
 	case *limitNode:
 		return &exec.Limit{In: b.build(n.in), Count: n.count, Offset: n.offset}
 	case *joinNode:
-		l, r := n.left.outputs(), n.right.outputs()
-		return &exec.Join{
-			Left: b.build(n.left), Right: b.build(n.right), Kind: n.kind,
-			LeftKeys: placeAll(n.leftKeys, l), RightKeys: placeAll(n.rightKeys, r), Residual: placeAll(n.residual, n.outputs()),
-			BuildLeft: n.buildLeft, LeftTypes: b.types(l), RightTypes: b.types(r), Env: b.env,
+		return b.join(n)
+	case *computeNode:
+		outs := n.in.outputs()
+		op := &exec.Project{In: b.build(n.in), Env: b.env}
+		for i, id := range outs {
+			op.Exprs = append(op.Exprs, &exec.Col{Index: i, Name: b.plan.cols[id].name, T: b.plan.cols[id].typ})
 		}
+		op.Exprs = append(op.Exprs, placeAll(n.exprs, outs)...)
+		return op
 	case *unionNode:
 		op := &exec.Union{}
 		for i, in := range n.ins {

@@ -123,6 +123,10 @@ func TestLooks(t *testing.T) {
 		{"SELECT count(*) FROM big a JOIN big b ON a.s = b.s", 0},
 		{"SELECT count(*) FROM big a LEFT JOIN big b ON a.x = b.x AND a.s < b.s", 0},
 		{"SELECT count(*) FROM (VALUES (1), (2)) v(y) JOIN big b ON v.y <> b.x", 0},
+		{"SELECT count(*) FROM big a FULL JOIN big b ON a.x = b.x + 7", 0},
+		{"SELECT count(*) FROM big a SEMI JOIN big b ON a.s = b.s AND a.x >= b.x", 0},
+		{"SELECT count(*) FROM big a ANTI JOIN big b ON a.x = b.x", 0},
+		{"SELECT count(*) FROM big a ASOF JOIN big b ON a.s = b.s AND a.x >= b.x", 0},
 		{"SELECT x FROM big UNION ALL SELECT length(s) FROM big ORDER BY 1", 2 * sorted},
 		{"SELECT count(*) FROM big WHERE s LIKE '%7_7%'", 0},
 	} {

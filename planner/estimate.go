@@ -45,21 +45,7 @@ func (b *binder) estimate(n node) error {
 			est = min(est, n.count)
 		}
 	case *joinNode:
-		l, r := in(0), in(1)
-		n.buildLeft = n.kind == exec.JoinInner && l < r
-		if len(n.leftKeys) > 0 {
-			est = max(l, r)
-		} else {
-			est = mulSat(l, r)
-		}
-		f := float64(est)
-		for _, x := range n.residual {
-			f *= selectivity(x)
-		}
-		est = int64(math.Ceil(f))
-		if n.kind == exec.JoinLeft {
-			est = max(est, l)
-		}
+		est = n.estimateJoin(in(0), in(1))
 	case *unionNode:
 		for i := range n.ins {
 			est += in(i)
@@ -70,6 +56,8 @@ func (b *binder) estimate(n node) error {
 	n.common().est = est
 	return nil
 }
+
+func ceilRows(f float64) int64 { return int64(math.Ceil(f)) }
 
 func mulSat(a, b int64) int64 {
 	if a != 0 && b > math.MaxInt64/4/a {

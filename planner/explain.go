@@ -69,21 +69,9 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 		}
 		return "Limit", detail
 	case *joinNode:
-		name = "HashJoin"
-		if len(n.leftKeys) == 0 {
-			name = "NestedLoopJoin"
-		}
-		parts := []string{n.kind.String()}
-		for i := range n.leftKeys {
-			parts = append(parts, f.Expr(n.leftKeys[i])+" = "+f.Expr(n.rightKeys[i]))
-		}
-		if len(n.residual) > 0 {
-			parts = append(parts, "if "+list(n.residual, " AND "))
-		}
-		if n.buildLeft {
-			parts = append(parts, "build=left")
-		}
-		return name, strings.Join(parts, " ")
+		return n.describe(f, list)
+	case *computeNode:
+		return "Compute", list(n.exprs, ", ")
 	case *unionNode:
 		return "UnionAll", ""
 	}

@@ -3,6 +3,7 @@ package planner
 import (
 	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/query"
 )
 
 // A node is a relational operator of the logical plan. Columns have numbers that are unique in the plan: an expression names
@@ -107,7 +108,8 @@ type (
 		count, offset int64
 	}
 
-	// joinNode joins two inputs. Equalities are in keys, the rest of the condition in residual, in the order of the text.
+	// joinNode joins two inputs. Equalities are in keys, the rest of the condition in residual, in the order of the text. What it
+	// gives depends on its kind: see outputs.
 	joinNode struct {
 		nodeInfo
 		left, right node
@@ -116,6 +118,25 @@ type (
 		rightKeys   []exec.Expr
 		residual    []exec.Expr
 		buildLeft   bool
+		asof        *asofCond         // of an ASOF join, which is inner or left
+		mark        int               // of mark, single and first joins: the column that says whether there is a partner
+		test        exec.Expr         // of a mark join: what is asked of the partners, if it can be NULL
+		aggs        []*exec.Aggregate // of a group join
+		aggIDs      []int
+		at          query.Span // of a query used as a value
+	}
+
+	// asofCond is the inequality of an ASOF join: left op right.
+	asofCond struct {
+		op          vector.CompareOp
+		left, right exec.Expr
+	}
+
+	// computeNode gives the columns of its input and more, computed from them by expressions that cannot fail.
+	computeNode struct {
+		unary
+		exprs []exec.Expr
+		ids   []int
 	}
 
 	// unionNode gives the rows of its inputs one after the other. maps[i] are the columns of input i in the order of ids.
@@ -141,7 +162,27 @@ func (n *distinctNode) outputs() []int { return n.cols }
 func (n *sortNode) outputs() []int     { return n.in.outputs() }
 func (n *limitNode) outputs() []int    { return n.in.outputs() }
 func (n *joinNode) outputs() []int {
+	out := append([]int(nil), n.left.outputs()...)
+	switch n.kind {
+	case exec.JoinSemi, exec.JoinAnti:
+		return out
+	case exec.JoinMark:
+		return append(out, n.mark)
+	case exec.JoinGroup:
+		return append(out, n.aggIDs...)
+	case exec.JoinSingle, exec.JoinFirst:
+		return append(append(out, n.right.outputs()...), n.mark)
+	}
+	return append(out, n.right.outputs()...)
+}
+
+// pairs are the columns that the condition of a join sees: those of both sides.
+func (n *joinNode) pairs() []int {
 	return append(append([]int(nil), n.left.outputs()...), n.right.outputs()...)
+}
+
+func (n *computeNode) outputs() []int {
+	return append(append([]int(nil), n.in.outputs()...), n.ids...)
 }
 func (n *joinNode) inputs() []node { return []node{n.left, n.right} }
 func (n *joinNode) setInput(i int, c node) {

@@ -166,6 +166,9 @@ func TestPeakMemoryOfMany(t *testing.T) {
 		"SELECT x % 9000, approx_count_distinct(x) FROM big GROUP BY 1",
 		"SELECT x // 3, approx_quantile(x, 0.5), first(x ORDER BY x DESC) FROM big GROUP BY 1",
 		"SELECT count(*) FROM (VALUES (1)) v(y) LEFT JOIN big ON big.x = v.y",
+		"SELECT count(*) FROM (VALUES (1)) v(y) FULL JOIN big ON big.x = v.y",
+		"SELECT count(*) FROM (VALUES (1)) v(y) SEMI JOIN big ON big.x = v.y",
+		"SELECT count(*) FROM (VALUES (1)) v(y) ASOF JOIN big ON big.x = v.y AND v.y >= big.x",
 		"SELECT count(*) FROM (VALUES (1)) v(y) LEFT JOIN big ON CAST(big.x AS TEXT) < CAST(v.y AS TEXT)",
 	} {
 		e := &endless{memTable: memTable{name: "big", kind: KindFold, cols: []Column{{Name: "x", Type: vector.Int, InStar: true}}}, distinct: true}

@@ -61,6 +61,13 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 		return b.wrap(n, preds)
 	case *joinNode:
 		return b.pushJoin(n, preds)
+	case *computeNode:
+		down, rest := b.split(preds, func(exec.Expr) bool { return true })
+		for i, x := range down {
+			down[i] = b.fold(substitute(x, n.ids, n.exprs))
+		}
+		n.in = b.push(n.in, down)
+		return b.wrap(n, rest)
 	case *unionNode:
 		down, rest := b.split(preds, func(exec.Expr) bool { return true })
 		for i, in := range n.ins {
@@ -150,65 +157,6 @@ func (b *binder) pushProject(n *projectNode, preds []exec.Expr) node {
 	}
 	n.in = b.push(n.in, down)
 	return b.wrap(n, rest)
-}
-
-// pushJoin takes a join's condition and what stands above it apart: predicates on one side go to that side, equalities
-// between the sides become keys.
-func (b *binder) pushJoin(n *joinNode, preds []exec.Expr) node {
-	left, right := n.left.outputs(), n.right.outputs()
-	var toLeft, toRight, residual, above []exec.Expr
-	cond := n.residual
-	if n.kind == exec.JoinInner {
-		cond = append(slices.Clone(cond), preds...)
-	} else {
-		toLeft, above = b.split(preds, func(x exec.Expr) bool { return within(x, left) })
-	}
-	for _, x := range cond {
-		safe := !exec.CanFail(x)
-		switch {
-		case safe && n.kind == exec.JoinInner && within(x, left):
-			toLeft = append(toLeft, x)
-		case safe && within(x, right):
-			toRight = append(toRight, x)
-		case (safe || len(residual) == 0 && len(n.leftKeys) == 0) && n.takeKey(x, left, right):
-		default:
-			residual = append(residual, x)
-		}
-	}
-	n.residual = residual
-	n.left = b.push(n.left, toLeft)
-	n.right = b.push(n.right, toRight)
-	return b.wrap(n, above)
-}
-
-// takeKey makes x a key of the join if it is an equality between its sides.
-func (n *joinNode) takeKey(x exec.Expr, left, right []int) bool {
-	c, ok := x.(*exec.Compare)
-	if !ok || c.Op != vector.Eq {
-		return false
-	}
-	// Dates and times compare, but are not equal as keys; binding has cast static ones to one type.
-	temporal := func(t vector.Type) bool { return t == vector.Date || t == vector.Time }
-	if c.L.Type() != c.R.Type() && (temporal(c.L.Type()) || temporal(c.R.Type())) {
-		return false
-	}
-	hasCols := func(e exec.Expr) bool {
-		set := map[int]bool{}
-		exec.Columns(e, set)
-		return len(set) > 0
-	}
-	if !hasCols(c.L) || !hasCols(c.R) {
-		return false
-	}
-	switch {
-	case within(c.L, left) && within(c.R, right):
-		n.leftKeys, n.rightKeys = append(n.leftKeys, c.L), append(n.rightKeys, c.R)
-	case within(c.R, left) && within(c.L, right):
-		n.leftKeys, n.rightKeys = append(n.leftKeys, c.R), append(n.rightKeys, c.L)
-	default:
-		return false
-	}
-	return true
 }
 
 // takeRange turns predicates on the sequence and the time of a log into the scan's range, and returns the others.
@@ -452,11 +400,18 @@ func prune(n node, need map[int]bool) {
 		prune(n.in, below)
 	case *limitNode:
 		prune(n.in, need)
+	case *computeNode:
+		k := 0
+		for i, id := range n.ids {
+			if need[id] {
+				n.ids[k], n.exprs[k] = id, n.exprs[i]
+				k++
+			}
+		}
+		n.ids, n.exprs = n.ids[:k], n.exprs[:k]
+		prune(n.in, add(clone(), n.exprs...))
 	case *joinNode:
-		below := clone()
-		add(below, n.leftKeys...)
-		add(below, n.rightKeys...)
-		add(below, n.residual...)
+		below := add(clone(), n.exprs()...)
 		prune(n.left, below)
 		prune(n.right, below)
 	case *unionNode:

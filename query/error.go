@@ -29,6 +29,7 @@ const (
 	CodeDivideByZero   Code = "22012"
 	CodeUnsupported    Code = "0A000"
 	CodeTooDeep        Code = "54001"
+	CodeCardinality    Code = "21000"
 )
 
 // Error is what is wrong with a statement and where. Parser and binder both

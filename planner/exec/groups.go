@@ -111,3 +111,22 @@ func (t *groupTable) grow(p *groupPart) error {
 func (t *groupTable) bytes() int64 {
 	return t.rows.MemoryBytes() + t.refs.bytes() + int64(t.slots*4+cap(t.buf)*8)
 }
+
+// find returns the number of row i of cols, whose hash is h; -1 when there is none.
+func (t *groupTable) find(cols []*vector.Vector, i int, h uint64) int32 {
+	p := &t.parts[h>>(64-groupPartBits)]
+	if len(p.slots) == 0 {
+		return -1
+	}
+	mask := uint64(len(p.slots) - 1)
+	for at := h & mask; p.slots[at] != 0; at = (at + 1) & mask {
+		g := p.slots[at] - 1
+		if r := t.refs.at(int(g)); r.hash == h {
+			keys, row := t.rows.Row(r.loc)
+			if t.s.EqualRows(cols, i, keys, row) {
+				return g
+			}
+		}
+	}
+	return -1
+}

@@ -11,14 +11,24 @@ import (
 // JoinKind is the kind of a join.
 type JoinKind uint8
 
-// The kinds of join. In a left join, the left rows without a partner are kept, with NULLs on the right.
+// The kinds of join. Inner, left and full ones are done by Join: in a left join the left rows without a partner are kept, with
+// NULLs on the right, in a full one those of both sides. Semi to first are done by Lookup, group by GroupJoin.
 const (
 	JoinInner JoinKind = iota
 	JoinLeft
+	JoinFull
+	JoinSemi   // left rows that have a partner
+	JoinAnti   // left rows that have none
+	JoinMark   // all left rows, with a BOOLEAN that says whether they have one
+	JoinSingle // all left rows with their one partner and such a BOOLEAN; two partners are an error
+	JoinFirst  // the same with the first partner
+	JoinGroup  // all left rows, with aggregates of their partners
 )
 
-// String returns INNER or LEFT.
-func (k JoinKind) String() string { return [...]string{"INNER", "LEFT"}[k] }
+// String returns the name of the kind as EXPLAIN shows it.
+func (k JoinKind) String() string {
+	return [...]string{"INNER", "LEFT", "FULL", "SEMI", "ANTI", "MARK", "SINGLE", "FIRST", "GROUP"}[k]
+}
 
 // Join joins two inputs: it keeps all rows of the build side, by hash of their keys, and goes through the probe side. Without
 // keys each probe row meets every build row. Rows whose key is NULL meet none, and are kept where their side is preserved.
@@ -53,12 +63,14 @@ type Join struct {
 
 	p       []int32      // pairs: rows of in
 	b       []vector.Loc // and of the build side
+	refs    []int32      // numbers of the build rows; only in a full join
 	last    []bool       // the pair is the last of its probe row
 	at      int          // pairs that were given out
 	res     predicates
 	out     vector.Batch
 	probeC  []*vector.Vector // columns of out that come from the probe side
 	buildC  []*vector.Vector
+	full    fullSide
 	pending error
 	err     error
 	stats   Stats
@@ -137,8 +149,13 @@ func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 			if j.Kind == JoinInner && j.build.rows.Len() == 0 && j.build.err == nil {
 				return nil, nil
 			}
-			if j.err = j.nextProbe(ctx); j.err != nil || j.in == nil {
+			if j.err = j.nextProbe(ctx); j.err != nil {
 				return nil, j.err
+			}
+			if j.in == nil {
+				var b *vector.Batch
+				b, j.err = j.unmatched()
+				return b, j.err
 			}
 		}
 		if j.at == len(j.p) {
@@ -171,8 +188,18 @@ func (j *Join) nextProbe(ctx context.Context) error {
 		}
 		j.s.take(b)
 	}
+	return j.probePart()
+}
+
+// probePart evaluates the keys of the next rows of the batch that was taken from the probe side. Without a build row there is
+// no pair to evaluate them for.
+func (j *Join) probePart() error {
 	return j.s.part(func(b *vector.Batch) error {
-		sel, err := evalAll(j.probe, b, b.Sel, j.keys)
+		probe := j.probe
+		if j.build.rows.Len() == 0 {
+			probe = nil
+		}
+		sel, err := evalAll(probe, b, b.Sel, j.keys)
 		var ve *ValueError
 		if err != nil && !errors.As(err, &ve) {
 			return err
@@ -181,7 +208,7 @@ func (j *Join) nextProbe(ctx context.Context) error {
 			return err
 		}
 		j.pending = err
-		if len(j.probe) > 0 {
+		if len(probe) > 0 {
 			if cap(j.hashes) < b.N {
 				j.hashes = make([]uint64, b.N)
 			}
@@ -198,13 +225,18 @@ func (j *Join) nextProbe(ctx context.Context) error {
 // row without any is paired with NoRow.
 func (j *Join) pairs() error {
 	j.p, j.b, j.last, j.at = j.p[:0], j.b[:0], j.last[:0], 0
+	j.refs = j.refs[:0]
+	full := j.Kind == JoinFull
 	limit := j.Env.batchRows()
 	for ; j.k < j.in.Rows(); j.k++ {
 		i := j.in.Row(j.k)
 		if !j.begun {
 			j.chain, j.begun = j.first(i), true
-			if j.chain < 0 && j.Kind == JoinLeft {
+			if j.chain < 0 && j.Kind != JoinInner {
 				j.p, j.b, j.last = append(j.p, int32(i)), append(j.b, vector.NoRow), append(j.last, true)
+				if full {
+					j.refs = append(j.refs, -1)
+				}
 			}
 		}
 		for j.chain >= 0 {
@@ -214,6 +246,9 @@ func (j *Join) pairs() error {
 			at := j.chain
 			j.chain = j.after(i, at)
 			j.p, j.b, j.last = append(j.p, int32(i)), append(j.b, j.build.refs.at(int(at)).loc), append(j.last, j.chain < 0)
+			if full {
+				j.refs = append(j.refs, at)
+			}
 		}
 		j.begun = false
 		if len(j.p) >= limit {
@@ -226,10 +261,10 @@ func (j *Join) pairs() error {
 
 // first returns the first build row for probe row i, -1 for none.
 func (j *Join) first(i int) int32 {
-	if len(j.probe) == 0 {
-		if j.build.rows.Len() == 0 {
-			return -1
-		}
+	switch {
+	case j.build.rows.Len() == 0:
+		return -1
+	case len(j.probe) == 0:
 		return 0
 	}
 	for _, k := range j.keys {
@@ -282,8 +317,14 @@ func (j *Join) emit() (int, error) {
 	j.at += n
 	j.gather(p, b)
 	var err error
-	if len(j.Residual) > 0 && n > 0 {
+	switch {
+	case n == 0:
+	case len(j.Residual) > 0:
 		j.out.Sel, err = j.residual(p, b, last)
+	case j.Kind == JoinFull:
+		for _, ref := range j.refs[j.at-n : j.at] {
+			j.full.match(ref)
+		}
 	}
 	return j.out.Rows(), err
 }
@@ -330,6 +371,9 @@ func (j *Join) residual(p []int32, b []vector.Loc, last []bool) (vector.Sel, err
 		if at < len(passed) && int(passed[at]) == k {
 			outP, outB = append(outP, p[k]), append(outB, b[k])
 			j.matched = true
+			if j.Kind == JoinFull {
+				j.full.match(j.refs[j.at-len(p)+k])
+			}
 			at++
 		}
 		if last[k] {
@@ -348,7 +392,7 @@ func (j *Join) Close() error {
 	j.acct.release()
 	j.s.close()
 	j.res.s.close()
-	j.build = buildSide{}
+	j.build, j.full = buildSide{}, fullSide{}
 	j.in = nil
 	return errors.Join(j.Left.Close(), j.Right.Close())
 }

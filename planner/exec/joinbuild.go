@@ -32,7 +32,7 @@ func (j *Join) readBuild(ctx context.Context) error {
 	in, _, keys := j.sides()
 	evals := j.s.compileAll(keys)
 	vecs := make([]*vector.Vector, len(evals))
-	for j.build.err == nil {
+	for j.build.err == nil || j.Kind == JoinFull {
 		b, err := in.Next(ctx)
 		if err != nil {
 			return err
@@ -41,12 +41,19 @@ func (j *Join) readBuild(ctx context.Context) error {
 			break
 		}
 		if err := j.s.each(b, func(part *vector.Batch) error {
+			if j.build.err != nil {
+				return j.keep(part, nullKeys(evals))
+			}
 			sel, err := evalAll(evals, part, part.Sel, vecs)
 			var ve *ValueError
 			switch {
 			case errors.As(err, &ve):
-				// It counts once there is a probe row; which rows the build side has does not matter then.
+				// It counts once there is a probe row; which partners there are does not matter then, only that there are
+				// rows: a full join gives them when there is no probe row.
 				j.build.err = err
+				if j.Kind == JoinFull {
+					return j.keep(part, nullKeys(evals))
+				}
 				return errStop
 			case err != nil:
 				return err
@@ -54,6 +61,11 @@ func (j *Join) readBuild(ctx context.Context) error {
 			part.Sel = sel
 			return j.keep(part, vecs)
 		}); err != nil && !errors.Is(err, errStop) {
+			return err
+		}
+	}
+	if j.Kind == JoinFull {
+		if err := j.full.start(j); err != nil {
 			return err
 		}
 	}
@@ -101,7 +113,7 @@ func (j *Join) keep(b *vector.Batch, keys []*vector.Vector) error {
 
 func (j *Join) count() error {
 	bs := &j.build
-	err := j.acct.set(bs.rows.MemoryBytes() + bs.refs.bytes() + bs.heads.bytes())
+	err := j.acct.set(bs.rows.MemoryBytes() + bs.refs.bytes() + bs.heads.bytes() + j.full.seen.bytes())
 	j.stats.PeakBytes = j.acct.peak
 	return err
 }

@@ -1,0 +1,31 @@
+package planner
+
+import "github.com/seed69692123/netdb/planner/exec"
+
+// join makes the operator of a join.
+func (b *builder) join(n *joinNode) exec.Operator {
+	l, r, pairs := n.left.outputs(), n.right.outputs(), n.pairs()
+	left, right := b.build(n.left), b.build(n.right)
+	leftKeys, rightKeys := placeAll(n.leftKeys, l), placeAll(n.rightKeys, r)
+	if n.asof != nil {
+		return &exec.AsofJoin{
+			Left: left, Right: right, Kind: n.kind, LeftKeys: leftKeys, RightKeys: rightKeys, Op: n.asof.op,
+			LeftValue: place(n.asof.left, l), RightValue: place(n.asof.right, r), LeftTypes: b.types(l), RightTypes: b.types(r), Env: b.env,
+		}
+	}
+	core := exec.Join{
+		Left: left, Right: right, Kind: n.kind, LeftKeys: leftKeys, RightKeys: rightKeys, Residual: placeAll(n.residual, pairs),
+		BuildLeft: n.buildLeft, LeftTypes: b.types(l), RightTypes: b.types(r), Env: b.env,
+	}
+	switch n.kind {
+	case exec.JoinSemi, exec.JoinAnti, exec.JoinMark, exec.JoinSingle, exec.JoinFirst:
+		return &exec.Lookup{Join: core, Test: place(n.test, pairs), At: n.at}
+	case exec.JoinGroup:
+		op := &exec.GroupJoin{Join: core}
+		for _, a := range n.aggs {
+			op.Aggs = append(op.Aggs, a.Map(func(x exec.Expr) exec.Expr { return place(x, pairs) }))
+		}
+		return op
+	}
+	return &core
+}
