@@ -31,6 +31,12 @@ type binder struct {
 	reads  int // tables bound so far
 	asof   asOfRange
 	varies map[exec.Expr]bool // expressions that are known not to be constant
+
+	nested    bool         // there are queries in the statement
+	enclosing *enclosure   // while a query used as a value is bound
+	defs      []*defNode   // what is computed once beside the plan, in the order it can be
+	queries   int          // of defs
+	earlier   map[int]bool // columns of joins that stand below, while one of a block with groups is placed
 }
 
 // column is what is known of a column number.
@@ -84,6 +90,12 @@ type scope struct {
 	// where says what is being bound, for messages: "WHERE".
 	where string
 	ctes  *cteScope
+	// outer is what a query used as a value sees of the one around it.
+	outer *enclosure
+	// applies collects the joins that such queries become; nil where they must not depend on the row.
+	applies *applies
+	// guards are true where what is being bound is evaluated at all.
+	guards []exec.Expr
 }
 
 type aliasItem struct {

@@ -29,12 +29,20 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 	case q.Qualify != nil:
 		return bound{}, unsupported(q.Qualify, "QUALIFY")
 	}
-	s := &scope{where: "FROM", ctes: ctes}
+	s := &scope{where: "FROM", ctes: ctes, outer: b.enclosing}
 	tree, err := b.from(s, q.From)
 	if err != nil {
 		return bound{}, err
 	}
-	if q.Where != nil {
+	s.applies = &applies{}
+	switch {
+	case q.Where == nil:
+	case b.hasQuery(q.Where):
+		s.where = "WHERE"
+		if tree, err = b.where(s, tree, q.Where); err != nil {
+			return bound{}, err
+		}
+	default:
 		s.where = "WHERE"
 		cond, err := b.condition(s, q.Where)
 		if err != nil {
@@ -72,8 +80,19 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 		return bound{}, err
 	}
 
+	var agg *aggregateNode
 	if len(keys) > 0 || len(s.aggs.aggs) > 0 || having != nil {
-		agg := &aggregateNode{unary: unary{in: tree}, keys: keys, aggs: s.aggs.aggs, aggIDs: s.aggs.ids}
+		below := slices.Clone(keys)
+		for _, a := range s.aggs.aggs {
+			below = append(below, a.Args...)
+			if a.Filter != nil {
+				below = append(below, a.Filter)
+			}
+		}
+		if tree, err = b.place(s, tree, nil, below...); err != nil {
+			return bound{}, err
+		}
+		agg = &aggregateNode{unary: unary{in: tree}, keys: keys, aggs: s.aggs.aggs, aggIDs: s.aggs.ids}
 		for _, k := range keys {
 			name := ""
 			if c, ok := k.(*exec.Col); ok {
@@ -83,17 +102,20 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 		}
 		tree = agg
 		for i := range items {
-			if items[i].expr, err = b.overGroups(agg, items[i].expr); err != nil {
+			if items[i].expr, err = b.overGroups(agg, s, items[i].expr); err != nil {
 				return bound{}, err
 			}
 		}
 		for i := range sortKeys {
-			if sortKeys[i].Expr, err = b.overGroups(agg, sortKeys[i].Expr); err != nil {
+			if sortKeys[i].Expr, err = b.overGroups(agg, s, sortKeys[i].Expr); err != nil {
 				return bound{}, err
 			}
 		}
 		if having != nil {
-			if having, err = b.overGroups(agg, having); err != nil {
+			if having, err = b.overGroups(agg, s, having); err != nil {
+				return bound{}, err
+			}
+			if tree, err = b.place(s, tree, agg, having); err != nil {
 				return bound{}, err
 			}
 			tree = &filterNode{unary: unary{in: tree}, preds: conjuncts(having)}
@@ -109,12 +131,19 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 	}
 	if !q.Distinct {
 		if len(sortKeys) > 0 {
+			for _, k := range sortKeys {
+				if tree, err = b.place(s, tree, agg, k.Expr); err != nil {
+					return bound{}, err
+				}
+			}
 			tree = &sortNode{unary: unary{in: tree}, keys: sortKeys}
 		}
-		p.in = withLimit(tree, limit, offset)
-		return bound{p, out}, nil
+		p.in, err = b.place(s, withLimit(tree, limit, offset), agg, p.exprs...)
+		return bound{p, out}, err
 	}
-	p.in = tree
+	if p.in, err = b.place(s, tree, agg, p.exprs...); err != nil {
+		return bound{}, err
+	}
 	tree = &distinctNode{unary: unary{in: p}, cols: p.ids}
 	if len(sortKeys) > 0 {
 		for i, k := range sortKeys {
@@ -332,20 +361,20 @@ func (b *binder) orderBy(s *scope, order []*query.Order, aliases []aliasItem) ([
 
 // overGroups rewrites an expression over rows to one over groups: parts equal to a key become the key's column; what is left
 // of the input is an error.
-func (b *binder) overGroups(agg *aggregateNode, x exec.Expr) (exec.Expr, error) {
+func (b *binder) overGroups(agg *aggregateNode, s *scope, x exec.Expr) (exec.Expr, error) {
 	for i, k := range agg.keys {
 		if exec.Equal(k, x) {
 			return b.col(agg.keyIDs[i], x.At()), nil
 		}
 	}
 	if c, ok := x.(*exec.Col); ok {
-		if slices.Contains(agg.aggIDs, c.Index) {
+		if slices.Contains(agg.aggIDs, c.Index) || s != nil && s.applies.late(c.Index) {
 			return x, nil
 		}
 		return nil, query.Errorf(c, query.CodeGrouping, "column %s must stand in GROUP BY or in an aggregate", c.Name).
 			WithHint("any_value(%s) takes one of the group's values", c.Name)
 	}
-	return exec.MapArgs(x, func(a exec.Expr) (exec.Expr, error) { return b.overGroups(agg, a) })
+	return exec.MapArgs(x, func(a exec.Expr) (exec.Expr, error) { return b.overGroups(agg, s, a) })
 }
 
 // conjuncts takes a condition apart at its ANDs, in the order of the text.

@@ -34,7 +34,11 @@ func (b *binder) call(s *scope, e *query.Call) (exec.Expr, error) {
 		if n, ok := a.(*query.NamedArg); ok {
 			return nil, query.Errorf(n, query.CodeSyntax, "%s takes no named arguments", name)
 		}
-		x, err := b.expr(s, a)
+		at := s
+		if i > 0 && b.hasQuery(a) {
+			at = s.guarded(lazyGuards(name, args[:i])...)
+		}
+		x, err := b.expr(at, a)
 		if err != nil {
 			return nil, err
 		}

@@ -125,11 +125,11 @@ func (b *binder) exprNode(s *scope, e query.Expr) (exec.Expr, error) {
 		}
 		return b.index(e, x, i)
 	case *query.Exists:
-		return nil, unsupported(e, "EXISTS")
+		return b.exists(s, e)
 	case *query.Subquery:
-		return nil, unsupported(e, "a query used as a value")
+		return b.scalar(s, e)
 	case *query.Quantified:
-		return nil, unsupported(e, "ANY and ALL")
+		return b.quantified(s, e)
 	case *query.Tuple:
 		return nil, unsupported(e, "a row value")
 	case *query.Array:
@@ -161,9 +161,22 @@ func (b *binder) nameOrAlias(s *scope, n *query.Name) (exec.Expr, error) {
 			}
 		}
 	}
+	if s.outer != nil && s.aliasOutside(n.Parts) {
+		if x, err := b.outerName(s, n); x != nil || err != nil {
+			return x, err
+		}
+	}
 	x, err := b.name(s, n)
-	if err == nil || len(n.Parts) != 1 {
-		return x, err
+	if err == nil {
+		return x, nil
+	}
+	if len(n.Parts) != 1 || findAlias(s.aliases, n.Parts[0]) == nil {
+		if outer, oerr := b.outerName(s, n); isUnknownColumn(err) && (outer != nil || oerr != nil) {
+			return outer, oerr
+		}
+	}
+	if len(n.Parts) != 1 {
+		return nil, err
 	}
 	if a := findAlias(s.aliases, n.Parts[0]); a != nil {
 		return a, nil
@@ -316,8 +329,13 @@ func (b *binder) logic(s *scope, e *query.Binary) (exec.Expr, error) {
 	if out.Or {
 		name = "OR"
 	}
+	open := s
 	for i := len(operands) - 1; i >= 0; i-- {
-		x, err := b.expr(s, operands[i])
+		if len(out.Args) > 0 && b.hasQuery(operands[i]) {
+			open = s.guarded(b.open(out)...)
+		}
+		x, err := b.expr(open, operands[i])
+		open = s
 		if err != nil {
 			return nil, err
 		}
@@ -468,7 +486,7 @@ func (b *binder) textOperand(s *scope, e query.Expr, what string) (exec.Expr, er
 
 func (b *binder) in(s *scope, e *query.In) (exec.Expr, error) {
 	if e.Query != nil {
-		return nil, unsupported(e, "IN (query)")
+		return b.inSubquery(s, e, false)
 	}
 	x, err := b.expr(s, e.Expr)
 	if err != nil {
@@ -532,7 +550,11 @@ func (b *binder) caseExpr(s *scope, e *query.Case) (exec.Expr, error) {
 			return nil, err
 		}
 	}
+	outer := s
 	for _, w := range e.Whens {
+		if b.hasQuery(w) {
+			s = outer.guarded(notBefore(out.Whens)...)
+		}
 		cond, err := b.expr(s, w.Cond)
 		if err != nil {
 			return nil, err
@@ -545,14 +567,21 @@ func (b *binder) caseExpr(s *scope, e *query.Case) (exec.Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		if b.hasQuery(w.Then) {
+			s = s.guarded(isTrue(cond))
+		}
 		then, err := b.expr(s, w.Then)
 		if err != nil {
 			return nil, err
 		}
+		s = outer
 		out.Whens, out.Thens = append(out.Whens, cond), append(out.Thens, then)
 	}
 	results := append([]exec.Expr(nil), out.Thens...)
 	if e.Else != nil {
+		if b.hasQuery(e.Else) {
+			s = outer.guarded(notBefore(out.Whens)...)
+		}
 		x, err := b.expr(s, e.Else)
 		if err != nil {
 			return nil, err

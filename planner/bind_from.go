@@ -84,7 +84,10 @@ func (s *scope) addTable(at query.Node, t *table) error {
 func (b *binder) tableName(s *scope, ref *query.TableName) (node, error) {
 	if len(ref.Parts) == 1 {
 		if c := s.ctes.find(ref.Parts[0]); c != nil {
+			saved := b.enclosing
+			b.enclosing = nil // it is the same wherever it is used
 			res, err := b.query(c.cte.Query, c.seen)
+			b.enclosing = saved
 			if err != nil {
 				return nil, err
 			}

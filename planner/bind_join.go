@@ -39,7 +39,7 @@ func (b *binder) join(s *scope, j *query.Join) (node, error) {
 	if n.right, err = b.tableRef(rs, j.R); err != nil {
 		return nil, err
 	}
-	both := &scope{where: "ON", ctes: s.ctes, merged: append(slices.Clone(ls.merged), rs.merged...)}
+	both := &scope{where: "ON", ctes: s.ctes, outer: s.outer, merged: append(slices.Clone(ls.merged), rs.merged...)}
 	for _, t := range append(slices.Clone(ls.tables), rs.tables...) {
 		if err := both.addTable(j, t); err != nil {
 			return nil, err

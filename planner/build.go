@@ -109,6 +109,21 @@ func (b *builder) operator(n node) exec.Operator {
 		return op
 	case *limitNode:
 		return &exec.Limit{In: b.build(n.in), Count: n.count, Offset: n.offset}
+	case *withNode:
+		op := &exec.With{}
+		last := len(n.ins) - 1
+		for _, d := range n.ins[:last] {
+			op.Used = append(op.Used, b.build(d))
+		}
+		op.Main = b.build(n.ins[last])
+		return op
+	case *defNode:
+		a := &exec.Answer{In: b.build(n.in), Kind: n.kind, At: n.at, Env: b.env}
+		if n.col >= 0 {
+			a.Col, a.Type = slices.Index(n.in.outputs(), n.col), b.plan.cols[n.col].typ
+		}
+		b.env.Answers = append(b.env.Answers, a)
+		return a
 	case *joinNode:
 		return b.join(n)
 	case *computeNode:

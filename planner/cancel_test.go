@@ -127,6 +127,10 @@ func TestLooks(t *testing.T) {
 		{"SELECT count(*) FROM big a SEMI JOIN big b ON a.s = b.s AND a.x >= b.x", 0},
 		{"SELECT count(*) FROM big a ANTI JOIN big b ON a.x = b.x", 0},
 		{"SELECT count(*) FROM big a ASOF JOIN big b ON a.s = b.s AND a.x >= b.x", 0},
+		{"SELECT count(*) FROM big a WHERE a.s IN (SELECT s FROM big WHERE x > 7) OR a.x = 1", 0},
+		{"SELECT count(*) FROM big a WHERE NOT EXISTS (SELECT 1 FROM big b WHERE a.s = b.s AND a.x + 1 > b.x)", 0},
+		{"SELECT max((SELECT sum(b.x) FROM big b WHERE a.s = b.s)) FROM big a", 0},
+		{"SELECT max((SELECT b.x + a.x FROM big b WHERE a.s = b.s)) FROM big a", 0},
 		{"SELECT x FROM big UNION ALL SELECT length(s) FROM big ORDER BY 1", 2 * sorted},
 		{"SELECT count(*) FROM big WHERE s LIKE '%7_7%'", 0},
 	} {

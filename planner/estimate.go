@@ -46,6 +46,8 @@ func (b *binder) estimate(n node) error {
 		}
 	case *joinNode:
 		est = n.estimateJoin(in(0), in(1))
+	case *withNode:
+		est = in(len(n.ins) - 1)
 	case *unionNode:
 		for i := range n.ins {
 			est += in(i)

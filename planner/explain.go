@@ -68,6 +68,11 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 			detail = strings.TrimSpace(detail + " offset " + strconv.FormatInt(n.offset, 10))
 		}
 		return "Limit", detail
+	case *withNode:
+		return "With", ""
+	case *defNode:
+		name := [...]string{exec.QueryValue: "value", exec.QueryExists: "exists", exec.QueryAny: "any"}[n.kind]
+		return "Query " + itoa(n.number+1), name + " once"
 	case *joinNode:
 		return n.describe(f, list)
 	case *computeNode:

@@ -139,6 +139,22 @@ type (
 		ids   []int
 	}
 
+	// withNode runs a plan beside which other things are computed once, when they are asked for. Its inputs are those, then the
+	// plan.
+	withNode struct {
+		nodeInfo
+		ins []node
+	}
+
+	// defNode is a query used as a value that does not depend on the row.
+	defNode struct {
+		unary
+		kind   exec.QueryKind
+		number int
+		col    int // -1 for EXISTS
+		at     query.Span
+	}
+
 	// unionNode gives the rows of its inputs one after the other. maps[i] are the columns of input i in the order of ids.
 	unionNode struct {
 		nodeInfo
@@ -192,6 +208,10 @@ func (n *joinNode) setInput(i int, c node) {
 		n.right = c
 	}
 }
+func (n *withNode) outputs() []int          { return n.ins[len(n.ins)-1].outputs() }
+func (n *withNode) inputs() []node          { return n.ins }
+func (n *withNode) setInput(i int, c node)  { n.ins[i] = c }
+func (n *defNode) outputs() []int           { return nil }
 func (n *unionNode) outputs() []int         { return n.ids }
 func (n *unionNode) inputs() []node         { return n.ins }
 func (n *unionNode) setInput(i int, c node) { n.ins[i] = c }

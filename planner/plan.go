@@ -103,6 +103,11 @@ func (b *binder) plan(stmt query.Stmt) (*Plan, error) {
 		p.explain = s
 		stmt = s.Stmt
 	}
+	query.Walk(stmt, func(n query.Node) bool {
+		_, ok := n.(*query.Query)
+		b.nested = b.nested || ok && n != query.Node(stmt)
+		return !b.nested
+	})
 	var res bound
 	var err error
 	switch s := stmt.(type) {
@@ -131,7 +136,7 @@ func (b *binder) plan(stmt query.Stmt) (*Plan, error) {
 		p.columns = append(p.columns, ResultColumn{c.name, b.cols[c.id].typ})
 		p.outs = append(p.outs, c.id)
 	}
-	if p.root, err = b.optimize(res.node, p.outs); err != nil {
+	if p.root, err = b.optimize(b.withDefs(res.node), p.outs); err != nil {
 		return nil, err
 	}
 	p.dropProject()
@@ -143,7 +148,12 @@ func (b *binder) plan(stmt query.Stmt) (*Plan, error) {
 
 // dropProject removes a projection at the top that only picks columns.
 func (p *Plan) dropProject() {
-	top, ok := p.root.(*projectNode)
+	with, beside := p.root.(*withNode)
+	root := p.root
+	if beside {
+		root = with.ins[len(with.ins)-1]
+	}
+	top, ok := root.(*projectNode)
 	if !ok {
 		return
 	}
@@ -155,7 +165,11 @@ func (p *Plan) dropProject() {
 		}
 		outs[i] = c.Index
 	}
-	p.root, p.outs = top.in, outs
+	if p.outs = outs; beside {
+		with.ins[len(with.ins)-1] = top.in
+		return
+	}
+	p.root = top.in
 }
 
 func sourcesOf(n node, out []Source) []Source {

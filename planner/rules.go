@@ -68,6 +68,14 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 		}
 		n.in = b.push(n.in, down)
 		return b.wrap(n, rest)
+	case *withNode:
+		for i, in := range n.ins {
+			n.ins[i] = b.push(in, nil)
+		}
+		return b.wrap(n, preds)
+	case *defNode:
+		n.in = b.push(n.in, nil)
+		return n
 	case *unionNode:
 		down, rest := b.split(preds, func(exec.Expr) bool { return true })
 		for i, in := range n.ins {
@@ -414,6 +422,19 @@ func prune(n node, need map[int]bool) {
 		below := add(clone(), n.exprs()...)
 		prune(n.left, below)
 		prune(n.right, below)
+	case *withNode:
+		// Backwards: what is used stands before what uses it.
+		for i, in := range slices.Backward(n.ins) {
+			if i < len(n.ins)-1 {
+				need = nil
+			}
+			prune(in, need)
+		}
+	case *defNode:
+		if n.col >= 0 {
+			need = map[int]bool{n.col: true}
+		}
+		prune(n.in, need)
 	case *unionNode:
 		below := make([]map[int]bool, len(n.ins))
 		k := 0

@@ -20,6 +20,8 @@ type Env struct {
 	BatchRows int
 	// Budget is what operators count their memory against; nil is without a limit.
 	Budget *Budget
+	// Answers are the queries used as values, by their numbers.
+	Answers []*Answer
 }
 
 func (e *Env) batchRows() int {
@@ -138,6 +140,8 @@ func (s *evalState) compile(e Expr) evaluator {
 		return c
 	case *Call:
 		return s.compileCall(e)
+	case *Query:
+		return s.compileQuery(e)
 	}
 	panic("exec: unknown expression")
 }

@@ -363,6 +363,8 @@ func CanFail(e Expr) bool {
 			fails = fails || !e.Try && !castIsSafe(e.X.Type(), e.To)
 		case *Call:
 			fails = fails || e.Fn.CanFail
+		case *Query:
+			fails = fails || e.Fails
 		case *Like:
 			if _, ok := e.Pattern.(*Const); !ok {
 				fails = true // a pattern may end inside an escape
@@ -393,6 +395,8 @@ func IsConst(e Expr) bool {
 	Walk(e, func(e Expr) bool {
 		switch e := e.(type) {
 		case *Col:
+			constant = false
+		case *Query:
 			constant = false
 		case *Call:
 			constant = constant && !e.Fn.Volatile
@@ -450,6 +454,9 @@ func Equal(a, b Expr) bool {
 	case *Widen:
 		y, ok := b.(*Widen)
 		return ok && x.T == y.T && equalArgs(x, y)
+	case *Query:
+		y, ok := b.(*Query)
+		return ok && x.ID == y.ID && equalArgs(x, y)
 	case *Call:
 		y, ok := b.(*Call)
 		return ok && x.Fn == y.Fn && x.T == y.T && equalArgs(x, y)

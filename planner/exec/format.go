@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/seed69692123/netdb/planner/vector"
@@ -34,6 +35,11 @@ const (
 	bindAtom
 )
 
+var compareText = [...]string{
+	vector.Eq: " = ", vector.Ne: " <> ", vector.Lt: " < ", vector.Le: " <= ", vector.Gt: " > ", vector.Ge: " >= ",
+	vector.IsDistinct: " IS DISTINCT FROM ", vector.IsNotDistinct: " IS NOT DISTINCT FROM ",
+}
+
 // format writes e, in parentheses if it binds more loosely than at.
 func (b *printer) format(e Expr, at int) {
 	open := func(level int) func() {
@@ -51,10 +57,7 @@ func (b *printer) format(e Expr, at int) {
 	case *Compare:
 		defer open(bindCompare)()
 		b.format(e.L, bindAdd)
-		b.WriteString([...]string{
-			vector.Eq: " = ", vector.Ne: " <> ", vector.Lt: " < ", vector.Le: " <= ", vector.Gt: " > ", vector.Ge: " >= ",
-			vector.IsDistinct: " IS DISTINCT FROM ", vector.IsNotDistinct: " IS NOT DISTINCT FROM ",
-		}[e.Op])
+		b.WriteString(compareText[e.Op])
 		b.format(e.R, bindAdd)
 	case *Arith:
 		level := bindMul
@@ -107,6 +110,17 @@ func (b *printer) format(e Expr, at int) {
 			b.WriteString(" LIKE ")
 		}
 		b.format(e.Pattern, bindAdd)
+	case *Query:
+		text := "(query " + strconv.Itoa(e.ID+1) + ")"
+		switch e.Kind {
+		case QueryExists:
+			b.WriteString("EXISTS ")
+		case QueryAny:
+			defer open(bindCompare)()
+			b.format(e.X, bindAdd)
+			b.WriteString(compareText[e.Op] + "ANY ")
+		}
+		b.WriteString(text)
 	case *Case:
 		b.WriteString("CASE")
 		for i := range e.Whens {
