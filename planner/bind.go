@@ -34,7 +34,7 @@ type binder struct {
 
 	nested    bool         // there are queries in the statement
 	enclosing *enclosure   // while a query used as a value is bound
-	defs      []*defNode   // what is computed once beside the plan, in the order it can be
+	defs      []node       // what is computed once beside the plan, in the order it can be
 	queries   int          // of defs
 	earlier   map[int]bool // columns of joins that stand below, while one of a block with groups is placed
 }
@@ -108,6 +108,9 @@ type cteScope struct {
 	outer *cteScope
 	cte   *query.CTE
 	seen  *cteScope // what the query of the CTE itself sees
+	uses  int       // how often it is named
+	kept  *keepNode // when it is computed once
+	cols  []outCol  // of kept
 }
 
 // bound is a query that was bound: its plan and its result columns.
@@ -130,7 +133,7 @@ func (b *binder) query(q *query.Query, ctes *cteScope) (bound, error) {
 			return bound{}, unsupported(q.With, "WITH RECURSIVE")
 		}
 		for _, c := range q.With.Tables {
-			ctes = &cteScope{outer: ctes, cte: c, seen: ctes}
+			ctes = &cteScope{outer: ctes, cte: c, seen: ctes, uses: usesOf(q, c)}
 		}
 		if err := b.checkCTENames(q.With); err != nil {
 			return bound{}, err
@@ -289,54 +292,6 @@ func (b *binder) values(list *query.ValuesList) (bound, error) {
 		out = append(out, outCol{name, id})
 	}
 	return bound{n, out}, nil
-}
-
-// setOp binds UNION [ALL], INTERSECT and EXCEPT; the last two are not built.
-func (b *binder) setOp(op *query.SetOp, ctes *cteScope) (bound, error) {
-	if op.Kind != query.Union {
-		return bound{}, unsupported(op, map[query.SetKind]string{query.Intersect: "INTERSECT", query.Except: "EXCEPT"}[op.Kind])
-	}
-	l, err := b.body(op.L, ctes)
-	if err != nil {
-		return bound{}, err
-	}
-	r, err := b.body(op.R, ctes)
-	if err != nil {
-		return bound{}, err
-	}
-	if len(l.cols) != len(r.cols) {
-		return bound{}, query.Errorf(op.R, query.CodeType, "UNION wants as many columns on both sides: %d and %d", len(l.cols), len(r.cols))
-	}
-	u := &unionNode{maps: make([][]int, 2)}
-	sides := [2]bound{l, r}
-	var out []outCol
-	casts := [2]*projectNode{{}, {}}
-	for k := range l.cols {
-		pair := []exec.Expr{b.col(l.cols[k].id, op.Span), b.col(r.cols[k].id, op.Span)}
-		t, err := b.unify(pair, "UNION")
-		if err != nil {
-			return bound{}, err
-		}
-		for i, x := range pair {
-			if x, err = b.convert(x, t); err != nil {
-				return bound{}, err
-			}
-			id := b.newColumn(l.cols[k].name, t)
-			casts[i].exprs, casts[i].ids = append(casts[i].exprs, x), append(casts[i].ids, id)
-			u.maps[i] = append(u.maps[i], id)
-		}
-		id := b.newColumn(l.cols[k].name, t)
-		u.ids = append(u.ids, id)
-		out = append(out, outCol{l.cols[k].name, id})
-	}
-	for i, c := range casts {
-		c.in = sides[i].node
-		u.ins = append(u.ins, c)
-	}
-	if op.All {
-		return bound{u, out}, nil
-	}
-	return bound{&distinctNode{unary: unary{in: u}, cols: u.ids}, out}, nil
 }
 
 // unsupported is the error for what the language has and the planner has not yet.

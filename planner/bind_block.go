@@ -22,8 +22,6 @@ type item struct {
 // in the answer.
 func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64, ctes *cteScope) (bound, error) {
 	switch {
-	case len(q.DistinctOn) > 0:
-		return bound{}, unsupported(q.DistinctOn[0], "DISTINCT ON")
 	case len(q.Windows) > 0:
 		return bound{}, unsupported(q.Windows[0], "WINDOW")
 	case q.Qualify != nil:
@@ -80,6 +78,11 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 		return bound{}, err
 	}
 
+	on, err := b.distinctOn(s, q, aliases)
+	if err != nil {
+		return bound{}, err
+	}
+
 	var agg *aggregateNode
 	if len(keys) > 0 || len(s.aggs.aggs) > 0 || having != nil {
 		below := slices.Clone(keys)
@@ -111,6 +114,11 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 				return bound{}, err
 			}
 		}
+		for i := range on {
+			if on[i], err = b.overGroups(agg, s, on[i]); err != nil {
+				return bound{}, err
+			}
+		}
 		if having != nil {
 			if having, err = b.overGroups(agg, s, having); err != nil {
 				return bound{}, err
@@ -129,7 +137,7 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 		p.exprs, p.ids = append(p.exprs, it.expr), append(p.ids, id)
 		out = append(out, outCol{it.name, id})
 	}
-	if !q.Distinct {
+	if !q.Distinct || len(on) > 0 {
 		if len(sortKeys) > 0 {
 			for _, k := range sortKeys {
 				if tree, err = b.place(s, tree, agg, k.Expr); err != nil {
@@ -137,6 +145,12 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 				}
 			}
 			tree = &sortNode{unary: unary{in: tree}, keys: sortKeys}
+		}
+		if len(on) > 0 {
+			if tree, err = b.place(s, tree, agg, on...); err != nil {
+				return bound{}, err
+			}
+			tree = &distinctOnNode{unary: unary{in: tree}, keys: on}
 		}
 		p.in, err = b.place(s, withLimit(tree, limit, offset), agg, p.exprs...)
 		return bound{p, out}, err

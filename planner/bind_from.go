@@ -84,20 +84,7 @@ func (s *scope) addTable(at query.Node, t *table) error {
 func (b *binder) tableName(s *scope, ref *query.TableName) (node, error) {
 	if len(ref.Parts) == 1 {
 		if c := s.ctes.find(ref.Parts[0]); c != nil {
-			saved := b.enclosing
-			b.enclosing = nil // it is the same wherever it is used
-			res, err := b.query(c.cte.Query, c.seen)
-			b.enclosing = saved
-			if err != nil {
-				return nil, err
-			}
-			if len(c.cte.Columns) > len(res.cols) {
-				return nil, query.Errorf(c.cte, query.CodeSyntax, "table %q has %d columns but %d names", c.cte.Name.Name, len(res.cols), len(c.cte.Columns))
-			}
-			for i, col := range c.cte.Columns {
-				res.cols[i].name = col.Name
-			}
-			return b.derived(s, ref, res, c.cte.Name.Name, ref.Alias)
+			return b.cteTable(s, ref, c)
 		}
 	}
 	name, err := b.lookup(ref)

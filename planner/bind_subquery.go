@@ -277,6 +277,9 @@ func planFails(n node) bool {
 			return true
 		}
 	}
+	if k, ok := n.(*keptNode); ok {
+		return planFails(k.of.in)
+	}
 	return slices.ContainsFunc(n.inputs(), planFails)
 }
 
@@ -300,7 +303,7 @@ func atMostOne(n node) bool {
 		return n.count >= 0 && n.count <= 1 || atMostOne(n.in)
 	case *valuesNode:
 		return len(n.rows) <= 1
-	case *projectNode, *filterNode, *sortNode, *distinctNode, *computeNode:
+	case *projectNode, *filterNode, *sortNode, *distinctNode, *distinctOnNode, *computeNode:
 		return atMostOne(n.inputs()[0])
 	}
 	return false
@@ -326,6 +329,8 @@ func nodeExprs(n node) []exec.Expr {
 			}
 		}
 		return out
+	case *distinctOnNode:
+		return n.keys
 	case *sortNode:
 		var out []exec.Expr
 		for _, k := range n.keys {
@@ -343,12 +348,7 @@ func (b *binder) withDefs(n node) node {
 	if len(b.defs) == 0 {
 		return n
 	}
-	w := &withNode{}
-	for _, d := range b.defs {
-		w.ins = append(w.ins, d)
-	}
-	w.ins = append(w.ins, n)
-	return w
+	return &withNode{ins: append(slices.Clone(b.defs), n)}
 }
 
 // conjunction is a condition that is true where all of the conditions are.

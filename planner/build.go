@@ -27,6 +27,7 @@ type builder struct {
 	env   *exec.Env
 	timed bool
 	ops   []exec.Operator // by node number, when timed
+	kept  map[*keepNode]*exec.Kept
 }
 
 // build returns the operator of a node, whose batches have the columns n.outputs().
@@ -124,6 +125,30 @@ func (b *builder) operator(n node) exec.Operator {
 		}
 		b.env.Answers = append(b.env.Answers, a)
 		return a
+	case *keepNode:
+		pick := &exec.Project{In: b.build(n.in), Env: b.env}
+		for _, id := range n.ids {
+			pick.Exprs = append(pick.Exprs, &exec.Col{Index: slices.Index(n.in.outputs(), id), T: b.plan.cols[id].typ})
+		}
+		k := &exec.Kept{In: pick, Types: b.types(n.ids), Env: b.env}
+		b.kept[n] = k
+		return k
+	case *keptNode:
+		op := &exec.KeptScan{Of: b.kept[n.of]}
+		for _, id := range n.from {
+			op.Cols = append(op.Cols, slices.Index(n.of.ids, id))
+		}
+		return op
+	case *distinctOnNode:
+		return &exec.DistinctOn{In: b.build(n.in), Keys: placeAll(n.keys, n.in.outputs()), Env: b.env}
+	case *setNode:
+		op := &exec.SetOp{Left: b.build(n.ins[0]), Right: b.build(n.ins[1]), Except: n.except, All: n.all, Types: b.types(n.ids), Env: b.env}
+		for i, in := range n.ins {
+			for _, id := range n.maps[i] {
+				op.Maps[i] = append(op.Maps[i], slices.Index(in.outputs(), id))
+			}
+		}
+		return op
 	case *joinNode:
 		return b.join(n)
 	case *computeNode:

@@ -131,6 +131,10 @@ func TestLooks(t *testing.T) {
 		{"SELECT count(*) FROM big a WHERE NOT EXISTS (SELECT 1 FROM big b WHERE a.s = b.s AND a.x + 1 > b.x)", 0},
 		{"SELECT max((SELECT sum(b.x) FROM big b WHERE a.s = b.s)) FROM big a", 0},
 		{"SELECT max((SELECT b.x + a.x FROM big b WHERE a.s = b.s)) FROM big a", 0},
+		{"SELECT s FROM big INTERSECT SELECT s FROM big WHERE x > 7", 0},
+		{"SELECT s, x FROM big EXCEPT ALL SELECT s, x FROM big WHERE x > 7", 0},
+		{"SELECT DISTINCT ON (s) x FROM big", 0},
+		{"WITH t AS MATERIALIZED (SELECT x, s FROM big) SELECT count(*) FROM t a JOIN t b ON a.s = b.s", 0},
 		{"SELECT x FROM big UNION ALL SELECT length(s) FROM big ORDER BY 1", 2 * sorted},
 		{"SELECT count(*) FROM big WHERE s LIKE '%7_7%'", 0},
 	} {

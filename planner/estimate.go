@@ -46,6 +46,14 @@ func (b *binder) estimate(n node) error {
 		}
 	case *joinNode:
 		est = n.estimateJoin(in(0), in(1))
+	case *keptNode:
+		est = n.of.in.common().est
+	case *distinctOnNode:
+		est = distinctRows(in(0), len(n.keys))
+	case *setNode:
+		if est = in(0); !n.except {
+			est = min(est, in(1))
+		}
 	case *withNode:
 		est = in(len(n.ins) - 1)
 	case *unionNode:

@@ -73,6 +73,24 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 	case *defNode:
 		name := [...]string{exec.QueryValue: "value", exec.QueryExists: "exists", exec.QueryAny: "any"}[n.kind]
 		return "Query " + itoa(n.number+1), name + " once"
+	case *keepNode:
+		return "Table " + quoteName(n.name), "once"
+	case *keptNode:
+		cols := make([]string, len(n.ids))
+		for i, id := range n.ids {
+			cols[i] = p.cols[id].name
+		}
+		return "TableScan " + quoteName(n.of.name), "(" + strings.Join(cols, ", ") + ")"
+	case *distinctOnNode:
+		return "DistinctOn", list(n.keys, ", ")
+	case *setNode:
+		if name = "Intersect"; n.except {
+			name = "Except"
+		}
+		if n.all {
+			detail = "all"
+		}
+		return name, detail
 	case *joinNode:
 		return n.describe(f, list)
 	case *computeNode:
@@ -88,7 +106,8 @@ func (p *Plan) formatter() exec.Formatter {
 	scans := 0
 	var count func(n node)
 	count = func(n node) {
-		if _, ok := n.(*scanNode); ok {
+		switch n.(type) {
+		case *scanNode, *keptNode:
 			scans++
 		}
 		for _, c := range n.inputs() {

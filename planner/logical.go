@@ -155,6 +155,38 @@ type (
 		at     query.Span
 	}
 
+	// keepNode is a WITH table that is computed once and read several times, by keptNodes.
+	keepNode struct {
+		unary
+		name string
+		ids  []int // columns that are kept
+		need map[int]bool
+	}
+
+	// keptNode reads a keepNode: ids are its columns, from those of the keepNode.
+	keptNode struct {
+		leaf
+		of        *keepNode
+		alias     string
+		ids, from []int
+	}
+
+	// setNode is INTERSECT or EXCEPT. maps are as in a unionNode.
+	setNode struct {
+		nodeInfo
+		ins    []node
+		maps   [][]int
+		ids    []int
+		except bool
+		all    bool
+	}
+
+	// distinctOnNode passes each row whose keys are not those of an earlier one.
+	distinctOnNode struct {
+		unary
+		keys []exec.Expr
+	}
+
 	// unionNode gives the rows of its inputs one after the other. maps[i] are the columns of input i in the order of ids.
 	unionNode struct {
 		nodeInfo
@@ -212,6 +244,12 @@ func (n *withNode) outputs() []int          { return n.ins[len(n.ins)-1].outputs
 func (n *withNode) inputs() []node          { return n.ins }
 func (n *withNode) setInput(i int, c node)  { n.ins[i] = c }
 func (n *defNode) outputs() []int           { return nil }
+func (n *keepNode) outputs() []int          { return n.ids }
+func (n *keptNode) outputs() []int          { return n.ids }
+func (n *distinctOnNode) outputs() []int    { return n.in.outputs() }
+func (n *setNode) outputs() []int           { return n.ids }
+func (n *setNode) inputs() []node           { return n.ins }
+func (n *setNode) setInput(i int, c node)   { n.ins[i] = c }
 func (n *unionNode) outputs() []int         { return n.ids }
 func (n *unionNode) inputs() []node         { return n.ins }
 func (n *unionNode) setInput(i int, c node) { n.ins[i] = c }

@@ -73,9 +73,17 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 			n.ins[i] = b.push(in, nil)
 		}
 		return b.wrap(n, preds)
-	case *defNode:
-		n.in = b.push(n.in, nil)
+	case *defNode, *keepNode:
+		n.setInput(0, b.push(n.inputs()[0], nil))
 		return n
+	case *distinctOnNode:
+		n.in = b.push(n.in, nil)
+		return b.wrap(n, preds)
+	case *setNode: // equal rows may differ in form: 1 and 1.0
+		for i, in := range n.ins {
+			n.ins[i] = b.push(in, nil)
+		}
+		return b.wrap(n, preds)
 	case *unionNode:
 		down, rest := b.split(preds, func(exec.Expr) bool { return true })
 		for i, in := range n.ins {
@@ -429,6 +437,16 @@ func prune(n node, need map[int]bool) {
 				need = nil
 			}
 			prune(in, need)
+		}
+	case *keptNode:
+		n.prune(need)
+	case *keepNode:
+		n.prune()
+	case *distinctOnNode:
+		prune(n.in, add(clone(), n.keys...))
+	case *setNode:
+		for i, in := range n.ins {
+			prune(in, ids(n.maps[i]))
 		}
 	case *defNode:
 		if n.col >= 0 {
