@@ -60,7 +60,7 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 		n.in = b.push(n.in, nil)
 		return b.wrap(n, preds)
 	case *joinNode:
-		return b.pushJoin(n, preds)
+		return b.pushJoin(b.connect(n, preds), preds)
 	case *computeNode:
 		down, rest := b.split(preds, func(exec.Expr) bool { return true })
 		for i, x := range down {
@@ -308,6 +308,11 @@ func (b *binder) order(n node) node {
 		case *filterNode:
 			at = x.in
 			continue
+		case *joinNode:
+			if x.kind >= exec.JoinSemi { // left rows come once, or not at all
+				at = x.left
+				continue
+			}
 		case *projectNode:
 			for i := range keys {
 				keys[i].Expr = substitute(keys[i].Expr, x.ids, x.exprs)
