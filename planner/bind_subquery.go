@@ -203,7 +203,8 @@ func (b *binder) anyOf(s *scope, e query.Expr, left query.Expr, op query.Op, q *
 			id := b.newColumn(c.name, r.Type())
 			res.node, c.id = &projectNode{unary: unary{in: res.node}, exprs: []exec.Expr{r}, ids: []int{id}}, id
 		}
-		if top && op == query.OpEq && s.applies != nil && !planFails(res.node) {
+		// As a join; but one over columns of the query around could not become part of another.
+		if top && op == query.OpEq && s.applies != nil && !planFails(res.node) && (s.outer == nil || !usesAny(l, s.outer.used)) {
 			n := &joinNode{right: res.node, kind: exec.JoinMark, mark: b.newColumn("in", vector.Bool), at: e.At()}
 			n.test = &exec.Compare{Span: e.At(), Op: vector.Eq, L: l, R: b.col(c.id, q.At())}
 			return b.col(n.mark, e.At()), b.applyJoin(s, e, n)

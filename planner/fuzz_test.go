@@ -46,9 +46,11 @@ func (g *grammar) expr() string {
 		return g.column()
 	}
 	defer func() { g.depth-- }()
-	switch g.pick(20) {
+	switch g.pick(21) {
 	default:
 		return g.column()
+	case 12:
+		return "(" + g.subquery(g.of("count(*)", "max(x.title)", "sum(x.id)", "sum(10 // (x.id - 2))", "x.id", "x.price")) + g.of("", " LIMIT 1", " ORDER BY x.price LIMIT 1") + ")"
 	case 1:
 		return g.of("1", "0", "-3", "2.5", "'eu'", "NULL", "true", "9223372036854775807", "'ten'", "1e308", "9223372036854775808")
 	case 2, 3:
@@ -76,7 +78,7 @@ func (g *grammar) cond() string {
 		return g.column() + " IS NULL"
 	}
 	defer func() { g.depth-- }()
-	switch g.pick(9) {
+	switch g.pick(11) {
 	default:
 		return g.expr() + g.of(" = ", " < ", " >= ", " <> ", " > ", " <= ", " IS DISTINCT FROM ") + g.expr()
 	case 2:
@@ -91,9 +93,27 @@ func (g *grammar) cond() string {
 		return g.expr() + " BETWEEN " + g.expr() + " AND " + g.expr()
 	case 7:
 		return g.expr() + g.of(" IS NULL", " IS NOT NULL")
+	case 9:
+		return g.of("EXISTS (", "NOT EXISTS (") + g.subquery("1") + ")"
+	case 10:
+		return g.expr() + g.of(" IN (", " NOT IN (", " = ANY (", " < ANY (", " >= ALL (") + g.subquery(g.of("x.id", "x.price", "x.title", "x.meta")) + ")"
 	case 8:
 		return "(" + g.cond() + ")" + g.of(" IS TRUE", " IS NOT FALSE", " IS UNKNOWN")
 	}
+}
+
+// subquery is a query over tasks that may use the rows around it.
+func (g *grammar) subquery(item string) string {
+	s := "SELECT " + item + " FROM tasks x"
+	switch g.pick(4) {
+	case 1:
+		s += " WHERE x.id = " + g.column()
+	case 2:
+		s += " WHERE x.price < " + g.column() + " AND " + g.cond()
+	case 3:
+		s += " WHERE x.id = " + g.column() + " AND 6 // (x.id - 2) > " + g.expr()
+	}
+	return s
 }
 
 func (g *grammar) aggregate() string {
@@ -115,10 +135,18 @@ func (g *grammar) statement() string {
 	}
 	from := "demo"
 	g.tables = 1
-	switch g.pick(6) {
+	switch g.pick(8) {
+	case 3:
+		g.tables = 2
+		from = "demo d ASOF " + g.of("JOIN", "LEFT JOIN") + " tasks t ON " + g.of("", "d.id = t.id AND ") + g.of("d.n", "d.id", "d.id // d.n") + g.of(" >= ", " > ", " <= ", " < ") + g.of("t.price", "t.id", "t.id // t.price")
+	case 4:
+		g.tables = 2
+		cond := g.cond()
+		g.tables = 1
+		from = "demo d " + g.of("SEMI", "ANTI") + " JOIN tasks t ON " + g.of("d.id = t.id", cond, "d.n >= t.price AND "+cond)
 	case 1:
 		g.tables = 2
-		from = "demo d " + g.of("JOIN", "LEFT JOIN") + " tasks t ON " + g.of("d.id = t.id", g.cond(), "d.n = t.price AND "+g.cond())
+		from = "demo d " + g.of("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN") + " tasks t ON " + g.of("d.id = t.id", g.cond(), "d.n = t.price AND "+g.cond())
 	case 2:
 		from = "(SELECT * FROM demo WHERE " + g.cond() + g.of("", " ORDER BY _ts DESC LIMIT 3", " LIMIT 4") + ") s"
 	}
@@ -126,7 +154,7 @@ func (g *grammar) statement() string {
 	var keys []string
 	b.WriteString("SELECT ")
 	if !grouped && g.pick(3) == 1 {
-		b.WriteString("DISTINCT ")
+		b.WriteString("DISTINCT " + g.of("", "ON ("+g.expr()+") "))
 	}
 	for i := range 1 + g.pick(3) {
 		if i > 0 {

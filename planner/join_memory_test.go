@@ -2,6 +2,8 @@ package planner
 
 import (
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/seed69692123/netdb/planner/exec"
@@ -68,6 +70,32 @@ func TestJoinsGiveBack(t *testing.T) {
 		}
 		if failures == 0 || rows == 0 {
 			t.Errorf("%s: %d failures, %d rows", text, failures, rows)
+		}
+	}
+}
+
+// TestRunsAtOnce runs one plan many times at the same time: what a run keeps of queries and kept tables is its own.
+func TestRunsAtOnce(t *testing.T) {
+	c := testCatalog()
+	for text, want := range map[string]string{
+		"WITH z AS (SELECT done, count(*) AS c FROM tasks GROUP BY done) SELECT (SELECT max(c) FROM z), (SELECT count(*) FROM z WHERE done IS NULL)": "2|1",
+		"SELECT count(*) FROM tasks t WHERE id IN (SELECT id FROM tasks WHERE done) OR (SELECT count(*) FROM tasks d WHERE d.id <= t.id) > 2":        "3",
+	} {
+		for _, prefix := range []string{"", "EXPLAIN ANALYZE ", "EXPLAIN (ANALYZE, FORMAT JSON) "} {
+			p, err := planSQL(t.Context(), c, prefix+text, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					rows, err := runPlan(t.Context(), p, RunOptions{BatchRows: 2})
+					if err != nil || prefix == "" && !slices.Equal(rows, []string{want}) || len(rows) == 0 {
+						t.Errorf("%s%s: %q %v", prefix, text, rows, err)
+					}
+				})
+			}
+			wg.Wait()
 		}
 	}
 }
