@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/seed69692123/netdb/planner/exec"
-	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/query"
 )
 
@@ -43,68 +42,6 @@ func (b *binder) applyJoin(s *scope, at query.Node, n *joinNode) error {
 		a.outs = append(slices.Clone(n.right.outputs()), n.mark)
 	}
 	s.applies.list = append(s.applies.list, a)
-	return nil
-}
-
-// guarded is the scope of an operand that is only evaluated where the guards are true.
-func (s *scope) guarded(guards ...exec.Expr) *scope {
-	if s.applies == nil || len(guards) == 0 {
-		return s
-	}
-	g := *s
-	g.guards = append(slices.Clone(s.guards), guards...)
-	return &g
-}
-
-// isTrue and isNotTrue are guards.
-func isTrue(x exec.Expr) exec.Expr { return &exec.Is{Span: x.At(), X: x, Kind: query.IsTrue} }
-
-func isNotTrue(x exec.Expr) exec.Expr {
-	return &exec.Is{Span: x.At(), X: x, Kind: query.IsTrue, Negate: true}
-}
-
-func isNotFalse(x exec.Expr) exec.Expr {
-	return &exec.Is{Span: x.At(), X: x, Kind: query.IsFalse, Negate: true}
-}
-
-// open says where the next operand of a chain of AND or OR is evaluated.
-func (b *binder) open(l *exec.Logic) []exec.Expr {
-	out := make([]exec.Expr, len(l.Args))
-	for i, x := range l.Args {
-		if out[i] = isNotFalse(x); l.Or {
-			out[i] = isNotTrue(x)
-		}
-	}
-	return out
-}
-
-// notBefore says where CASE gets behind these conditions.
-func notBefore(whens []exec.Expr) []exec.Expr {
-	out := make([]exec.Expr, len(whens))
-	for i, x := range whens {
-		out[i] = isNotTrue(x)
-	}
-	return out
-}
-
-// lazyGuards says where a function gets to its next argument.
-func lazyGuards(name string, before []exec.Expr) []exec.Expr {
-	switch name {
-	case "coalesce", "ifnull":
-		out := make([]exec.Expr, len(before))
-		for i, x := range before {
-			out[i] = &exec.Is{Span: x.At(), X: x, Kind: query.IsNull}
-		}
-		return out
-	case "if", "iif":
-		if before[0].Type() != vector.Bool {
-			before[0] = exec.NewNarrow(before[0], vector.Bool)
-		}
-		if len(before) == 1 {
-			return []exec.Expr{isTrue(before[0])}
-		}
-		return []exec.Expr{isNotTrue(before[0])}
-	}
 	return nil
 }
 

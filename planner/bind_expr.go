@@ -541,68 +541,6 @@ func (b *binder) between(s *scope, e *query.Between) (exec.Expr, error) {
 	return out, nil
 }
 
-func (b *binder) caseExpr(s *scope, e *query.Case) (exec.Expr, error) {
-	out := &exec.Case{Span: e.Span}
-	var operand exec.Expr
-	var err error
-	if e.Operand != nil {
-		if operand, err = b.expr(s, e.Operand); err != nil {
-			return nil, err
-		}
-	}
-	outer := s
-	for _, w := range e.Whens {
-		if b.hasQuery(w) {
-			s = outer.guarded(notBefore(out.Whens)...)
-		}
-		cond, err := b.expr(s, w.Cond)
-		if err != nil {
-			return nil, err
-		}
-		if operand != nil {
-			cond, err = b.compare(w.Cond.At(), query.OpEq, operand, cond)
-		} else {
-			cond, err = b.boolean(cond, "WHEN")
-		}
-		if err != nil {
-			return nil, err
-		}
-		if b.hasQuery(w.Then) {
-			s = s.guarded(isTrue(cond))
-		}
-		then, err := b.expr(s, w.Then)
-		if err != nil {
-			return nil, err
-		}
-		s = outer
-		out.Whens, out.Thens = append(out.Whens, cond), append(out.Thens, then)
-	}
-	results := append([]exec.Expr(nil), out.Thens...)
-	if e.Else != nil {
-		if b.hasQuery(e.Else) {
-			s = outer.guarded(notBefore(out.Whens)...)
-		}
-		x, err := b.expr(s, e.Else)
-		if err != nil {
-			return nil, err
-		}
-		results = append(results, x)
-	}
-	if out.T, err = b.unify(results, "CASE"); err != nil {
-		return nil, err
-	}
-	for i := range results {
-		if results[i], err = b.convert(results[i], out.T); err != nil {
-			return nil, err
-		}
-	}
-	out.Thens = results[:len(out.Thens)]
-	if e.Else != nil {
-		out.Else = results[len(results)-1]
-	}
-	return out, nil
-}
-
 func (b *binder) cast(s *scope, e *query.Cast) (exec.Expr, error) {
 	x, err := b.expr(s, e.Expr)
 	if err != nil {
