@@ -85,13 +85,7 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 
 	var agg *aggregateNode
 	if len(keys) > 0 || len(s.aggs.aggs) > 0 || having != nil {
-		below := slices.Clone(keys)
-		for _, a := range s.aggs.aggs {
-			below = append(below, a.Args...)
-			if a.Filter != nil {
-				below = append(below, a.Filter)
-			}
-		}
+		below := append(slices.Clone(keys), aggExprs(s.aggs.aggs)...)
 		if tree, err = b.place(s, tree, nil, below...); err != nil {
 			return bound{}, err
 		}

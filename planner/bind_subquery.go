@@ -128,7 +128,8 @@ func (b *binder) scalar(s *scope, e *query.Subquery) (exec.Expr, error) {
 		}
 		n.kind, n.aggs, n.aggIDs = exec.JoinGroup, p.agg.aggs, p.agg.aggIDs
 		for _, a := range n.aggs {
-			if len(a.Args) > 0 && !slices.ContainsFunc(a.Args, func(x exec.Expr) bool { return !hasCols(x) || !onlyOf(x, used) }) {
+			outer := func(x exec.Expr) bool { return hasCols(x) && onlyOf(x, used) }
+			if slices.ContainsFunc(a.Args, outer) && !slices.ContainsFunc(a.Args, func(x exec.Expr) bool { return hasCols(x) && !outer(x) }) {
 				return nil, unsupported(a.Args[0], "an aggregate of the columns of the query around")
 			}
 		}
@@ -295,6 +296,21 @@ func aggsFail(aggs []*exec.Aggregate) bool {
 	})
 }
 
+// aggExprs are the expressions of aggregates.
+func aggExprs(aggs []*exec.Aggregate) []exec.Expr {
+	var out []exec.Expr
+	for _, a := range aggs {
+		out = append(out, a.Args...)
+		for _, k := range a.OrderBy {
+			out = append(out, k.Expr)
+		}
+		if a.Filter != nil {
+			out = append(out, a.Filter)
+		}
+	}
+	return out
+}
+
 // atMostOne reports whether a plan gives no more than one row.
 func atMostOne(n node) bool {
 	switch n := n.(type) {
@@ -322,14 +338,7 @@ func nodeExprs(n node) []exec.Expr {
 	case *computeNode:
 		return n.exprs
 	case *aggregateNode:
-		out := slices.Clone(n.keys)
-		for _, a := range n.aggs {
-			out = append(out, a.Args...)
-			if a.Filter != nil {
-				out = append(out, a.Filter)
-			}
-		}
-		return out
+		return append(slices.Clone(n.keys), aggExprs(n.aggs)...)
 	case *distinctOnNode:
 		return n.keys
 	case *sortNode:

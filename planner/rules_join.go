@@ -18,13 +18,7 @@ func (n *joinNode) exprs() []exec.Expr {
 	if n.test != nil {
 		out = append(out, n.test)
 	}
-	for _, a := range n.aggs {
-		out = append(out, a.Args...)
-		if a.Filter != nil {
-			out = append(out, a.Filter)
-		}
-	}
-	return out
+	return append(out, aggExprs(n.aggs)...)
 }
 
 // pushJoin takes a join's condition and what stands above it apart: predicates on one side go to that side where the kind of
