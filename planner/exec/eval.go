@@ -490,6 +490,9 @@ func (e *widenEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error
 
 // setRows copies the rows of sel.
 func (s *evalState) setRows(out, v *vector.Vector, sel vector.Sel, n int) error {
+	if out.CopyRows(v, sel, n) {
+		return s.rows(sel, n)
+	}
 	for k := range sel.Count(n) {
 		i := k
 		if sel != nil {

@@ -37,7 +37,13 @@ func (e *caseEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error)
 		open.All(b.N, e.out.SetNull)
 		return &e.out, nil
 	}
-	return &e.out, e.fill(b, e.other, open)
+	if err := e.fill(b, e.other, open); err != nil {
+		return nil, err
+	}
+	if sel == nil {
+		e.out.FindUniform()
+	}
+	return &e.out, nil
 }
 
 // fill writes a result to the rows of sel.
@@ -80,6 +86,9 @@ func (e *coalesceEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, er
 		if len(open) == 0 {
 			break
 		}
+	}
+	if sel == nil {
+		e.out.FindUniform()
 	}
 	return &e.out, nil
 }

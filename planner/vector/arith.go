@@ -132,6 +132,29 @@ func arithInts(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 	am, bm := a.mask(), b.mask()
 	x, y, o := a.Ints, b.Ints, out.Ints
 	bad := true // unless the quick way shows that nothing is
+	if op <= Multiply && sel != nil {
+		var over int64
+		for _, k := range sel {
+			i := int(k)
+			p, q := x[i&am], y[i&bm]
+			var r int64
+			switch op {
+			case Add:
+				r = p + q
+				over |= (p ^ r) & (q ^ r)
+			case Subtract:
+				r = p - q
+				over |= (p ^ q) & (p ^ r)
+			default:
+				ok := true
+				if r, ok = mulInt(p, q); !ok {
+					over = -1
+				}
+			}
+			o[i] = r
+		}
+		bad = over < 0
+	}
 	if op <= Multiply && sel == nil {
 		var over int64
 		switch op {

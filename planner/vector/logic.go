@@ -67,19 +67,54 @@ func plainBools(a, b *Vector) bool {
 
 func (s *State) logic(table *[9]truth, a, b, out *Vector, sel Sel, n int) {
 	out.Resize(Bool, n)
-	sel.All(n, func(i int) { setTruth(out, i, table[s.truthAt(a, i)*3+s.truthAt(b, i)]) })
+	if a.Type != Bool || b.Type != Bool || a.Const || b.Const {
+		sel.All(n, func(i int) { setTruth(out, i, table[s.truthAt(a, i)*3+s.truthAt(b, i)]) })
+		return
+	}
+	if sel == nil {
+		for i := range n {
+			setTruth(out, i, table[a.truth(i)*3+b.truth(i)])
+		}
+		return
+	}
+	for _, i := range sel {
+		setTruth(out, int(i), table[a.truth(int(i))*3+b.truth(int(i))])
+	}
+}
+
+// truth returns a row of a Bool vector that is not constant.
+func (v *Vector) truth(i int) truth {
+	if w := i >> 6; w < len(v.Nulls) && v.Nulls[w]>>(i&63)&1 != 0 {
+		return unknown
+	}
+	if v.Bools[i] {
+		return isTrue
+	}
+	return isFalse
 }
 
 // Not writes NOT a to out, as Bool.
 func (s *State) Not(a, out *Vector, sel Sel, n int) {
 	out.Resize(Bool, n)
 	not := [3]truth{isTrue, isFalse, unknown}
+	if a.Type == Bool && !a.Const && sel == nil {
+		for i := range n {
+			setTruth(out, i, not[a.truth(i)])
+		}
+		return
+	}
 	sel.All(n, func(i int) { setTruth(out, i, not[s.truthAt(a, i)]) })
 }
 
 // IsNull writes a IS NULL to out, as Bool, or a IS NOT NULL when not is set.
 func IsNull(a, out *Vector, not bool, sel Sel, n int) {
 	out.Resize(Bool, n)
+	if !a.Const && a.Type.Dynamic() && sel == nil {
+		for i, c := range a.Classes[:n] {
+			out.Bools[i] = c == ClassNull != not
+		}
+		return
+	}
 	sel.All(n, func(i int) { out.Bools[i] = a.Null(i) != not })
 }
 
@@ -98,43 +133,47 @@ func (s *State) SelectTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
 	if cond.Type != Bool || cond.Const {
 		return s.selectWhere(cond, sel, n, dst, 1<<isTrue)
 	}
+	// Every row is written, and kept if it is true: without a branch that would be guessed wrong.
 	b := cond.Bools
-	if !cond.Nulls.Any() {
-		if sel == nil {
-			for i, ok := range b[:n] {
-				if ok {
-					dst = append(dst, int32(i))
-				}
-			}
-			return notNil(dst)
-		}
-		for _, i := range sel {
-			if b[i] {
-				dst = append(dst, i)
+	at := len(dst)
+	dst = extend(dst, at+sel.Count(n))
+	switch {
+	case sel == nil && !cond.Nulls.Any():
+		for i, ok := range b[:n] {
+			dst[at] = int32(i)
+			if ok {
+				at++
 			}
 		}
-		return notNil(dst)
-	}
-	if sel == nil {
+	case sel == nil:
 		for from := 0; from < n; from += 64 {
 			null := uint64(0)
 			if w := from >> 6; w < len(cond.Nulls) {
 				null = cond.Nulls[w]
 			}
 			for k, ok := range b[from:min(n, from+64)] {
+				dst[at] = int32(from + k)
 				if ok && null>>k&1 == 0 {
-					dst = append(dst, int32(from+k))
+					at++
 				}
 			}
 		}
-		return notNil(dst)
-	}
-	for _, i := range sel {
-		if b[i] && !cond.Nulls.Get(int(i)) {
-			dst = append(dst, i)
+	case !cond.Nulls.Any():
+		for _, i := range sel {
+			dst[at] = i
+			if b[i] {
+				at++
+			}
+		}
+	default:
+		for _, i := range sel {
+			dst[at] = i
+			if b[i] && !cond.Nulls.Get(int(i)) {
+				at++
+			}
 		}
 	}
-	return notNil(dst)
+	return notNil(dst[:at])
 }
 
 // SelectNotFalse appends to dst the rows at which a condition is true or unknown: where the right side of AND must be known.
@@ -150,6 +189,9 @@ func (s *State) SelectNotTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
 
 // SelectNull appends to dst the rows at which v is NULL: where the next argument of COALESCE must be known.
 func SelectNull(v *Vector, sel Sel, n int, dst Sel) Sel {
+	if v.Uniform != ClassNull && v.NoNulls || !v.HasNulls() {
+		return notNil(dst)
+	}
 	sel.All(n, func(i int) {
 		if v.Null(i) {
 			dst = append(dst, int32(i))
@@ -159,6 +201,26 @@ func SelectNull(v *Vector, sel Sel, n int, dst Sel) Sel {
 }
 
 func (s *State) selectWhere(cond *Vector, sel Sel, n int, dst Sel, want uint8) Sel {
+	if cond.Type == Bool && !cond.Const {
+		at := len(dst)
+		dst = extend(dst, at+sel.Count(n))
+		if sel == nil {
+			for i := range n {
+				dst[at] = int32(i)
+				if want>>cond.truth(i)&1 != 0 {
+					at++
+				}
+			}
+		} else {
+			for _, i := range sel {
+				dst[at] = i
+				if want>>cond.truth(int(i))&1 != 0 {
+					at++
+				}
+			}
+		}
+		return notNil(dst[:at])
+	}
 	other := s.OtherType
 	sel.All(n, func(i int) {
 		if want>>s.truthAt(cond, i)&1 != 0 {

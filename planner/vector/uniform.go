@@ -1,6 +1,10 @@
 package vector
 
-import "unsafe"
+import (
+	"math"
+	"math/bits"
+	"unsafe"
+)
 
 // as gives the bits of a dynamic vector as what they are of.
 func as[T int64 | float64 | Ref](b []uint64) []T {
@@ -48,9 +52,7 @@ func (v *Vector) Typed(dst *Vector) *Vector {
 func (v *Vector) setUniform(x *Vector, class Class) {
 	n := x.Len
 	v.Uniform, v.NoNulls = class, !x.Nulls.Any()
-	for i := range v.Classes {
-		v.Classes[i] = class
-	}
+	fillClasses(v.Classes, class)
 	if class == ClassFloat {
 		copy(as[float64](v.Bits), x.Floats[:n])
 	} else {
@@ -61,10 +63,23 @@ func (v *Vector) setUniform(x *Vector, class Class) {
 	}
 	v.Nulls = append(v.Nulls[:0], x.Nulls...)
 	v.needNulls()
-	for i := range n {
-		if v.Nulls.Get(i) {
-			v.Classes[i], v.Bits[i] = ClassNull, 0
+	for w, set := range v.Nulls {
+		for ; set != 0; set &= set - 1 {
+			if i := w<<6 + bits.TrailingZeros64(set); i < n {
+				v.Classes[i], v.Bits[i] = ClassNull, 0
+			}
 		}
+	}
+}
+
+// fillClasses makes all classes one, in pieces that double.
+func fillClasses(c []Class, class Class) {
+	if len(c) == 0 {
+		return
+	}
+	c[0] = class
+	for n := 1; n < len(c); n *= 2 {
+		copy(c[n:], c[:n])
 	}
 }
 
@@ -123,4 +138,114 @@ func (s *State) testCodes(of any, v *Vector, not bool, out *Vector, sel Sel, n i
 		return true
 	})
 	return failed
+}
+
+// CopyRows is SetFrom of each row of sel, or of the first n, from a vector of numbers, times or booleans that are all of one type. It reports
+// false, and has done nothing, for others.
+func (v *Vector) CopyRows(src *Vector, sel Sel, n int) bool {
+	var view Vector
+	x := src
+	if src.Const {
+		if src.Null(0) || v.Type != src.Type && !v.Type.Dynamic() {
+			return false
+		}
+		class := src.Class(0)
+		var bits uint64
+		switch class {
+		case ClassInt, ClassTime:
+			bits = uint64(src.Int(0))
+		case ClassFloat:
+			bits = math.Float64bits(src.Float(0))
+		case ClassBool:
+			if src.Bool(0) {
+				bits = 1
+			}
+		default:
+			return false
+		}
+		return v.setAll(class, bits, sel, n)
+	}
+	if x = src.Typed(&view); x.Type != Int && x.Type != Float && x.Type != Time || x.Nulls.Any() {
+		return false
+	}
+	switch {
+	case v.Type.Dynamic():
+		class := x.Type.Class()
+		to := v.Bits
+		if x.Type == Float {
+			copyRows(as[float64](to), x.Floats, sel, n)
+		} else {
+			copyRows(as[int64](to), x.Ints, sel, n)
+		}
+		if sel == nil {
+			fillClasses(v.Classes[:n], class)
+			return true
+		}
+		for _, i := range sel {
+			v.Classes[i] = class
+		}
+		return true
+	case v.Type != x.Type || v.Nulls.Any():
+		return false
+	case x.Type == Float:
+		copyRows(v.Floats, x.Floats, sel, n)
+	default:
+		copyRows(v.Ints, x.Ints, sel, n)
+	}
+	return true
+}
+
+func copyRows[T int64 | float64](to, from []T, sel Sel, n int) {
+	if sel == nil {
+		copy(to[:n], from)
+		return
+	}
+	for _, i := range sel {
+		to[i] = from[i]
+	}
+}
+
+// setAll makes rows one value.
+func (v *Vector) setAll(class Class, bits uint64, sel Sel, n int) bool {
+	if !v.Type.Dynamic() {
+		if v.Nulls.Any() || class == ClassBool {
+			return false
+		}
+		x := int64(bits)
+		if class == ClassFloat {
+			f := math.Float64frombits(bits)
+			sel.All(n, func(i int) { v.Floats[i] = f })
+			return true
+		}
+		sel.All(n, func(i int) { v.Ints[i] = x })
+		return true
+	}
+	if sel == nil {
+		fillClasses(v.Classes[:n], class)
+		for i := range v.Bits[:n] {
+			v.Bits[i] = bits
+		}
+		return true
+	}
+	for _, i := range sel {
+		v.Classes[i], v.Bits[i] = class, bits
+	}
+	return true
+}
+
+// FindUniform looks whether all rows of a dynamic vector are numbers or times of one class, and has it say so.
+func (v *Vector) FindUniform() {
+	if !v.Type.Dynamic() || v.Const || v.Len == 0 || v.Uniform != ClassNull {
+		return
+	}
+	class := v.Classes[0]
+	if class != ClassInt && class != ClassFloat && class != ClassTime {
+		return
+	}
+	for _, c := range v.Classes {
+		if c != class {
+			return
+		}
+	}
+	v.Uniform, v.NoNulls = class, true
 }
