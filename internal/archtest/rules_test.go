@@ -24,10 +24,12 @@ func mayImport() map[string][]string {
 		"query":             {"internal/num"},
 		"query/sql":         {"query", "internal/num"},
 		"planner/vector":    {"internal/num"},
-		"planner/exec":      {"planner/vector", "query", "internal/num", "internal/payload"},
-		"planner":           {"planner/exec", "planner/vector", "query", "internal/num", "internal/payload"},
+		"planner/spill":     {"planner/vector"},
+		"planner/spilltest": {"planner/spill"},
+		"planner/exec":      {"planner/spill", "planner/vector", "query", "internal/num", "internal/payload"},
+		"planner":           {"planner/exec", "planner/spill", "planner/vector", "query", "internal/num", "internal/payload"},
 		"planner/logscan":   {"planner", "planner/vector", "query", "redex", "redex/sealed", "internal/num", "internal/payload"},
-		".":                 {"redex", "redex/journal", "fold", "tasks", "memories", "query", "query/sql", "planner", "planner/exec", "planner/vector", "planner/logscan", "internal/num", "internal/payload", "internal/snapfile"},
+		".":                 {"redex", "redex/journal", "fold", "tasks", "memories", "query", "query/sql", "planner", "planner/exec", "planner/spill", "planner/vector", "planner/logscan", "internal/num", "internal/payload", "internal/snapfile"},
 		"cmd/netdb-shell":   {".", "redex", "fold", "tasks", "memories", "query", "query/sql", "internal/payload"},
 		"internal/simdisk":  {"redex/journal"},
 		"internal/naivesql": {"query"},
@@ -37,7 +39,7 @@ func mayImport() map[string][]string {
 
 // testOnly are packages that only tests may import.
 func testOnly() []string {
-	return []string{"internal/simdisk", "internal/naivesql", "internal/archtest"}
+	return []string{"internal/simdisk", "internal/naivesql", "internal/archtest", "planner/spilltest"}
 }
 
 // stdOnly are packages that import nothing but the standard library and what mayImport gives them: they are parsed, read and
