@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seed69692123/netdb/planner/exec"
+	"github.com/seed69692123/netdb/planner/spill"
 	"github.com/seed69692123/netdb/planner/vector"
 )
 
@@ -18,6 +19,8 @@ type RunOptions struct {
 	Columns ColumnUse
 	// MemoryBytes is the memory the query's operators may hold together; 0 or less is without a limit.
 	MemoryBytes int64
+	// Spill is where sorts, groups and joins put the rows for which that is not enough; nil ends the query there.
+	Spill *spill.Dir
 }
 
 // builder makes operators from a plan.

@@ -233,6 +233,9 @@ func (p *Plan) explainText(a *analysis) []string {
 			if s.PeakBytes > 0 {
 				text += "  mem " + bytesText(s.PeakBytes)
 			}
+			if s.SpillBytes > 0 {
+				text += fmt.Sprintf("  spilled %s in %d passes", bytesText(s.SpillBytes), s.SpillPasses)
+			}
 			if s.RowsRead > 0 && s.RowsRead != s.Rows {
 				text += "  read " + rowsText(s.RowsRead)
 			}
@@ -310,6 +313,9 @@ type actual struct {
 	BytesRead int64   `json:"bytes_read,omitempty"`
 	Skipped   int64   `json:"rows_skipped,omitempty"`
 	OtherType int64   `json:"other_type,omitempty"`
+	// SpillBytes is what was written to temporary files, SpillPasses how many times a row was at most.
+	SpillBytes  int64 `json:"spill_bytes,omitempty"`
+	SpillPasses int64 `json:"spill_passes,omitempty"`
 }
 
 // explainJSON gives the plan as one JSON text.
@@ -333,7 +339,7 @@ func (p *Plan) explainJSON(a *analysis) (string, error) {
 		if a != nil {
 			id := n.common().id
 			s := a.stats[id]
-			e.Actual = &actual{s.Rows, ms(self[id]), ms(s.Nanos), s.PeakBytes, s.RowsRead, s.BytesRead, s.Skipped, s.OtherType}
+			e.Actual = &actual{s.Rows, ms(self[id]), ms(s.Nanos), s.PeakBytes, s.RowsRead, s.BytesRead, s.Skipped, s.OtherType, s.SpillBytes, s.SpillPasses}
 		}
 		for _, c := range n.inputs() {
 			e.Inputs = append(e.Inputs, walk(c))

@@ -8,7 +8,8 @@ import (
 	"github.com/seed69692123/netdb/planner/vector"
 )
 
-// ErrBudget is returned when a query needs more memory than its budget allows. The error is a *BudgetError.
+// ErrBudget is returned when a query needs more memory than its budget allows, and cannot put rows on disk instead: there is no
+// room for them, or a single value or group is too large. The error is a *BudgetError.
 var ErrBudget = errors.New("query: memory budget exceeded")
 
 // BudgetError says which operator asked for how much.
@@ -16,20 +17,29 @@ type BudgetError struct {
 	Operator   string
 	NeedBytes  int64 // what the query would hold with the request
 	LimitBytes int64
+	Err        error // why rows could not be put on disk: spill.ErrFull; nil where that was not the reason
 }
 
 func (e *BudgetError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("query: %s needs more memory than the query may use, and there is no room on disk: %v", e.Operator, e.Err)
+	}
 	return fmt.Sprintf("query: %s needs more memory than the query may use: %d of %d bytes", e.Operator, e.NeedBytes, e.LimitBytes)
 }
 
 // Is reports whether target is ErrBudget.
 func (e *BudgetError) Is(target error) bool { return target == ErrBudget }
 
+// Unwrap returns why rows could not be put on disk.
+func (e *BudgetError) Unwrap() error { return e.Err }
+
 // Budget is the memory that the operators of a query may hold together. It is safe for concurrent use.
 type Budget struct {
 	limit int64
 	used  atomic.Int64
 	peak  atomic.Int64
+	// spillers is the number of operators that can put rows on disk, each of which keeps within its part of the limit.
+	spillers atomic.Int64
 }
 
 // NewBudget returns a budget of limit bytes; 0 or less is without a limit, and only counts.
@@ -66,6 +76,17 @@ func (a *account) set(n int64) error {
 	a.held = n
 	a.peak = max(a.peak, n)
 	return nil
+}
+
+// force sets what the operator holds to n bytes, also above the limit: buffers of files, which are few and small.
+func (a *account) force(n int64) {
+	if a.b != nil {
+		used := a.b.used.Add(n - a.held)
+		for p := a.b.peak.Load(); used > p && !a.b.peak.CompareAndSwap(p, used); p = a.b.peak.Load() {
+		}
+	}
+	a.held = n
+	a.peak = max(a.peak, n)
 }
 
 // ask reports whether n bytes more may be held.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/seed69692123/netdb/planner/spill"
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/query"
 )
@@ -22,6 +23,10 @@ type Env struct {
 	Budget *Budget
 	// Answers are the queries used as values, by their numbers.
 	Answers []*Answer
+	// Spill is where operators put rows above the budget; nil ends the query there.
+	Spill *spill.Dir
+	// share is what an operator that another one runs inside may hold; 0 is its part of the budget.
+	share int64
 }
 
 func (e *Env) batchRows() int {

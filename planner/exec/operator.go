@@ -32,6 +32,9 @@ type Stats struct {
 	RowsRead  int64 // rows a scan looked at
 	BytesRead int64
 	Skipped   int64 // rows a scan excluded without looking
+	// SpillBytes is what was written to temporary files, SpillPasses how many times a row was written at most.
+	SpillBytes  int64
+	SpillPasses int64
 }
 
 // Iterator gives the batches of a scan; see planner.Iterator.

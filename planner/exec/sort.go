@@ -50,6 +50,10 @@ type Sort struct {
 	out   vector.Batch
 	err   error
 	stats Stats
+
+	spill spiller
+	disk  *diskRuns  // when rows were put on disk
+	final *diskMerge // of these
 }
 
 // Open prepares the keys.
@@ -57,6 +61,7 @@ func (s *Sort) Open(ctx context.Context) error {
 	s.s = newEvalState(s.Env)
 	s.acct = newAccount(s.Env, "sort")
 	s.gate = &storeGate{s.s, &s.acct}
+	s.spill.open(s.Env, s.gate)
 	for _, k := range s.Keys {
 		s.evals = append(s.evals, s.s.compile(k.Expr))
 	}
@@ -82,6 +87,9 @@ func (s *Sort) Next(ctx context.Context) (*vector.Batch, error) {
 	n := s.Env.batchRows()
 	if s.Limit > 0 {
 		n = int(min(int64(n), s.Limit-s.given))
+	}
+	if s.final != nil {
+		return s.nextFromDisk(n)
 	}
 	for len(s.next) < n {
 		ref := s.merge.next()
@@ -154,10 +162,16 @@ func (s *Sort) read(ctx context.Context) error {
 			if _, err := evalAll(s.evals, part, part.Sel, s.vecs); err != nil {
 				return err
 			}
+			if err := s.makeRoom(part); err != nil {
+				return err
+			}
 			return add(part)
 		}); err != nil {
 			return err
 		}
+	}
+	if s.disk != nil {
+		return s.mergeDisk()
 	}
 	if err := s.sortRun(); err != nil {
 		return err
@@ -166,9 +180,13 @@ func (s *Sort) read(ctx context.Context) error {
 	return s.over
 }
 
-// count sets the account to what is held.
+// count sets the account to what is held. What is more than may be goes to disk.
 func (s *Sort) count() error {
-	err := s.acct.set(s.rows.MemoryBytes() + s.keys.held + s.held + int64(cap(s.refs)*keyRefBytes+cap(s.key)))
+	n := s.rows.MemoryBytes() + s.keys.held + s.held + int64(cap(s.refs)*keyRefBytes+cap(s.key)) + s.spill.memory()
+	full, err := s.spill.hold(n)
+	if full {
+		err = s.spillRun()
+	}
 	s.stats.PeakBytes = s.acct.peak
 	return err
 }
@@ -246,7 +264,8 @@ func (s *Sort) Close() error {
 	s.acct.release()
 	s.s.close()
 	s.rows, s.keys, s.refs, s.runs, s.next, s.merge, s.done = nil, arena{}, nil, nil, nil, merge{}, true
-	return s.In.Close()
+	s.disk, s.final = nil, nil
+	return errors.Join(s.spill.close(), s.In.Close())
 }
 
 // Stats returns what the operator counted.
@@ -254,60 +273,43 @@ func (s *Sort) Stats() Stats {
 	if s.s != nil {
 		s.stats.OtherType = s.s.OtherType
 	}
+	s.spill.count(&s.stats)
 	return s.stats
 }
 
 // TopK reports whether a sort with this limit keeps a heap.
 func TopK(limit int64) bool { return limit > 0 && limit <= topRows }
 
-// merge gives the rows of sorted runs in order. It is a tree of losers (Knuth, The Art of Computer Programming, 5.4.1): each
-// inner node keeps the run that lost there, so that the next row costs one comparison for each level.
+// merge gives the rows of sorted runs in memory in order.
 type merge struct {
 	s     *Sort
-	heads []int   // of each run, the next row
-	tree  []int32 // tree[0] is the winner; -1 until the first round is over
+	heads []int // of each run, the next row
+	tree  loserTree
 }
 
 func (m *merge) start(s *Sort) {
-	m.s, m.heads, m.tree = s, make([]int, len(s.runs)), make([]int32, len(s.runs))
-	for i := range m.tree {
-		m.tree[i] = -1
-	}
-	for i := range m.tree {
-		m.replay(int32(i))
-	}
+	m.s, m.heads = s, make([]int, len(s.runs))
+	m.tree.start(len(s.runs), m.before)
 }
 
 // next returns the next row, nil at the end.
 func (m *merge) next() *keyRef {
-	if len(m.tree) == 0 {
+	if len(m.heads) == 0 {
 		return nil
 	}
-	w := m.tree[0]
+	w := m.tree.winner()
 	run, at := m.s.runs[w], m.heads[w]
 	if at == len(run) {
 		return nil
 	}
 	m.heads[w]++
-	m.replay(w)
+	m.tree.replay(w)
 	return &run[at]
 }
 
-// replay lets a run whose head is new play its way up.
-func (m *merge) replay(w int32) {
-	for node := (int(w) + len(m.tree)) / 2; node > 0; node /= 2 {
-		if m.before(m.tree[node], w) {
-			w, m.tree[node] = m.tree[node], w
-		}
-	}
-	m.tree[0] = w
-}
-
-// before reports whether run a's head comes before that of run b. No run (-1) comes before all, one at its end after all.
+// before reports whether run a's head comes before that of run b. One at its end comes after all.
 func (m *merge) before(a, b int32) bool {
 	switch {
-	case a < 0 || b < 0:
-		return a < 0
 	case m.heads[a] == len(m.s.runs[a]):
 		return false
 	case m.heads[b] == len(m.s.runs[b]):

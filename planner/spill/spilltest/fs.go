@@ -29,6 +29,7 @@ type FS struct {
 	most   int // bytes of one call
 	open   int
 	faults int
+	made   int
 	names  map[string]bool // and whether the file is open
 }
 
@@ -58,6 +59,9 @@ func (f *FS) MostBytes() int { return f.most }
 
 // Faults returns how many calls failed or gave wrong bytes.
 func (f *FS) Faults() int { return f.faults }
+
+// Created returns how many files were made.
+func (f *FS) Created() int { return f.made }
 
 // Left returns the names there are and the number of open files.
 func (f *FS) Left() (names []string, open int) {
@@ -90,6 +94,7 @@ func (f *FS) Create(_, name string) (spill.Handle, error) {
 	defer f.mu.Unlock()
 	f.names[name] = true
 	f.open++
+	f.made++
 	return &handle{fs: f, name: name}, nil
 }
 

@@ -1,0 +1,325 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/seed69692123/netdb/planner/exec"
+	"github.com/seed69692123/netdb/planner/spill"
+	"github.com/seed69692123/netdb/planner/spill/spilltest"
+	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/query"
+)
+
+// spillSlack is what a query that spills may hold above its budget: a batch that was taken in before it was counted, and the
+// buffers of a few files.
+const spillSlack = 2 << 20
+
+// spilled is a run of a statement whose operators may spill.
+type spilled struct {
+	rows   []string
+	bytes  int64
+	passes int64
+	peak   int64
+}
+
+// runSpilling runs a statement with a budget, on a file system that has to be empty at the end.
+func runSpilling(ctx context.Context, c Catalog, sql string, budget int64, batch int, fs *spilltest.FS) (out spilled, err error) {
+	p, err := planSQL(ctx, c, sql, Options{})
+	if err != nil {
+		return out, err
+	}
+	d := spill.Open(spill.Options{FS: fs})
+	r, b, err := p.start(ctx, RunOptions{MemoryBytes: budget, BatchRows: batch, Spill: d}, true)
+	if err != nil {
+		return out, err
+	}
+	for err == nil {
+		var v *vector.Batch
+		if v, err = r.Next(ctx); err != nil || v == nil {
+			break
+		}
+		out.rows = append(out.rows, rowTexts(v)...)
+	}
+	err = errors.Join(err, r.Close())
+	for _, op := range b.ops {
+		s := op.Stats()
+		out.bytes += s.SpillBytes
+		out.passes = max(out.passes, s.SpillPasses)
+	}
+	out.peak = b.env.Budget.Peak()
+	names, open := fs.Left()
+	if len(names) > 0 || open > 0 || d.UsedBytes() != 0 {
+		err = errors.Join(err, fmt.Errorf("left %v, %d open files, %d bytes", names, open, d.UsedBytes()))
+	}
+	if used := b.env.Budget.Used(); used != 0 {
+		err = errors.Join(err, fmt.Errorf("%d bytes still held", used))
+	}
+	return out, err
+}
+
+// rowTexts writes the rows of a batch with the class of each value.
+func rowTexts(b *vector.Batch) []string {
+	var st vector.State
+	var out []string
+	for k := range b.Rows() {
+		i := b.Row(k)
+		var text []byte
+		for _, v := range b.Cols {
+			text = append(text, v.Class(i).String()...)
+			text = append(text, ':')
+			if n := v.DataLen(i); n > 200 {
+				text = fmt.Appendf(text, "%d bytes of %x", n, st.HashValue(v, i))
+			} else {
+				text = st.AppendText(text, v, i)
+			}
+			text = append(text, '|')
+		}
+		out = append(out, string(text))
+	}
+	return out
+}
+
+// spillCatalog has a log of n events with values of every type that JSON has, and one of fewer whose keys meet those.
+func spillCatalog(n int) memCatalog {
+	mixed := func(i int) string {
+		x := i * 7919 % 1000003
+		switch i % 9 {
+		case 0:
+			return "null"
+		case 1:
+			return fmt.Sprintf(`"%d"`, x%(n/2+1))
+		case 2:
+			return fmt.Sprintf("%d.5", x%(n/2+1))
+		case 3:
+			return fmt.Sprint(x%2 == 0)
+		case 4:
+			return fmt.Sprintf("[%d,null]", x%50)
+		case 5:
+			return fmt.Sprintf("12345678901234567890%d", x%(n/4+1))
+		case 6:
+			return fmt.Sprintf("%d.0", x%(n/2+1))
+		}
+		return fmt.Sprint(x % (n/2 + 1))
+	}
+	var l, r []string
+	for i := range n {
+		x := i * 7919 % 1000003
+		k := ""
+		if i%11 > 0 {
+			k = `"k":` + mixed(i) + `,`
+		}
+		l = append(l, fmt.Sprintf(`{%s"i":%d,"g":%d,"s":"the text of number %d%s","f":%d.25}`, k, x, x%(n/3+1), x%(n/2+1), strings.Repeat(".", i%40), x))
+		if i%3 == 0 {
+			r = append(r, fmt.Sprintf(`{"k":%s,"i":%d,"t":"right %d"}`, mixed(i*5), i*5*7919%1000003, i))
+		}
+	}
+	c := memCatalog{}
+	c.log(newLog("l", l...))
+	c.log(newLog("r", r...))
+	return c
+}
+
+// checkSpilled compares the answers of statements with little memory to those with enough.
+func checkSpilled(t *testing.T, c Catalog, statements []string, budgets ...int64) {
+	t.Helper()
+	for _, sql := range statements {
+		want, err := runSpilling(t.Context(), c, sql, 0, 0, &spilltest.FS{})
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		if want.bytes > 0 || len(want.rows) == 0 {
+			t.Fatalf("%s: %d rows, %d bytes spilled without a budget", sql, len(want.rows), want.bytes)
+		}
+		for _, budget := range budgets {
+			for _, batch := range []int{0, 1} {
+				got, err := runSpilling(t.Context(), c, sql, budget, batch, &spilltest.FS{})
+				if err != nil {
+					t.Errorf("%s: with %d KiB: %v", sql, budget>>10, err)
+					continue
+				}
+				if !slices.Equal(got.rows, want.rows) {
+					t.Errorf("%s: with %d KiB, batches of %d: %s", sql, budget>>10, batch, firstDifference(got.rows, want.rows))
+				}
+				if got.bytes == 0 || got.passes == 0 {
+					t.Errorf("%s: with %d KiB nothing was spilled", sql, budget>>10)
+				}
+				if got.peak > budget+spillSlack {
+					t.Errorf("%s: %d KiB held with a budget of %d KiB", sql, got.peak>>10, budget>>10)
+				}
+				t.Logf("%s: %d KiB: %d KiB spilled, %d passes, %d KiB held", sql, budget>>10, got.bytes>>10, got.passes, got.peak>>10)
+			}
+		}
+	}
+}
+
+func firstDifference(got, want []string) string {
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			return fmt.Sprintf("row %d is %.100s, not %.100s", i, got[i], want[i])
+		}
+	}
+	return fmt.Sprintf("%d rows, not %d", len(got), len(want))
+}
+
+func TestSpillSort(t *testing.T) {
+	checkSpilled(t, spillCatalog(20_000/fewer), []string{
+		"SELECT k, i FROM l ORDER BY k",
+		"SELECT k, i, s FROM l ORDER BY k DESC NULLS FIRST, s",
+		"SELECT _payload FROM l ORDER BY s DESC",
+		"SELECT i FROM l ORDER BY g",
+		"SELECT s, i FROM l ORDER BY g % 7 LIMIT 10000",
+		"SELECT s, i FROM l ORDER BY g % 7 LIMIT 70000 OFFSET 20",
+	}, 256<<10, 1<<20)
+}
+
+// TestSpillFaults has each call of the file system fail, the disk be full at each, and each read give a wrong bit. The query fails,
+// or its answer is right, and nothing is left.
+func TestSpillFaults(t *testing.T) {
+	c := spillCatalog(1500)
+	for _, sql := range []string{
+		"SELECT k, i, s FROM l ORDER BY k",
+	} {
+		const budget = 64 << 10
+		clean := &spilltest.FS{}
+		want, err := runSpilling(t.Context(), c, sql, budget, 100, clean)
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		calls, reads := clean.Calls()
+		if calls < 30 || reads < 10 {
+			t.Fatalf("%s: %d calls, %d reads", sql, calls, reads)
+		}
+		harmless := 0 // the removal of a name that is made again
+		run := func(fs *spilltest.FS, is func(error) bool) {
+			got, err := runSpilling(t.Context(), c, sql, budget, 100, fs)
+			switch {
+			case err == nil && !slices.Equal(got.rows, want.rows):
+				t.Errorf("%s: call %d, read %d: %s", sql, fs.FailAt, fs.FlipAt, firstDifference(got.rows, want.rows))
+			case err == nil && fs.Faults() == 0:
+				t.Errorf("%s: call %d, read %d: no fault", sql, fs.FailAt, fs.FlipAt)
+			case err != nil && !is(err):
+				t.Errorf("%s: call %d, read %d: %v", sql, fs.FailAt, fs.FlipAt, err)
+			}
+			if err == nil {
+				harmless++
+			}
+		}
+		for at := 2; at <= calls; at++ { // the first lists the directory
+			run(&spilltest.FS{FailAt: at}, func(err error) bool { return errors.Is(err, spilltest.ErrFault) && !errors.Is(err, exec.ErrBudget) })
+			run(&spilltest.FS{FailAt: at, Err: syscall.ENOSPC}, func(err error) bool {
+				return errors.Is(err, syscall.ENOSPC) && (errors.Is(err, exec.ErrBudget) || closing(err))
+			})
+		}
+		if removed := 2 * clean.Created(); harmless > removed {
+			t.Errorf("%s: %d faults without an error, with %d files", sql, harmless, clean.Created())
+		}
+		for at := 1; at <= reads; at++ {
+			run(&spilltest.FS{FlipAt: at}, func(err error) bool {
+				_, ok := errors.AsType[*spill.CorruptionError](err)
+				return ok
+			})
+		}
+	}
+}
+
+// closing reports whether an error is one of the end of a file, when nothing is written any more.
+func closing(err error) bool {
+	e, ok := errors.AsType[*spill.Error](err)
+	return ok && (e.Op == "close" || e.Op == "read")
+}
+
+// TestSpillLooks: a query that spills looks at the context as often as one that does not, and ends with the next few looks.
+func TestSpillLooks(t *testing.T) {
+	const n = 60_000 / fewer
+	for _, sql := range []string{
+		"SELECT x FROM big ORDER BY x",
+		"SELECT s, x FROM big ORDER BY s DESC",
+	} {
+		dir := spill.Open(spill.Options{Path: t.TempDir()})
+		o := RunOptions{MemoryBytes: 1 << 20, Spill: dir}
+		w := &watched{Context: t.Context()}
+		table := newManyRows(n)
+		table.w = w
+		c := memCatalog{TableName{KindFold, "big"}: table}
+		if _, err := countRows(w, c, sql, o); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		if w.mostRows > 2*vector.MaxRows {
+			t.Errorf("%s: %d rows between two looks", sql, w.mostRows)
+		}
+		if w.most > 3<<20 {
+			t.Errorf("%s: %d KiB allocated between two looks", sql, w.most>>10)
+		}
+		for part := 1; part < 8; part++ {
+			stop := &watched{Context: t.Context(), stopAt: w.looks * part / 8}
+			table.w = stop
+			if _, err := countRows(stop, c, sql, o); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", sql, err)
+			}
+			if stop.after > 4 {
+				t.Errorf("%s: went on for %d looks", sql, stop.after)
+			}
+		}
+		if dir.Files() != 0 || dir.UsedBytes() != 0 {
+			t.Errorf("%s: %d files, %d bytes left", sql, dir.Files(), dir.UsedBytes())
+		}
+	}
+}
+
+// largeRows is a table of few rows that become large texts.
+func largeRows(n int) memCatalog {
+	table := &memTable{name: "t", kind: KindFold, cols: []Column{
+		{Name: "i", Type: vector.Int, InStar: true}, {Name: "s", Type: vector.Text, InStar: true}, {Name: "d", Type: vector.Any, InStar: true},
+	}}
+	for i := range n {
+		text := query.Text(fmt.Sprintf("src/some/path/of/file-%06d.go", i*7919%n))
+		table.rows = append(table.rows, []query.Value{query.Int(int64(i)), text, text})
+	}
+	c := memCatalog{}
+	c.table(table)
+	return c
+}
+
+// TestSpillLargeValues: values of which a budget holds few. What is reachable is the budget and what TestPeakMemory allows.
+func TestSpillLargeValues(t *testing.T) {
+	const (
+		limit    = 16 << 20
+		constant = 8 << 20
+		rows     = 300 / fewer
+	)
+	c := largeRows(rows)
+	const big = "repeat(s, 10000)"
+	for _, tt := range []struct {
+		sql  string
+		rows int // -1: a part of it is over the budget
+	}{
+		{"SELECT i FROM t ORDER BY " + big, rows},
+		{"SELECT " + big + " FROM t ORDER BY i DESC", rows},
+		{"SELECT " + big + ", repeat(d, 9000) FROM t ORDER BY 2", rows},
+		{"SELECT " + big + " FROM t ORDER BY i DESC LIMIT 200", min(rows, 200)},
+		{"SELECT i FROM t ORDER BY repeat(s, 1000000)", -1},
+	} {
+		dir := spill.Open(spill.Options{Path: t.TempDir()})
+		var got int
+		var err error
+		peak := peakHeap(func() { got, err = countRows(t.Context(), c, tt.sql, RunOptions{MemoryBytes: limit, Spill: dir}) })
+		switch {
+		case tt.rows < 0 && !errors.Is(err, exec.ErrBudget):
+			t.Errorf("%s: %d rows, %v, not a budget error", tt.sql, got, err)
+		case tt.rows >= 0 && (err != nil || got != tt.rows):
+			t.Errorf("%s: %d rows, %v, want %d", tt.sql, got, err, tt.rows)
+		}
+		if peak > limit+constant {
+			t.Errorf("%s: %d MiB reachable", tt.sql, peak>>20)
+		}
+		if dir.Files() != 0 || dir.UsedBytes() != 0 {
+			t.Errorf("%s: %d files, %d bytes left", tt.sql, dir.Files(), dir.UsedBytes())
+		}
+	}
+}
