@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"syscall"
@@ -178,14 +179,40 @@ func TestSpillSort(t *testing.T) {
 	}, 256<<10, 1<<20)
 }
 
-// TestSpillFaults has each call of the file system fail, the disk be full at each, and each read give a wrong bit. The query fails,
+func TestSpillGroups(t *testing.T) {
+	checkSpilled(t, spillCatalog(20_000/fewer), []string{
+		"SELECT i, count(*) FROM l GROUP BY i",
+		"SELECT k, count(*), sum(i), min(s), max(s), first(i), last(i), avg(f) FROM l GROUP BY k",
+		"SELECT s, g, sum(f) FILTER (WHERE i % 3 = 0), max(s) FILTER (WHERE i % 2 = 0), bool_or(i % 5 = 0) FROM l GROUP BY s, g",
+		"SELECT _payload, count(*) FROM l GROUP BY _payload",
+		"SELECT s, any_value(k), min(k), max(k) FROM l GROUP BY s",
+	}, 256<<10, 1<<20)
+	checkSpilled(t, spillCatalog(20_000/fewer), []string{
+		"SELECT i, count(DISTINCT g), string_agg(s, ',') FROM l GROUP BY i",
+		"SELECT g, k, count(DISTINCT s), string_agg(s, ',') FROM l GROUP BY g, k",
+	}, 256<<10)
+}
+
+func TestSpillDistinct(t *testing.T) {
+	checkSpilled(t, spillCatalog(20_000/fewer), []string{
+		"SELECT DISTINCT i FROM l",
+		"SELECT DISTINCT k, s FROM l",
+		"SELECT DISTINCT s, k, g FROM l",
+		"SELECT DISTINCT _payload FROM l",
+		"SELECT count(*), sum(i) FROM (SELECT DISTINCT s, i, g FROM l)",
+	}, 256<<10, 1<<20)
+}
+
+// TestSpillFaults has calls of the file system fail, the disk be full at them, and reads give a wrong bit. The query fails,
 // or its answer is right, and nothing is left.
 func TestSpillFaults(t *testing.T) {
 	c := spillCatalog(1500)
 	for _, sql := range []string{
 		"SELECT k, i, s FROM l ORDER BY k",
+		"SELECT k, count(*), max(s), sum(i) FROM l GROUP BY k, i",
+		"SELECT DISTINCT k, s FROM l",
 	} {
-		const budget = 64 << 10
+		const budget, most = 64 << 10, 80 // calls that fail, of all
 		clean := &spilltest.FS{}
 		want, err := runSpilling(t.Context(), c, sql, budget, 100, clean)
 		if err != nil {
@@ -210,7 +237,7 @@ func TestSpillFaults(t *testing.T) {
 				harmless++
 			}
 		}
-		for at := 2; at <= calls; at++ { // the first lists the directory
+		for at := 2; at <= calls; at += 1 + calls/most { // the first lists the directory
 			run(&spilltest.FS{FailAt: at}, func(err error) bool { return errors.Is(err, spilltest.ErrFault) && !errors.Is(err, exec.ErrBudget) })
 			run(&spilltest.FS{FailAt: at, Err: syscall.ENOSPC}, func(err error) bool {
 				return errors.Is(err, syscall.ENOSPC) && (errors.Is(err, exec.ErrBudget) || closing(err))
@@ -219,7 +246,7 @@ func TestSpillFaults(t *testing.T) {
 		if removed := 2 * clean.Created(); harmless > removed {
 			t.Errorf("%s: %d faults without an error, with %d files", sql, harmless, clean.Created())
 		}
-		for at := 1; at <= reads; at++ {
+		for at := 1; at <= reads; at += 1 + reads/most {
 			run(&spilltest.FS{FlipAt: at}, func(err error) bool {
 				_, ok := errors.AsType[*spill.CorruptionError](err)
 				return ok
@@ -234,12 +261,62 @@ func closing(err error) bool {
 	return ok && (e.Op == "close" || e.Op == "read")
 }
 
+// TestSpillFailures: which error a statement ends with, and which rows come before it, does not depend on what was on disk.
+func TestSpillFailures(t *testing.T) {
+	const n = 6000 / fewer
+	var rows []string
+	for i := range n {
+		big := "1"
+		if i == n/3 || i == n/3+7 {
+			big = "123456789012345678901234567890"
+		}
+		rows = append(rows, fmt.Sprintf(`{"i":%d,"b":%s,"z":%d,"s":"%050d","m":%d}`, i, big, n/2-i, i%(n/2), math.MaxInt64/2))
+	}
+	c := memCatalog{}
+	c.log(newLog("l", rows...))
+	for _, sql := range []string{
+		"SELECT i, sum(b) FROM l GROUP BY i",                                    // inside an aggregate
+		"SELECT s, sum(b) FROM l GROUP BY s",                                    // the group was in memory, or not
+		"SELECT i, sum(b), sum(1 // z) FROM l GROUP BY i",                       // a division by zero in a later row
+		"SELECT i, sum(b) FROM (SELECT i, b, 1 // z AS q FROM l) GROUP BY i, q", // and below
+		"SELECT i, sum(1 // (z + 1000)) FROM l GROUP BY i",
+		"SELECT i, sum(x) FROM (SELECT i, CAST(m AS BIGINT) + z AS x FROM l UNION ALL SELECT i, 4611686018427387900 FROM l WHERE i > 4000 / 3 UNION ALL SELECT i, 4611686018427387900 FROM l WHERE i > 4000 / 3) GROUP BY i", // no result
+		"SELECT DISTINCT i, 1 // z FROM l",
+		"SELECT DISTINCT s, 1 // z FROM l",
+		"SELECT i FROM l ORDER BY 1 // z",
+	} {
+		run := func(budget int64, batch int) (spilled, string) {
+			got, err := runSpilling(t.Context(), c, sql, budget, batch, &spilltest.FS{})
+			if _, ok := errors.AsType[*exec.ValueError](err); !ok {
+				t.Errorf("%s: with %d KiB: %v", sql, budget>>10, err)
+			}
+			return got, fmt.Sprint(err)
+		}
+		want, wantErr := run(0, 0)
+		t.Logf("%s: %d rows, then %s", sql, len(want.rows), wantErr)
+		for _, budget := range []int64{64 << 10, 256 << 10} {
+			for _, batch := range []int{0, 1, 100} {
+				got, err := run(budget, batch)
+				if err != wantErr || !slices.Equal(got.rows, want.rows) {
+					t.Errorf("%s: with %d KiB, batches of %d: %s, not %s; %s", sql, budget>>10, batch, err, wantErr, firstDifference(got.rows, want.rows))
+				}
+				if got.bytes == 0 && !strings.Contains(sql, "ORDER BY") {
+					t.Errorf("%s: with %d KiB, batches of %d nothing was spilled", sql, budget>>10, batch)
+				}
+			}
+		}
+	}
+}
+
 // TestSpillLooks: a query that spills looks at the context as often as one that does not, and ends with the next few looks.
 func TestSpillLooks(t *testing.T) {
 	const n = 60_000 / fewer
 	for _, sql := range []string{
 		"SELECT x FROM big ORDER BY x",
 		"SELECT s, x FROM big ORDER BY s DESC",
+		"SELECT x, count(*) FROM big GROUP BY x",
+		"SELECT s, max(s), min(x), sum(x), count(x), bool_or(x > 5) FROM big GROUP BY s",
+		"SELECT DISTINCT s, x FROM big",
 	} {
 		dir := spill.Open(spill.Options{Path: t.TempDir()})
 		o := RunOptions{MemoryBytes: 1 << 20, Spill: dir}
@@ -304,6 +381,12 @@ func TestSpillLargeValues(t *testing.T) {
 		{"SELECT " + big + ", repeat(d, 9000) FROM t ORDER BY 2", rows},
 		{"SELECT " + big + " FROM t ORDER BY i DESC LIMIT 200", min(rows, 200)},
 		{"SELECT i FROM t ORDER BY repeat(s, 1000000)", -1},
+		{"SELECT " + big + ", count(*) FROM t GROUP BY 1", rows},
+		{"SELECT i, max(" + big + ") FROM t GROUP BY i", rows},
+		{"SELECT i, string_agg(" + big + ", ',') FROM t GROUP BY i", rows},
+		{"SELECT DISTINCT " + big + " FROM t", rows},
+		{"SELECT i % 1, string_agg(" + big + ", ',') FROM t GROUP BY 1", -1},
+		{"SELECT string_agg(" + big + ", ',') FROM t", -1},
 	} {
 		dir := spill.Open(spill.Options{Path: t.TempDir()})
 		var got int

@@ -81,6 +81,10 @@ type HashAggregate struct {
 	out     vector.Batch
 	err     error
 	stats   Stats
+	late    error // of the result of the next group, when those before it are given out
+
+	spill spiller
+	disk  aggDisk
 }
 
 // aggState is an aggregate in progress.
@@ -97,28 +101,46 @@ type aggState struct {
 
 // Open prepares the expressions.
 func (h *HashAggregate) Open(ctx context.Context) error {
-	h.s = newEvalState(h.Env)
-	h.acct = newAccount(h.Env, "aggregate")
-	h.gate = &storeGate{h.s, &h.acct}
+	h.prepare("aggregate")
 	h.keys = h.s.compileAll(h.Keys)
 	h.keyVecs = make([]*vector.Vector, len(h.keys))
-	types := make([]vector.Type, len(h.Keys))
-	for i, k := range h.Keys {
-		types[i] = k.Type()
-	}
-	if len(h.keys) > 0 {
-		h.table = newGroupTable(h.s, h.gate, types)
-	}
 	for _, a := range h.Aggs {
 		st := &aggState{agg: a, args: h.s.compileAll(a.inputs())}
 		st.vecs = make([]*vector.Vector, len(st.args))
 		if a.Filter != nil {
 			st.filter = h.s.compile(a.Filter)
 		}
-		st.acc = newAccumulator(h.gate, a)
 		h.aggs = append(h.aggs, st)
 	}
+	h.begin()
 	return h.In.Open(ctx)
+}
+
+// prepare opens what groups need of the query.
+func (h *HashAggregate) prepare(name string) {
+	h.s = newEvalState(h.Env)
+	h.acct = newAccount(h.Env, name)
+	h.gate = &storeGate{h.s, &h.acct}
+	h.spill.gate = h.gate
+	if name == "distinct" || len(h.Keys) > 0 { // a single group cannot be divided
+		h.spill.open(h.Env)
+	}
+}
+
+// begin makes the tables and accumulators of no group.
+func (h *HashAggregate) begin() {
+	if len(h.Keys) > 0 {
+		types := make([]vector.Type, len(h.Keys))
+		for i, k := range h.Keys {
+			types[i] = k.Type()
+		}
+		h.table = newGroupTable(h.s, h.gate, types)
+	}
+	h.total, h.at, h.page, h.row = 0, 0, 0, 0
+	h.short = shortGroups{}
+	for _, st := range h.aggs {
+		st.acc = newAccumulator(h.gate, st.agg)
+	}
 }
 
 // Next reads all of the input, then returns the groups.
@@ -136,51 +158,60 @@ func (h *HashAggregate) Next(ctx context.Context) (*vector.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if h.disk.final != nil {
+		return h.nextFromDisk()
+	}
 	var b *vector.Batch
-	b, h.err = h.emit()
+	if b, h.err = h.emit(); b != nil {
+		h.stats.Rows += int64(b.N)
+	}
 	return b, h.err
 }
 
 func (h *HashAggregate) consume(ctx context.Context) error {
-	if len(h.keys) == 0 {
+	if len(h.Keys) == 0 {
 		h.setGroups(1)
 	}
 	for {
 		b, err := h.In.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			return nil
+		if err != nil || b == nil {
+			h.disk.fail(h.disk.first, err)
+			return h.endOnDisk(err)
 		}
 		if err := h.s.each(b, func(part *vector.Batch) error {
 			if err := h.add(part); err != nil {
-				return h.earliest(part, err)
+				return h.earliest(part, err, h.add)
 			}
-			return h.count(0)
+			return h.count()
 		}); err != nil {
-			return err
+			return h.endOnDisk(err)
 		}
+		h.disk.first += int64(b.N)
 	}
 }
 
-// count sets the account to what is held, and more bytes.
-func (h *HashAggregate) count(more int64) error {
-	err := h.acct.set(h.bytes() + more)
+// count sets the account to what is held. When that is too much, rows of groups that are not in memory go to disk from now on.
+func (h *HashAggregate) count() error {
+	n := h.bytes()
+	full, err := h.spill.hold(n + h.disk.bytes() + h.spill.memory())
+	if err == nil && h.spill.can() {
+		err = h.limit(n, full)
+	}
 	h.stats.PeakBytes = h.acct.peak
 	return err
 }
 
 // earliest returns the error of the first row that fails, which is not always the first that was found: which one a query
-// fails with does not depend on the size of batches.
-func (h *HashAggregate) earliest(b *vector.Batch, err error) error {
+// fails with does not depend on the size of batches. Rows are tried by calling add.
+func (h *HashAggregate) earliest(b *vector.Batch, err error, add func(b *vector.Batch) error) error {
 	for {
 		var re *rowError
 		if !errors.As(err, &re) {
 			return err
 		}
 		b.Sel = before(b.Sel, re.row)
-		if err = h.add(b); err == nil {
+		if err = add(b); err == nil {
+			h.disk.fail(h.disk.number(re.row), re.err)
 			return re.err
 		}
 	}
@@ -210,30 +241,18 @@ func (h *HashAggregate) add(b *vector.Batch) error {
 			return err
 		}
 	}
+	return h.take(b)
+}
+
+// take adds rows whose keys and arguments are evaluated to their groups.
+func (h *HashAggregate) take(b *vector.Batch) error {
 	if cap(h.groups) < b.N {
 		h.groups = make([]int32, b.N)
 	}
 	h.groups = h.groups[:b.N]
-	if len(h.keys) > 0 {
-		look := vector.Batch{N: b.N, Sel: b.Sel}
-		need, short := h.short.begin(h.keyVecs, b)
-		if short {
-			look.Sel = need
-		}
-		hashes, err := h.table.hash(h.keyVecs, look.Sel, b.N)
-		if err != nil {
-			h.short.forget()
+	if len(h.Keys) > 0 {
+		if err := h.lookUp(b); err != nil {
 			return err
-		}
-		for k := range look.Rows() {
-			i := look.Row(k)
-			if h.groups[i], _, err = h.table.add(h.keyVecs, i, hashes[i]); err != nil {
-				h.short.forget()
-				return err
-			}
-		}
-		if short {
-			h.short.end(b, h.groups)
 		}
 		h.setGroups(h.table.len())
 	} else {
@@ -243,6 +262,42 @@ func (h *HashAggregate) add(b *vector.Batch) error {
 		if err := a.add(h.s, b, h.groups); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// lookUp finds the groups of rows, or leaves in b those whose group is in memory and writes the others to disk.
+func (h *HashAggregate) lookUp(b *vector.Batch) error {
+	if h.makeRoom(b); h.disk.parts != nil {
+		hashes, err := h.table.hash(h.keyVecs, b.Sel, b.N)
+		if err != nil {
+			return err
+		}
+		return h.divide(b, hashes)
+	}
+	look := vector.Batch{N: b.N, Sel: b.Sel}
+	need, short := h.short.begin(h.keyVecs, b)
+	if short {
+		look.Sel = need
+	}
+	hashes, err := h.table.hash(h.keyVecs, look.Sel, b.N)
+	if err != nil {
+		h.short.forget()
+		return err
+	}
+	for k := range look.Rows() {
+		i := look.Row(k)
+		var fresh bool
+		if h.groups[i], fresh, err = h.table.add(h.keyVecs, i, hashes[i]); err != nil {
+			h.short.forget()
+			return err
+		}
+		if fresh && h.spill.can() {
+			h.disk.started(h.groups[i], i)
+		}
+	}
+	if short {
+		h.short.end(b, h.groups)
 	}
 	return nil
 }
@@ -295,8 +350,8 @@ func (h *HashAggregate) bytes() int64 {
 // emit returns the next groups, of one page of keys: those are not copied. A group with a large result is alone in its batch.
 func (h *HashAggregate) emit() (*vector.Batch, error) {
 	n := min(h.Env.batchRows(), h.total-h.at)
-	if n <= 0 {
-		return nil, nil
+	if n <= 0 || h.late != nil {
+		return nil, h.late
 	}
 	if h.out.Cols == nil {
 		for range len(h.Keys) + len(h.Aggs) {
@@ -317,7 +372,7 @@ func (h *HashAggregate) emit() (*vector.Batch, error) {
 		results[k].Reset(a.agg.T)
 	}
 	data := 0
-	for i := range n {
+	for i := 0; i < n; i++ {
 		size := 0
 		for _, a := range h.aggs {
 			size = max(size, a.acc.size(h.at+i))
@@ -329,22 +384,26 @@ func (h *HashAggregate) emit() (*vector.Batch, error) {
 		}
 		for k, a := range h.aggs {
 			if err := a.acc.result(results[k], h.at+i); err != nil {
-				return nil, placed(h.s.errorAt(a.agg.Span, err))
+				h.late, n = placed(h.s.errorAt(a.agg.Span, err)), i // the groups before it first
+				break
 			}
 			data += a.acc.size(h.at + i)
 		}
 		if large {
-			n = 1
-			break
+			n = min(n, 1)
 		}
+	}
+	if n == 0 {
+		return nil, h.late
 	}
 	more := int64(0)
 	for _, v := range results {
 		more += v.DataBytes()
 	}
-	if err := h.count(more); err != nil {
+	if _, err := h.spill.hold(h.bytes() + more + h.spill.memory()); err != nil {
 		return nil, err
 	}
+	h.stats.PeakBytes = h.acct.peak
 	h.idx = h.idx[:0]
 	for i := range n {
 		h.idx = append(h.idx, int32(h.row+i))
@@ -354,7 +413,6 @@ func (h *HashAggregate) emit() (*vector.Batch, error) {
 	}
 	h.at, h.row = h.at+n, h.row+n
 	h.out.N, h.out.Sel = n, nil
-	h.stats.Rows += int64(n)
 	return &h.out, nil
 }
 
@@ -373,7 +431,8 @@ func (h *HashAggregate) Close() error {
 	h.s.close()
 	h.table, h.aggs = nil, nil
 	h.done, h.total, h.at = true, 0, 0
-	return h.In.Close()
+	h.disk = aggDisk{}
+	return errors.Join(h.spill.close(), h.In.Close())
 }
 
 // Stats returns what the operator counted.
@@ -381,5 +440,6 @@ func (h *HashAggregate) Stats() Stats {
 	if h.s != nil {
 		h.stats.OtherType = h.s.OtherType
 	}
+	h.spill.count(&h.stats)
 	return h.stats
 }

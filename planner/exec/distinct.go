@@ -2,39 +2,51 @@ package exec
 
 import (
 	"context"
+	"errors"
 
 	"github.com/seed69692123/netdb/planner/vector"
 )
 
-// Distinct passes each row the first time a row equal in all columns comes.
+// Distinct passes each row the first time a row equal in all columns comes. Rows of which it has no memory to tell are put on disk;
+// they come after the others, as they are later ones.
 type Distinct struct {
 	In   Operator
 	Cols []int // positions that are compared; they are the columns of the output
 	Env  *Env
 
-	s     *evalState
-	table *groupTable
-	acct  account
-	sel   vector.Sel
-	out   vector.Batch
-	err   error
-	stats Stats
+	groups HashAggregate // of all columns, without aggregates
+	ended  bool          // the input has
+	failed error         // of the input, when rows are to be given out before it
+	sel    vector.Sel
+	out    vector.Batch
+	err    error
+	rows   int64
 }
 
 // Open opens the input.
 func (d *Distinct) Open(ctx context.Context) error {
-	d.s = newEvalState(d.Env)
-	d.acct = newAccount(d.Env, "distinct")
+	d.groups.Env = d.Env
+	d.groups.prepare("distinct")
 	return d.In.Open(ctx)
 }
 
 // Next returns the new rows of the next batch that has any.
 func (d *Distinct) Next(ctx context.Context) (*vector.Batch, error) {
-	d.s.begin(ctx)
-	for d.err == nil {
+	d.groups.s.begin(ctx)
+	for d.err == nil && !d.ended {
 		b, err := d.In.Next(ctx)
 		if err != nil || b == nil {
-			return nil, err
+			if d.groups.disk.parts == nil {
+				return nil, err
+			}
+			var ve *ValueError
+			if err != nil && !errors.As(err, &ve) {
+				return nil, err
+			}
+			d.ended, d.failed = true, err
+			d.groups.at = d.groups.total // they were given out
+			d.err = d.groups.drain()
+			break
 		}
 		d.out.Cols = d.out.Cols[:0]
 		for _, c := range d.Cols {
@@ -45,49 +57,65 @@ func (d *Distinct) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 		if len(d.sel) > 0 {
 			d.out.N, d.out.Sel = b.N, d.sel
-			d.stats.Rows += int64(len(d.sel))
+			d.rows += int64(len(d.sel))
 			return &d.out, nil
 		}
 	}
-	return nil, d.err
+	if d.err != nil {
+		return nil, d.err
+	}
+	if d.err = ctx.Err(); d.err != nil {
+		return nil, d.err
+	}
+	b, err := d.groups.nextFromDisk()
+	if d.err = err; err == nil && b == nil {
+		d.err = d.failed
+	}
+	if b != nil {
+		d.rows += int64(b.N)
+	}
+	return b, d.err
 }
 
 // add finds the rows of a batch that are new.
 func (d *Distinct) add(b *vector.Batch) error {
-	if d.table == nil {
-		types := make([]vector.Type, len(d.out.Cols))
+	h := &d.groups
+	if h.table == nil {
 		for i, c := range d.out.Cols {
-			types[i] = c.Type
+			h.Keys = append(h.Keys, &Col{Index: i, T: c.Type})
 		}
-		d.table = newGroupTable(d.s, &storeGate{d.s, &d.acct}, types)
+		h.keyVecs = make([]*vector.Vector, len(h.Keys))
+		h.begin()
 	}
-	hashes, err := d.table.hash(d.out.Cols, b.Sel, b.N)
-	if err != nil {
+	copy(h.keyVecs, d.out.Cols)
+	rows := vector.Batch{Cols: d.out.Cols, N: b.N, Sel: b.Sel}
+	before := h.table.len()
+	if err := h.take(&rows); err != nil {
 		return err
 	}
 	d.sel = d.sel[:0]
-	for k := range b.Rows() {
-		i := b.Row(k)
-		_, fresh, err := d.table.add(d.out.Cols, i, hashes[i])
-		if err != nil {
-			return err
-		}
-		if fresh {
+	for k := range rows.Rows() {
+		if i := rows.Row(k); int(h.groups[i]) == before { // groups are numbered as they come
 			d.sel = append(d.sel, int32(i))
+			before++
 		}
 	}
-	err = d.acct.set(d.table.bytes())
-	d.stats.PeakBytes = d.acct.peak
-	return err
+	h.disk.first += int64(b.N)
+	return h.overgrown(h.count())
 }
 
 // Close frees the rows seen and closes the input.
 func (d *Distinct) Close() error {
-	d.acct.release()
-	d.s.close()
-	d.table = nil
-	return d.In.Close()
+	h := &d.groups
+	h.acct.release()
+	h.s.close()
+	h.table, h.disk = nil, aggDisk{}
+	return errors.Join(h.spill.close(), d.In.Close())
 }
 
 // Stats returns what the operator counted.
-func (d *Distinct) Stats() Stats { return d.stats }
+func (d *Distinct) Stats() Stats {
+	s := Stats{Rows: d.rows, PeakBytes: d.groups.acct.peak}
+	d.groups.spill.count(&s)
+	return s
+}

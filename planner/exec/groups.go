@@ -90,6 +90,25 @@ func (t *groupTable) add(cols []*vector.Vector, i int, h uint64) (group int32, f
 	return int32(g), true, nil
 }
 
+// groupOf returns the number of row i of cols, whose hash is h, or -1 when it is new.
+func (t *groupTable) groupOf(cols []*vector.Vector, i int, h uint64) (int32, error) {
+	p := &t.parts[h>>(64-groupPartBits)]
+	if len(p.slots) == 0 {
+		return -1, nil
+	}
+	mask := uint64(len(p.slots) - 1)
+	for at := h & mask; p.slots[at] != 0; at = (at + 1) & mask {
+		g := p.slots[at] - 1
+		if r := t.refs.at(int(g)); r.hash == h {
+			keys, row := t.rows.Row(r.loc)
+			if t.s.EqualRows(cols, i, keys, row) {
+				return g, t.s.Fault()
+			}
+		}
+	}
+	return -1, t.s.Fault()
+}
+
 func (t *groupTable) grow(p *groupPart) error {
 	old := p.slots
 	p.slots = make([]int32, max(8, len(old)*2))

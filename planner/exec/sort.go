@@ -61,7 +61,8 @@ func (s *Sort) Open(ctx context.Context) error {
 	s.s = newEvalState(s.Env)
 	s.acct = newAccount(s.Env, "sort")
 	s.gate = &storeGate{s.s, &s.acct}
-	s.spill.open(s.Env, s.gate)
+	s.spill.gate = s.gate
+	s.spill.open(s.Env)
 	for _, k := range s.Keys {
 		s.evals = append(s.evals, s.s.compile(k.Expr))
 	}

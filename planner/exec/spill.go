@@ -16,8 +16,9 @@ const (
 	minBlockBytes = 4 << 10
 	maxBlockBytes = 256 << 10
 	// spillParts is how many parts rows are divided into by their hash; maxFanIn is the most runs that are merged at once.
-	spillParts = 16
-	maxFanIn   = 64
+	spillPartBits = 4
+	spillParts    = 1 << spillPartBits
+	maxFanIn      = 64
 )
 
 // spiller is the temporary files of an operator, and how much it may hold before it puts rows there.
@@ -25,23 +26,30 @@ type spiller struct {
 	env    *Env
 	gate   *storeGate
 	area   *spill.Area // nil before the first file
+	on     bool        // the operator is one that spills
 	joined bool
 	passes int64
 	wrote  int64 // by operators that ran inside this one
 }
 
 // open counts the operator among those that share the budget. All operators of a query are opened before the first row is read.
-func (p *spiller) open(env *Env, g *storeGate) {
-	p.env, p.gate = env, g
+func (p *spiller) open(env *Env) {
+	p.env, p.on = env, true
 	if p.can() && env.share == 0 {
 		env.Budget.spillers.Add(1)
 		p.joined = true
 	}
 }
 
+// budgetError says that the operator can do with no less than it holds.
+func (p *spiller) budgetError() error {
+	b := p.env.Budget
+	return &BudgetError{Operator: p.gate.acct.name, NeedBytes: b.used.Load(), LimitBytes: b.limit}
+}
+
 // can reports whether rows may be put on disk at all.
 func (p *spiller) can() bool {
-	return p.env != nil && p.env.Spill != nil && p.env.Budget != nil && p.env.Budget.limit > 0
+	return p.on && p.env.Spill != nil && p.env.Budget != nil && p.env.Budget.limit > 0
 }
 
 // share is how much the operator may hold.
@@ -104,11 +112,14 @@ func (p *spiller) memory() int64 {
 }
 
 // file makes a file of rows of these types.
-func (p *spiller) file(types []vector.Type) *spill.File {
+func (p *spiller) file(types []vector.Type) *spill.File { return p.fileOf(types, p.blockBytes()) }
+
+// fileOf is file with blocks of another size, within the same bounds.
+func (p *spiller) fileOf(types []vector.Type, block int) *spill.File {
 	if p.area == nil {
 		p.area = p.env.Spill.Area(p.gate)
 	}
-	return p.area.Create(types, p.blockBytes())
+	return p.area.Create(types, min(max(block, minBlockBytes), maxBlockBytes))
 }
 
 // pass notes that rows were written for the n-th time.
