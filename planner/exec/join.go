@@ -74,6 +74,10 @@ type Join struct {
 	pending error
 	err     error
 	stats   Stats
+
+	spill spiller
+	disk  *joinDisk // when the build side is on disk
+	part  joinPart  // of a join that this one is a part of
 }
 
 // Open opens both inputs.
@@ -81,6 +85,10 @@ func (j *Join) Open(ctx context.Context) error {
 	j.s = newEvalState(j.Env)
 	j.acct = newAccount(j.Env, "join")
 	j.gate = &storeGate{j.s, &j.acct}
+	j.spill.gate = j.gate
+	if j.Kind == JoinInner || j.Kind == JoinLeft {
+		j.spill.open(j.Env)
+	}
 	j.res = newPredicates(j.Residual, j.Env)
 	for _, t := range append(append([]vector.Type(nil), j.LeftTypes...), j.RightTypes...) {
 		j.out.Cols = append(j.out.Cols, vector.New(t, 0))
@@ -133,6 +141,11 @@ func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 		j.read = true
 		j.s.take(nil) // rows behind a key that failed are none of the probe side
+	}
+	if j.disk != nil {
+		var b *vector.Batch
+		b, j.err = j.nextFromDisk(ctx)
+		return b, j.err
 	}
 	for {
 		if j.err = ctx.Err(); j.err != nil {
@@ -196,7 +209,7 @@ func (j *Join) nextProbe(ctx context.Context) error {
 func (j *Join) probePart() error {
 	return j.s.part(func(b *vector.Batch) error {
 		probe := j.probe
-		if j.build.rows.Len() == 0 {
+		if j.build.rows.Len() == 0 && j.disk == nil {
 			probe = nil
 		}
 		sel, err := evalAll(probe, b, b.Sel, j.keys)
@@ -326,6 +339,7 @@ func (j *Join) emit() (int, error) {
 			j.full.match(ref)
 		}
 	}
+	j.part.note(j, p, err)
 	return j.out.Rows(), err
 }
 
@@ -394,13 +408,14 @@ func (j *Join) Close() error {
 	j.res.s.close()
 	j.build, j.full = buildSide{}, fullSide{}
 	j.in = nil
-	return errors.Join(j.Left.Close(), j.Right.Close())
+	return errors.Join(j.closeDisk(), j.Left.Close(), j.Right.Close())
 }
 
 // Stats returns what the operator counted.
 func (j *Join) Stats() Stats {
 	if j.s != nil {
-		j.stats.OtherType = j.s.OtherType + j.res.otherType()
+		j.stats.OtherType = j.s.OtherType + j.res.otherType() + j.part.otherType
 	}
+	j.spill.count(&j.stats)
 	return j.stats
 }

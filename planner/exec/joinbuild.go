@@ -64,6 +64,14 @@ func (j *Join) readBuild(ctx context.Context) error {
 			return err
 		}
 	}
+	if j.disk == nil && j.spill.can() && j.acct.ask(int64(j.build.refs.n)*headBytes) != nil {
+		if err := j.toDisk(); err != nil {
+			return err
+		}
+	}
+	if j.disk != nil {
+		return j.endBuildOnDisk()
+	}
 	if j.Kind == JoinFull {
 		if err := j.full.start(j); err != nil {
 			return err
@@ -96,6 +104,9 @@ func (j *Join) keep(b *vector.Batch, keys []*vector.Vector) error {
 			return err
 		}
 	}
+	if onDisk, err := j.keepOnDisk(&row); onDisk || err != nil {
+		return err
+	}
 	var err error
 	if bs.locs, err = bs.rows.AppendBatch(bs.locs[:0], &row); err != nil {
 		return err
@@ -113,7 +124,11 @@ func (j *Join) keep(b *vector.Batch, keys []*vector.Vector) error {
 
 func (j *Join) count() error {
 	bs := &j.build
-	err := j.acct.set(bs.rows.MemoryBytes() + bs.refs.bytes() + bs.heads.bytes() + j.full.seen.bytes())
+	n := bs.rows.MemoryBytes() + bs.refs.bytes() + bs.heads.bytes() + j.full.seen.bytes()
+	full, err := j.spill.hold(n)
+	if !j.read && bs.heads.n == 0 && (full || j.spill.can() && n+int64(bs.refs.n)*headBytes > j.spill.share()) {
+		err = j.toDisk()
+	}
 	j.stats.PeakBytes = j.acct.peak
 	return err
 }

@@ -26,9 +26,14 @@ func newPartitions(p *spiller, types []vector.Type, level int) *partitions {
 	return &partitions{p: p, types: types, level: level}
 }
 
+// part returns the number of the file for rows whose keys have the hash h.
+func (q *partitions) part(h uint64) int {
+	return int(num.Combine(uint64(q.level)+1, h) >> (64 - spillPartBits))
+}
+
 // add writes row i of cols, whose keys have the hash h.
 func (q *partitions) add(cols []*vector.Vector, i int, h uint64) error {
-	k := num.Combine(uint64(q.level)+1, h) >> (64 - spillPartBits)
+	k := q.part(h)
 	f := q.files[k]
 	if f == nil {
 		f = q.p.fileOf(q.types, int(q.p.share()/spillParts/8))

@@ -28,6 +28,7 @@ type spiller struct {
 	area   *spill.Area // nil before the first file
 	on     bool        // the operator is one that spills
 	joined bool
+	base   int64 // what the operator holds beside what is being merged
 	passes int64
 	wrote  int64 // by operators that ran inside this one
 }
@@ -66,13 +67,14 @@ func (p *spiller) blockBytes() int {
 }
 
 // hold sets the operator's account to n bytes and reports whether it has to put rows on disk. One that can is told so after the
-// fact: n is what it holds by now, which may be more than the budget by a batch.
+// fact: n is what it holds by now, which may be more than the budget by a batch. One that runs inside another is given what it can
+// hold.
 func (p *spiller) hold(n int64) (full bool, err error) {
-	if !p.can() {
+	if !p.can() && (!p.on || p.env.share == 0) {
 		return false, p.gate.acct.set(n)
 	}
 	p.gate.acct.force(n)
-	return n > p.share() || p.env.Budget.used.Load() > p.env.Budget.limit, nil
+	return p.can() && (n > p.share() || p.env.Budget.used.Load() > p.env.Budget.limit), nil
 }
 
 // crowded reports whether rows have to go to disk before those of a batch are taken in, with the values of more, such as keys: a
@@ -142,14 +144,19 @@ func (p *spiller) count(s *Stats) {
 	}
 }
 
-// close removes the files.
+// drop removes the files.
+func (p *spiller) drop() error {
+	if p.area == nil {
+		return nil
+	}
+	return p.area.Close()
+}
+
+// close removes the files and leaves the budget to others.
 func (p *spiller) close() error {
 	if p.joined {
 		p.joined = false
 		p.env.Budget.spillers.Add(-1)
 	}
-	if p.area == nil {
-		return nil
-	}
-	return p.area.Close()
+	return p.drop()
 }

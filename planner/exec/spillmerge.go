@@ -135,7 +135,7 @@ func (d *diskRuns) merge(files []*spill.File) (*diskMerge, error) {
 
 // count sets the operator's account to what the merge holds.
 func (m *diskMerge) count() {
-	n := m.d.p.area.MemoryBytes()
+	n := m.d.p.memory() + m.d.p.base
 	for i := range m.heads {
 		if m.heads[i].r != nil {
 			n += m.heads[i].r.MemoryBytes()
@@ -268,6 +268,6 @@ func (m *diskMerge) close() error {
 		}
 	}
 	m.heads = nil
-	m.d.p.gate.acct.force(m.d.p.area.MemoryBytes())
+	m.d.p.gate.acct.force(m.d.p.memory() + m.d.p.base)
 	return nil
 }

@@ -178,9 +178,12 @@ func (f *File) Reader() *Reader {
 	return r
 }
 
+// More reports whether there are rows left.
+func (r *Reader) More() bool { return r.dec.at < r.f.f.size }
+
 // Next returns the rows of the next block, or nil at the end. They are valid until the next call.
 func (r *Reader) Next() (*vector.Batch, error) {
-	if r.dec.at == r.f.f.size {
+	if !r.More() {
 		return nil, nil
 	}
 	n, err := r.dec.block(r.out.Cols)
