@@ -21,13 +21,14 @@ type Metrics struct {
 	Queries       int64 // begun
 	QueriesFailed int64 // of them, those that ended before their first row
 	QueriesActive int64 // whose rows are not closed
+	TempBytes     int64 // that temporary files of queries take
 }
 
 // Metrics returns the figures of now. It never waits for a disk.
 func (db *DB) Metrics() Metrics {
 	m := Metrics{
 		Store: db.store.Metrics(), Queries: db.counts.queries.Load(), QueriesFailed: db.counts.failed.Load(),
-		QueriesActive: db.counts.active.Load(),
+		QueriesActive: db.counts.active.Load(), TempBytes: db.spill.UsedBytes(),
 	}
 	for _, f := range db.Folds() {
 		m.Folds = append(m.Folds, f.Stats())

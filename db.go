@@ -14,6 +14,7 @@ import (
 	"github.com/seed69692123/netdb/fold"
 	"github.com/seed69692123/netdb/memories"
 	"github.com/seed69692123/netdb/planner/logscan"
+	"github.com/seed69692123/netdb/planner/spill"
 	"github.com/seed69692123/netdb/redex"
 	"github.com/seed69692123/netdb/tasks"
 )
@@ -25,6 +26,7 @@ type DB struct {
 
 	waiters *fold.WaitLimit
 	fields  *logscan.Catalogues
+	spill   *spill.Dir // temporary files of queries
 	counts  counts
 
 	foldMu      sync.Mutex // also held while a fold opens, so that its name is taken once
@@ -61,7 +63,10 @@ func open(o Options, store func(Options) (*redex.Store, error)) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{store: s, o: o, waiters: fold.NewWaitLimit(o.MaxWaiters), fields: logscan.New(s)}
+	db := &DB{
+		store: s, o: o, waiters: fold.NewWaitLimit(o.MaxWaiters), fields: logscan.New(s),
+		spill: spill.Open(spill.Options{Path: o.tempDir(s.Dir()), LimitBytes: o.TempBytes}),
+	}
 	if o.Columns != ColumnsNever && !o.Store.ReadOnly {
 		ctx, cancel := context.WithCancel(context.Background())
 		db.stopShredding = cancel

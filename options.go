@@ -3,6 +3,8 @@ package netdb
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -17,9 +19,16 @@ type Options struct {
 	Origin redex.Origin
 	// Zone is the zone in which queries read and print times; nil means UTC.
 	Zone *time.Location
-	// QueryBytes is the memory one query may hold; 0 means min(1 GiB, a quarter of the memory limit). A query that needs more
-	// ends with ErrBudget.
+	// QueryBytes is the memory one query may hold; 0 means min(1 GiB, a quarter of the memory limit). Sorts, groups, DISTINCT and
+	// joins that need more put rows into temporary files; what cannot, and a value or group that is too large, is ErrBudget.
 	QueryBytes int64
+	// TempDir is the directory of those files; "" means tmp in the store's directory, or the system's for temporary files when the
+	// store is read-only or in memory. It is made with the first file. Files of ours that a crash has left there are removed by
+	// Open; other files are not touched.
+	TempDir string
+	// TempBytes is what the temporary files of all queries may take together; 0 means 16 GiB. A query that needs more ends with
+	// ErrBudget, and so does one on a full disk.
+	TempBytes int64
 	// QueryThreads is the number of goroutines one query may use; 0 means GOMAXPROCS.
 	QueryThreads int
 	// BatchRows is the number of rows queries work on at a time, 1 to 2,048; 0 means 2,048.
@@ -35,6 +44,9 @@ func (o Options) Validate() error {
 	var errs []error
 	if o.QueryBytes < 0 {
 		errs = append(errs, fmt.Errorf("netdb: QueryBytes %d is negative", o.QueryBytes))
+	}
+	if o.TempBytes < 0 {
+		errs = append(errs, fmt.Errorf("netdb: TempBytes %d is negative", o.TempBytes))
 	}
 	if o.QueryThreads < 0 {
 		errs = append(errs, fmt.Errorf("netdb: QueryThreads %d is negative", o.QueryThreads))
@@ -57,6 +69,9 @@ func (o Options) withDefaults() Options {
 	if o.QueryBytes == 0 {
 		o.QueryBytes = defaultQueryBytes()
 	}
+	if o.TempBytes == 0 {
+		o.TempBytes = 16 << 30
+	}
 	if o.QueryThreads == 0 {
 		o.QueryThreads = runtime.GOMAXPROCS(0)
 	}
@@ -67,4 +82,18 @@ func (o Options) withDefaults() Options {
 		o.MaxWaiters = 65_536
 	}
 	return o
+}
+
+// tempDirName is the directory of temporary files in a store.
+const tempDirName = "tmp"
+
+// tempDir returns where temporary files go. A store that is not on a disk of the system has no directory for them.
+func (o Options) tempDir(store string) string {
+	switch {
+	case o.TempDir != "":
+		return o.TempDir
+	case store == "" || o.Store.ReadOnly || o.Store.Disk != nil:
+		return os.TempDir()
+	}
+	return filepath.Join(store, tempDirName)
 }

@@ -13,7 +13,8 @@ import (
 	qsql "github.com/seed69692123/netdb/query/sql"
 )
 
-// ErrBudget is returned when a query needs more memory than its limit; see exec.BudgetError.
+// ErrBudget is returned when a query needs more memory than its limit and cannot use temporary files instead, or more of those
+// than theirs; see exec.BudgetError.
 var ErrBudget = exec.ErrBudget
 
 // Statement is a query with its arguments and the choices of one run.
@@ -134,7 +135,7 @@ func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (rows
 	if err != nil {
 		return nil, err
 	}
-	run := planner.RunOptions{BatchRows: db.o.BatchRows, Threads: db.o.QueryThreads, MemoryBytes: db.o.QueryBytes}
+	run := planner.RunOptions{BatchRows: db.o.BatchRows, Threads: db.o.QueryThreads, MemoryBytes: db.o.QueryBytes, Spill: db.spill}
 	if st.Limits.BatchRows > 0 {
 		run.BatchRows = min(st.Limits.BatchRows, maxBatchRows)
 	}
