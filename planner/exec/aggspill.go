@@ -16,6 +16,7 @@ type aggDisk struct {
 	first    int64        // number of the first row of the batch being taken in
 	numbers  []int64      // of the rows of a batch that came from disk
 	firsts   paged[int64] // number of the first row of each group in memory
+	again    bool         // the pass can begin again, with all rows divided first
 	kept     vector.Sel   // rows of a batch whose groups are in memory
 	row      []*vector.Vector
 	null     vector.Vector
@@ -74,7 +75,8 @@ func (h *HashAggregate) limit(n int64, full bool) error {
 	switch {
 	case d.parts == nil && (full || n > share/4*3):
 		h.freeze(n)
-	case d.parts != nil && n > max(share/8*7, d.frozenAt+share/8):
+	case d.parts == nil || n <= max(share/8*7, d.frozenAt+share/8):
+	case d.again && h.table.len() > 1, h.spill.over():
 		return errOvergrown
 	}
 	return nil
@@ -269,7 +271,7 @@ func (h *HashAggregate) drain() error {
 	for len(d.work) > 0 {
 		part := d.work[len(d.work)-1]
 		err := h.pass(part, false)
-		if errors.Is(err, errOvergrown) && h.table.len() > 1 && part.level < maxLevel {
+		if be, _ := errors.AsType[*BudgetError](err); d.again && h.table.len() > 1 && (errors.Is(err, errOvergrown) || be != nil && be.Err == nil) {
 			// The rows are on disk still: they are divided before they are grouped.
 			if err = d.parts.drop(); err == nil {
 				err = h.pass(part, true)
@@ -293,6 +295,7 @@ func (h *HashAggregate) pass(part aggPart, divided bool) error {
 	d := &h.disk
 	h.reset()
 	d.numbers = []int64{}
+	d.again = !divided && part.level < maxLevel
 	if divided {
 		h.freeze(0)
 	}

@@ -74,8 +74,11 @@ func (p *spiller) hold(n int64) (full bool, err error) {
 		return false, p.gate.acct.set(n)
 	}
 	p.gate.acct.force(n)
-	return p.can() && (n > p.share() || p.env.Budget.used.Load() > p.env.Budget.limit), nil
+	return p.can() && (n > p.share() || p.over()), nil
 }
+
+// over reports whether the query holds more than its budget.
+func (p *spiller) over() bool { return p.env.Budget.used.Load() > p.env.Budget.limit }
 
 // crowded reports whether rows have to go to disk before those of a batch are taken in, with the values of more, such as keys: a
 // value that is large may be refused in the middle of a row, from which there is no way back.
