@@ -318,17 +318,22 @@ func TestSpillFailures(t *testing.T) {
 		if i == n/3 || i == n/3+7 {
 			big = "123456789012345678901234567890"
 		}
-		rows = append(rows, fmt.Sprintf(`{"i":%d,"b":%s,"z":%d,"s":"%050d","m":%d}`, i, big, n/2-i, i%(n/2), math.MaxInt64/2))
+		later := "1"
+		if i > n/3 && i < n/3+60 {
+			later = "123456789012345678901234567890"
+		}
+		rows = append(rows, fmt.Sprintf(`{"i":%d,"b":%s,"c":%s,"z":%d,"s":"%050d","m":%d}`, i, big, later, n/2-i, i%(n/2), math.MaxInt64/2))
 	}
 	c := memCatalog{}
 	c.log(newLog("l", rows...))
 	for _, sql := range []string{
 		"SELECT i, sum(b) FROM l GROUP BY i",                                    // inside an aggregate
 		"SELECT s, sum(b) FROM l GROUP BY s",                                    // the group was in memory, or not
+		"SELECT i, sum(b), sum(c) FROM l GROUP BY i",                            // another in many later rows
 		"SELECT i, sum(b), sum(1 // z) FROM l GROUP BY i",                       // a division by zero in a later row
 		"SELECT i, sum(b) FROM (SELECT i, b, 1 // z AS q FROM l) GROUP BY i, q", // and below
 		"SELECT i, sum(1 // (z + 1000)) FROM l GROUP BY i",
-		"SELECT i, sum(x) FROM (SELECT i, CAST(m AS BIGINT) + z AS x FROM l UNION ALL SELECT i, 4611686018427387900 FROM l WHERE i > 4000 / 3 UNION ALL SELECT i, 4611686018427387900 FROM l WHERE i > 4000 / 3) GROUP BY i", // no result
+		"SELECT i, sum(x) FROM (SELECT i, CAST(m AS BIGINT) + z AS x FROM l UNION ALL SELECT i, 4611686018427387900 FROM l WHERE i % 300 = 299 UNION ALL SELECT i, 4611686018427387900 FROM l WHERE i % 300 = 299) GROUP BY i", // no result
 		"SELECT DISTINCT i, 1 // z FROM l",
 		"SELECT DISTINCT s, 1 // z FROM l",
 		"SELECT i FROM l ORDER BY 1 // z",
@@ -378,7 +383,7 @@ func TestSpillLooks(t *testing.T) {
 		"SELECT v.y, b.x FROM (VALUES (1), (2)) v(y) LEFT JOIN big b ON v.y < b.x",
 	} {
 		dir := spill.Open(spill.Options{Path: t.TempDir()})
-		o := RunOptions{MemoryBytes: 1 << 20, Spill: dir}
+		o := RunOptions{MemoryBytes: 200 << 10, Spill: dir}
 		w := &watched{Context: t.Context()}
 		table := newManyRows(n)
 		table.w = w

@@ -281,6 +281,15 @@ func TestGate(t *testing.T) {
 	if err := roundTrip(spill.Open(spill.Options{FS: &spilltest.FS{}}), g, cols, 9, 0); err != nil || g.room < 1_000_000 {
 		t.Fatalf("%d bytes asked for, %v", g.room, err)
 	}
+	size := 0
+	for _, v := range cols {
+		for i := range v.Len {
+			size += v.DataLen(i)
+		}
+	}
+	if g.steps < 3*size { // it is written once and read twice
+		t.Errorf("%d bytes of work, with %d bytes of values", g.steps, size)
+	}
 	for stop := 1; stop < g.steps; stop += g.steps / 40 {
 		fs := &spilltest.FS{}
 		s := &gate{stopAfter: stop}
