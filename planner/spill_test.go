@@ -343,6 +343,8 @@ func TestSpillFailures(t *testing.T) {
 		"SELECT a.i, b.i FROM l a LEFT JOIN l b ON a.i = 1 // b.z",
 		"SELECT a.i, a.q, b.i FROM (SELECT i, 1 // z AS q FROM l) a LEFT JOIN l b ON a.i = b.i",
 		"SELECT a.i, b.i FROM (SELECT i, z FROM l WHERE i % 100 = 0) a LEFT JOIN l b ON a.i < b.i AND b.i < a.i + 30 AND 1 // (a.z + b.z + 15) <> 7",
+		// More pairs of the row that fails are in chunks behind.
+		"SELECT a.i, b.i FROM (SELECT i, z FROM l WHERE i % 100 = 0) a LEFT JOIN (SELECT i, z FROM l) b ON a.i < b.i AND b.i < a.i + 2000 AND 1 // ((b.z + 50) * (b.z + 50) + a.z * a.z) <> 7",
 		"SELECT a.i, b.i FROM (SELECT i, z FROM l WHERE i % 100 = 0) a LEFT JOIN (SELECT i, z FROM l) b ON a.i < b.i AND 1 // (b.z - 3) <> 7 AND b.i < a.i + 30",
 		"SELECT a.i, b.i FROM (SELECT i, z FROM l WHERE i % 100 = 0) a LEFT JOIN (SELECT i, z FROM l) b ON a.i > b.i + 500 AND b.i > a.i - 530 AND 1 // (b.z + a.z - 515) <> 7",
 	} {
