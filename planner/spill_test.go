@@ -12,7 +12,7 @@ import (
 
 	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/planner/spill"
-	"github.com/seed69692123/netdb/planner/spill/spilltest"
+	"github.com/seed69692123/netdb/planner/spilltest"
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/query"
 )

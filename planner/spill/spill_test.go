@@ -12,7 +12,7 @@ import (
 
 	"github.com/seed69692123/netdb/internal/num"
 	"github.com/seed69692123/netdb/planner/spill"
-	"github.com/seed69692123/netdb/planner/spill/spilltest"
+	"github.com/seed69692123/netdb/planner/spilltest"
 	"github.com/seed69692123/netdb/planner/vector"
 )
 
