@@ -243,7 +243,7 @@ func TestColumnsAgainstRows(t *testing.T) {
 	addVaried(t, logs["hot"], seed+5, 2000) // not sealed
 	addVaried(t, logs["sealed"], seed+6, 1500)
 	addVaried(t, logs["keyed"], seed+7, 3000)
-	for round := range 40 {
+	for round := range 40 / onePartOf {
 		for name, l := range logs {
 			src := source(t, c, s, l)
 			req := randomRequest(r, src)
@@ -265,7 +265,7 @@ func TestColumnsAgainstRows(t *testing.T) {
 					}
 				}
 			}
-			if round == 20 && name == "sealed" { // an event of a chunk that there are columns of
+			if round == 20/onePartOf && name == "sealed" { // an event of a chunk that there are columns of
 				if err := l.Redact(t.Context(), 777); err != nil {
 					t.Fatal(err)
 				}
@@ -304,7 +304,7 @@ func TestDamagedColumns(t *testing.T) {
 		}
 		return all[0]
 	}
-	for round := range 20 {
+	for round := range 20 / onePartOf {
 		c := New(s)
 		if got := rowsText(t, source(t, c, s, l), req); strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Fatalf("round %d: other rows", round)
