@@ -22,6 +22,14 @@
 //  5. Catalogues are saved in the store's views, never ahead of what is durable, and read back when a log is first asked for; at
 //     a crash they fall back to an earlier state and take the rows in again.
 //
+//  6. Rows are read by column where there is a chunk of columns that has all outputs, else one by one: the answers are the same. Chunks of
+//     65,536 sequences whose events are all sealed are kept in the store's column files (redex.Columns), pages of 1,024 behind them in
+//     memory. Both are made when a scan wants at least a quarter of one, and pages only when they are full. A chunk is what its events
+//     are as long as the log's number of edits is the one read before them. A damaged chunk is dropped, and its rows are read.
+//  7. What a chunk does not hold (long text, arrays, objects) is read from its row, value by value; a column most of whose values are
+//     such makes the scan read rows.
+//  8. Hints leave out chunks and blocks by their statistics. A hint is not a filter: rows that do not satisfy it may come.
+//
 // # Concurrency
 //
 // Catalogues and Source are safe for concurrent use. A scan belongs to one goroutine; with several threads it starts that many,
