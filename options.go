@@ -54,6 +54,9 @@ func (o Options) Validate() error {
 	if o.BatchRows < 0 || o.BatchRows > maxBatchRows {
 		errs = append(errs, fmt.Errorf("netdb: BatchRows %d is not in [0, %d]", o.BatchRows, maxBatchRows))
 	}
+	if o.Columns > ColumnsAlways {
+		errs = append(errs, fmt.Errorf("netdb: Columns %d is none of the uses of columns", o.Columns))
+	}
 	if o.MaxWaiters < 0 {
 		errs = append(errs, fmt.Errorf("netdb: MaxWaiters %d is negative", o.MaxWaiters))
 	}

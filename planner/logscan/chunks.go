@@ -16,6 +16,9 @@ import (
 // pageEvents is how many sequences a page covers: a chunk in memory of rows that no column file is of yet.
 const pageEvents = sealed.ColumnBlockRows
 
+// maxColumnFiles is how many column files are kept open that no scan reads.
+const maxColumnFiles = 128
+
 // worthMaking is which part of a chunk or page a scan must want for it to be made.
 const worthMaking = 4
 
@@ -29,6 +32,7 @@ type columns struct {
 	chunks map[chunkKey]*chunk
 	order  list.List // of *chunk; the front was used last
 	used   int64
+	open   int // files
 	making map[chunkKey]chan struct{} // closed when it is made, or is not
 }
 
@@ -257,15 +261,18 @@ func (c *columns) keep(k *chunk) *chunk {
 	c.chunks[k.key] = k
 	k.elem = c.order.PushFront(k)
 	c.used += k.size
+	if k.file != nil {
+		c.open++
+	}
 	c.evictLocked()
 	return k
 }
 
 // evictLocked lets go of the chunks that were not used for longest until the others fit. Those in use count until they are released.
 func (c *columns) evictLocked() {
-	for e := c.order.Back(); e != nil && c.used > c.max; {
+	for e := c.order.Back(); e != nil && (c.used > c.max || c.open > maxColumnFiles); {
 		k, before := e.Value.(*chunk), e.Prev()
-		if k.refs == 0 {
+		if k.refs == 0 && (c.used > c.max || k.file != nil) {
 			c.forgetLocked(k)
 		}
 		e = before
@@ -280,6 +287,9 @@ func (c *columns) forgetLocked(k *chunk) {
 		c.order.Remove(k.elem)
 		k.elem = nil
 		c.used -= k.size
+		if k.file != nil {
+			c.open--
+		}
 	}
 	if k.refs == 0 && k.file != nil {
 		_ = k.file.Close() // only read from

@@ -326,3 +326,36 @@ func TestDamagedColumns(t *testing.T) {
 		}
 	}
 }
+
+// TestColumnFilesStayFew opens more chunks than are kept open.
+func TestColumnFilesStayFew(t *testing.T) {
+	s := openStore(t)
+	l := createLog(t, s, "a", jsonEntry(`{"n":1}`))
+	c := newColumns(s.Columns(), 1<<30)
+	closed := 0
+	var held []*chunk
+	for n := range uint64(3 * maxColumnFiles) {
+		k := c.keep(&chunk{key: chunkKey{l.ID(), false, n}, size: 10, file: closer(func() error { closed++; return nil })})
+		if n%3 == 0 {
+			held = append(held, k)
+			continue
+		}
+		c.release(k)
+	}
+	if c.open > 2*maxColumnFiles || closed != 3*maxColumnFiles-c.open {
+		t.Errorf("%d open, %d closed", c.open, closed)
+	}
+	for _, k := range held {
+		c.release(k)
+	}
+	if c.open != maxColumnFiles || c.used != 10*maxColumnFiles {
+		t.Errorf("%d open, %d bytes", c.open, c.used)
+	}
+	if c.close(); c.open != 0 || closed != 3*maxColumnFiles || c.used != 0 {
+		t.Errorf("%d open, %d closed, %d bytes", c.open, closed, c.used)
+	}
+}
+
+type closer func() error
+
+func (f closer) Close() error { return f() }
