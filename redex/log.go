@@ -180,9 +180,11 @@ type Cursor struct {
 	f feed
 }
 
-// Cursor returns a cursor on the events of [from, to) that exist now. It must be closed.
+// Cursor returns a cursor on the events of [from, to) that exist now. It must be closed. Of a single event the block is kept in the cache, as
+// Read does.
 func (l *Log) Cursor(from, to Seq) *Cursor {
-	return &Cursor{feed{l: l, at: from, to: min(to, l.Bounds().Next)}}
+	to = min(to, l.Bounds().Next)
+	return &Cursor{feed{l: l, at: from, to: to, point: to == from+1}}
 }
 
 // Next moves to the next event and reports whether there is one.

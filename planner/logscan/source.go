@@ -146,6 +146,9 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 		}
 	}
 	left := rowsOf(spans)
+	if left <= fewRows && r.Columns == planner.ColumnsAuto {
+		p.columns = planner.ColumnsNever
+	}
 	skipped := s.bounds.Len() - left
 	switch {
 	case r.Reverse:
@@ -155,6 +158,9 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 	}
 	return newForward(s, p, spans, all, rows, skipped), nil
 }
+
+// fewRows is the number of rows that are read sooner than a block of each column is decoded.
+const fewRows = 8
 
 // worthThreads is the number of rows up to which one thread is as fast as several.
 const worthThreads = 2 * pageEvents
