@@ -177,14 +177,21 @@ func (c *columns) damaged(s *Source, key chunkKey, err error) error {
 	if !errors.Is(err, sealed.ErrCorrupt) && !errors.Is(err, sealed.ErrFormat) && !errors.Is(err, sealed.ErrForeign) {
 		return err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.chunks[key] != nil || c.making[key] != nil { // the file is another's by now
+		return nil
+	}
 	return c.files.Drop(s.log, key.n)
 }
 
 // discard gives up a chunk in use that was found damaged.
 func (c *columns) discard(s *Source, k *chunk) {
-	_ = c.files.Drop(s.log, k.key.n) // it is not asked for again while the store is open
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.chunks[k.key] == k { // else the file is another's, made since somebody else found this one damaged
+		_ = c.files.Drop(s.log, k.key.n) // what stays is found damaged again
+	}
 	c.forgetLocked(k)
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,26 +60,30 @@ func variedEvent(r *rand.Rand, i int) redex.Entry {
 
 var variedPaths = []string{"n", "small", "word", "id", "f", "ok", "maybe", "null", "rare0", "mixed", "obj", "obj.a", "obj.b.c", "never", "word.x"}
 
-func variedLog(t testing.TB, s *redex.Store, name string, seed uint64, events int, o redex.LogOptions) *redex.Log {
+func variedEvents(seed uint64, n int) []redex.Entry {
+	r := rand.New(rand.NewPCG(seed, 1))
+	entries := make([]redex.Entry, n)
+	for i := range entries {
+		entries[i] = variedEvent(r, i)
+	}
+	return entries
+}
+
+func variedLog(t testing.TB, s *redex.Store, name string, entries []redex.Entry, o redex.LogOptions) *redex.Log {
 	t.Helper()
 	l, err := s.Create(t.Context(), name, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addVaried(t, l, seed, events)
+	addVaried(t, l, entries)
 	return l
 }
 
-func addVaried(t testing.TB, l *redex.Log, seed uint64, events int) {
+func addVaried(t testing.TB, l *redex.Log, entries []redex.Entry) {
 	t.Helper()
-	r := rand.New(rand.NewPCG(seed, 1))
-	var entries []redex.Entry
-	for i := range events {
-		if entries = append(entries, variedEvent(r, i)); len(entries) == 1000 || i == events-1 {
-			if _, err := l.AppendBatch(t.Context(), entries, redex.AppendOptions{}); err != nil {
-				t.Fatal(err)
-			}
-			entries = entries[:0]
+	for batch := range slices.Chunk(entries, 1000) {
+		if _, err := l.AppendBatch(t.Context(), batch, redex.AppendOptions{}); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -223,13 +228,13 @@ func TestColumnsAgainstRows(t *testing.T) {
 	defer s.Close()
 	c := New(s)
 	defer c.Close()
-	const events = redex.ChunkEvents + 5000
+	large := variedEvents(seed, redex.ChunkEvents+5000)
 	logs := map[string]*redex.Log{
-		"small":  variedLog(t, s, "small", seed, 300, redex.LogOptions{}),
-		"hot":    variedLog(t, s, "hot", seed+1, 5000, redex.LogOptions{}),
-		"sealed": variedLog(t, s, "sealed", seed+2, events, redex.LogOptions{}),
-		"cut":    variedLog(t, s, "cut", seed+3, events, redex.LogOptions{}),
-		"keyed":  variedLog(t, s, "keyed", seed+4, events, redex.LogOptions{Compaction: redex.Compaction{ByKey: true}}),
+		"small":  variedLog(t, s, "small", large[100:400], redex.LogOptions{}),
+		"hot":    variedLog(t, s, "hot", large[1000:6000], redex.LogOptions{}),
+		"sealed": variedLog(t, s, "sealed", large, redex.LogOptions{}),
+		"cut":    variedLog(t, s, "cut", large, redex.LogOptions{}),
+		"keyed":  variedLog(t, s, "keyed", large, redex.LogOptions{Compaction: redex.Compaction{ByKey: true}}),
 	}
 	if err := s.Seal(t.Context()); err != nil {
 		t.Fatal(err)
@@ -240,9 +245,9 @@ func TestColumnsAgainstRows(t *testing.T) {
 	if _, err := logs["keyed"].Compact(t.Context()); err != nil || !logs["keyed"].Info().Compacted {
 		t.Fatalf("not compacted, %v", err)
 	}
-	addVaried(t, logs["hot"], seed+5, 2000) // not sealed
-	addVaried(t, logs["sealed"], seed+6, 1500)
-	addVaried(t, logs["keyed"], seed+7, 3000)
+	addVaried(t, logs["hot"], large[:2000]) // not sealed
+	addVaried(t, logs["sealed"], large[:1500])
+	addVaried(t, logs["keyed"], large[:3000])
 	for round := range 40 / onePartOf {
 		for name, l := range logs {
 			src := source(t, c, s, l)
@@ -290,7 +295,7 @@ func TestDamagedColumns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	l := variedLog(t, s, "a", 7, redex.ChunkEvents, redex.LogOptions{})
+	l := variedLog(t, s, "a", variedEvents(7, redex.ChunkEvents), redex.LogOptions{})
 	if err := s.Seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
