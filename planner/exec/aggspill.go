@@ -117,6 +117,9 @@ func (h *HashAggregate) makeRoom(b *vector.Batch) {
 		return
 	}
 	left := h.spill.share()/4*3 - h.acct.held
+	if most, ok := h.mostBytes(b); ok && most <= left {
+		return
+	}
 	n := int64(0)
 	for k := 0; k < b.Rows() && n <= left; k++ {
 		i := b.Row(k)
@@ -135,6 +138,33 @@ func (h *HashAggregate) makeRoom(b *vector.Batch) {
 	if n > left {
 		h.freeze(h.bytes())
 	}
+}
+
+// mostBytes returns more than the groups of a batch can take, without looking at its rows; false when that takes a look at them.
+func (h *HashAggregate) mostBytes(b *vector.Batch) (int64, bool) {
+	const cell = 64
+	all := int64(0) // beside what is counted for each row
+	n := int64(keyRefBytes * (1 + len(h.aggs)))
+	for _, v := range h.keyVecs {
+		switch n += cell; {
+		case v.Dict != nil && len(h.keyVecs) == 1: // groups differ
+			all += int64(len(v.Dict.Data))
+		case v.Dict != nil:
+			n += int64(len(v.Dict.Data))
+		case v.Type.Dynamic() && (v.Uniform == vector.ClassNull || v.Uniform.HasBytes()), v.Type == vector.Text, v.Type == vector.Blob:
+			if len(v.Data) > 0 {
+				return 0, false
+			}
+		}
+	}
+	for _, a := range h.aggs {
+		for _, v := range a.vecs {
+			if v.Dict == nil && len(v.Data) >= vector.LargeBytes {
+				return 0, false
+			}
+		}
+	}
+	return all + n*int64(b.Rows()), true
 }
 
 // divide writes the rows of groups that are not in memory to disk and leaves the others in b.
