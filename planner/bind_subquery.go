@@ -264,10 +264,8 @@ func (b *binder) quantified(s *scope, e *query.Quantified) (exec.Expr, error) {
 
 // planFails reports whether running a plan can give an error of a value.
 func planFails(n node) bool {
-	for _, x := range nodeExprs(n) {
-		if exec.CanFail(x) {
-			return true
-		}
+	if slices.ContainsFunc(nodeExprs(n), exec.CanFail) {
+		return true
 	}
 	switch n := n.(type) {
 	case *aggregateNode:

@@ -18,7 +18,6 @@ type GroupJoin struct {
 	g       *evalState // of the aggregates
 	gacct   account
 	aggs    []*aggState
-	groups  []int32
 	ks      []int32 // of the pairs: the group
 	given   int     // groups of in that were given out
 	fault   error   // of the row behind the last of in

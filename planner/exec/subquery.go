@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/query"
@@ -174,10 +175,8 @@ func (a *Answer) take(b *vector.Batch) (enough bool, err error) {
 
 // noteClass remembers which values that do not compare with each other there are.
 func (a *Answer) noteClass(c vector.Class) {
-	for _, d := range a.classes {
-		if c.Comparable(d) {
-			return
-		}
+	if slices.ContainsFunc(a.classes, c.Comparable) {
+		return
 	}
 	a.classes = append(a.classes, c)
 }

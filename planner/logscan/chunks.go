@@ -32,7 +32,7 @@ type columns struct {
 	chunks map[chunkKey]*chunk
 	order  list.List // of *chunk; the front was used last
 	used   int64
-	open   int // files
+	open   int                        // files
 	making map[chunkKey]chan struct{} // closed when it is made, or is not
 }
 

@@ -21,7 +21,6 @@ type columnReader struct {
 	k     *chunk              // nil: none
 	outs  []columnOutput
 	seqs  columnOutput // of a sparse chunk
-	event redex.Event
 }
 
 // columnOutput is an output within the chunk.

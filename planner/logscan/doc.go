@@ -12,13 +12,17 @@
 //
 //  1. A Source sees the rows of its cut, and every scan of it the same ones. Rows come in sequence order, in reverse on demand,
 //     also from several threads.
+//
 //  2. A payload that is not well-formed as a whole, or whose top is no object, has no fields. Each payload is checked whole
 //     once: the catalogue keeps which ones failed, so that later scans stop at the last field they want.
+//
 //  3. A payload is walked once for all wanted fields, and nothing is allocated for a row in steady state. A batch holds at most
 //     Request.BatchRows rows and ends early above 4 MiB of bytes.
+//
 //  4. A catalogue holds every path ever seen, up to MaxPaths and MaxLevels, with the types it had; it only grows. It takes rows
 //     in by sequence, each once, and is in order of first sequence; of one row, in order of the payload. It may be ahead of a
 //     Source's cut.
+//
 //  5. Catalogues are saved in the store's views, never ahead of what is durable, and read back when a log is first asked for; at
 //     a crash they fall back to an earlier state and take the rows in again.
 //
@@ -26,8 +30,10 @@
 //     65,536 sequences whose events are all sealed are kept in the store's column files (redex.Columns), pages of 1,024 behind them in
 //     memory. Both are made when a scan wants at least a quarter of one, and pages only when they are full. A chunk is what its events
 //     are as long as the log's number of edits is the one read before them. A damaged chunk is dropped, and its rows are read.
+//
 //  7. What a chunk does not hold (long text, arrays, objects) is read from its row, value by value; a column most of whose values are
 //     such makes the scan read rows.
+//
 //  8. Hints leave out chunks and blocks by their statistics. A hint is not a filter: rows that do not satisfy it may come.
 //
 // # Concurrency

@@ -146,7 +146,7 @@ func arithInts(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 				r = p - q
 				over |= (p ^ q) & (p ^ r)
 			default:
-				ok := true
+				var ok bool
 				if r, ok = mulInt(p, q); !ok {
 					over = -1
 				}

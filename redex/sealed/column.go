@@ -1,10 +1,6 @@
 package sealed
 
-import (
-	"slices"
-
-	"github.com/seed69692123/netdb/internal/payload"
-)
+import "github.com/seed69692123/netdb/internal/payload"
 
 // Limits of a chunk of columns.
 const (
@@ -89,8 +85,6 @@ type ColumnBlock struct {
 	Codes []uint32
 	Ends  []uint32
 	Data  []byte
-
-	raw []byte
 }
 
 // Dictionary is the distinct texts or blobs of a column: value i is Data[Ends[i-1]:Ends[i]].
@@ -119,5 +113,3 @@ func kindOf(c payload.Class) payload.Class {
 	}
 	return c
 }
-
-func sameName(a, b *ColumnName) bool { return a.Own == b.Own && slices.Equal(a.Path, b.Path) }
