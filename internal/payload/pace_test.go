@@ -57,7 +57,7 @@ func TestPace(t *testing.T) {
 				"check":  func(pace *num.Pace) { _, _ = CheckPaced(f, p, pace) },
 				"top":    func(pace *num.Pace) { TopPaced(f, p, pace) },
 				"find":   func(pace *num.Pace) { sel.FindPaced(f, p, make([]Value, 1), pace) },
-				"walk":   func(pace *num.Pace) { WalkPaced(f, p, pace, func(int32, []byte, Class) int32 { return 1 }) },
+				"walk":   func(pace *num.Pace) { WalkValues(f, p, pace, func(int32, []byte, *Value) int32 { return 1 }) },
 				"lookup": func(pace *num.Pace) { LookupPaced(Top(f, p), []byte("z"), pace) },
 			}
 			switch {

@@ -16,7 +16,7 @@ import (
 type fields struct {
 	id      redex.LogID
 	walking chan struct{} // of capacity 1: who has put something in has the walk
-	visit   func(node int32, name []byte, c payload.Class) int32
+	visit   func(node int32, name []byte, v *payload.Value) int32
 
 	mu        sync.RWMutex
 	nodes     []node // 0 is the top; a node comes after its parent
@@ -134,7 +134,7 @@ func (f *fields) take(ev *redex.Event, pace *num.Pace) (wellFormed bool) {
 	defer f.mu.Unlock()
 	if err == nil && class == payload.Object {
 		f.event++
-		if payload.WalkPaced(p, ev.Payload, pace, f.visit); pace.Over() {
+		if payload.WalkValues(p, ev.Payload, pace, f.visit); pace.Over() {
 			return false // what it noted are paths that there are
 		}
 	}
@@ -173,7 +173,7 @@ func (f *fields) addBadLocked(seq redex.Seq) {
 }
 
 // visitLocked notes a member of an object and returns its node, or -1 to leave out what is inside.
-func (f *fields) visitLocked(parent int32, name []byte, c payload.Class) int32 {
+func (f *fields) visitLocked(parent int32, name []byte, v *payload.Value) int32 {
 	p := &f.nodes[parent]
 	var guess int32
 	if p.atEvent != f.event {
@@ -202,7 +202,7 @@ func (f *fields) visitLocked(parent int32, name []byte, c payload.Class) int32 {
 		return -1 // a duplicate: the first counts
 	}
 	n.seen = f.event
-	if bit := uint16(1) << c; n.types&bit == 0 {
+	if bit := uint16(1) << v.Class; n.types&bit == 0 {
 		n.types |= bit
 		f.cached = nil
 		f.dirtyNodes[k] = struct{}{}

@@ -297,7 +297,7 @@ func (b *ColumnBuilder) dictionary(out *[]byte, e *columnEntry, c *columnValues,
 		return nil, err
 	}
 	at := len(*out)
-	d := appendDictionary(*out, &b.pack, lengths, stored, codec, len(data))
+	d := appendDictionary(*out, &b.pack, lengths, stored, codec)
 	*out = sealBlock(d, at, b.salt)
 	e.dict = dictEntry{values: len(lengths), length: len(*out) - at, data: len(data)}
 	return codes, nil

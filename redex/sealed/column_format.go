@@ -249,8 +249,7 @@ func readColumnEntry(v *varints, rows int, end int64) (e columnEntry) {
 }
 
 // A dictionary: u32 checksum · column of lengths · u8 codec · varint stored length · stored bytes.
-func appendDictionary(dst []byte, p *packer, lengths []uint64, stored []byte, codec uint8, raw int) []byte {
-	_ = raw // it is in the directory
+func appendDictionary(dst []byte, p *packer, lengths []uint64, stored []byte, codec uint8) []byte {
 	dst = p.appendColumn(append(dst, 0, 0, 0, 0), lengths, false)
 	return appendStored(dst, stored, codec)
 }
