@@ -18,6 +18,19 @@ func (s *Int128) Add(i int64) {
 	s.hi += i>>63 + int64(carry)
 }
 
+// AddAll adds integers, at most 2^31.
+func (s *Int128) AddAll(xs []int64) {
+	var lo uint64 // of the lower halves, taken as unsigned; it cannot overflow, nor can hi
+	var hi int64
+	for _, x := range xs {
+		lo += uint64(uint32(x))
+		hi += x >> 32
+	}
+	s.Add(int64(lo & (1<<32 - 1)))
+	hi += int64(lo >> 32)
+	s.Merge(Int128{lo: uint64(hi) << 32, hi: hi >> 32})
+}
+
 // Merge adds another sum.
 func (s *Int128) Merge(o Int128) {
 	lo, carry := bits.Add64(s.lo, o.lo, 0)

@@ -136,33 +136,37 @@ func eachMerged(g *storeGate, into []int32, f func(from, to int) error) error {
 
 // countAcc is count(*) and count(x).
 type countAcc struct {
-	g *storeGate
-	n paged[int64]
+	g   *storeGate
+	n   paged[int64]
+	sel vector.Sel
 }
 
 func (c *countAcc) grow(n int)   { c.n.grow(n) }
 func (c *countAcc) size(int) int { return 0 }
 func (c *countAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
+	if len(args) > 0 {
+		switch v := args[0]; {
+		case v.Const && v.Null(0):
+			return nil
+		case !v.Const && v.HasNulls():
+			c.sel = vector.SelectNotNull(v, sel, n, c.sel[:0])
+			sel = c.sel
+		}
+	}
+	flat := c.n.flat()
 	switch {
-	case len(args) == 0 && c.n.n == 1:
-		*c.n.at(0) += int64(sel.Count(n))
-	case len(args) == 0 && sel == nil:
+	case c.n.n == 1:
+		flat[0] += int64(sel.Count(n))
+	case flat != nil && sel == nil:
 		for _, g := range groups[:n] {
-			*c.n.at(int(g))++
+			flat[g]++
 		}
-	case len(args) == 0:
+	case flat != nil:
 		for _, i := range sel {
-			*c.n.at(int(groups[i]))++
+			flat[groups[i]]++
 		}
-	case !args[0].HasNulls() && !args[0].Const:
-		return c.add(nil, groups, sel, n)
 	default:
-		v := args[0]
-		sel.All(n, func(i int) {
-			if !v.Null(i) {
-				*c.n.at(int(groups[i]))++
-			}
-		})
+		sel.All(n, func(i int) { *c.n.at(int(groups[i]))++ })
 	}
 	return nil
 }
@@ -179,116 +183,149 @@ func (c *countAcc) result(out *vector.Vector, g int) error {
 	out.AppendInt(*c.n.at(g))
 	return nil
 }
-func (c *countAcc) bytes() int64 { return c.n.bytes() }
+func (c *countAcc) bytes() int64 { return c.n.bytes() + int64(cap(c.sel)*4) }
 
-// sumState adds integers exactly and doubles as two floats, apart from each other.
+// sumState adds integers exactly.
 type sumState struct {
-	ints   num.Int128
-	floats num.Sum
-	n      int64 // numbers added
-	nf     int64 // of them doubles
+	ints num.Int128
+	n    int64 // numbers added, doubles too
+}
+
+// doubleState adds doubles as two floats, apart from integers.
+type doubleState struct {
+	sum num.Sum
+	n   int64
 }
 
 // sumAcc is sum and avg.
 type sumAcc struct {
-	g   *storeGate
-	avg bool
-	s   paged[sumState]
+	g       *storeGate
+	avg     bool
+	s       paged[sumState]
+	doubles paged[doubleState] // none until there is a double
+	sel     vector.Sel
 }
 
-func (a *sumAcc) grow(n int)   { a.s.grow(n) }
+func (a *sumAcc) grow(n int) {
+	a.s.grow(n)
+	if a.doubles.n > 0 {
+		a.doubles.grow(n)
+	}
+}
+
 func (a *sumAcc) size(int) int { return 0 }
+
 func (a *sumAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	v := args[0]
-	var failed error
+	if number := v.Type == vector.Int || v.Type == vector.Float; !number || v.Const {
+		return a.addValues(v, groups, sel, n)
+	}
+	if v.HasNulls() {
+		a.sel = vector.SelectNotNull(v, sel, n, a.sel[:0])
+		sel = a.sel
+	}
+	if v.Type == vector.Int {
+		a.addInts(v.Ints, groups, sel, n)
+	} else {
+		sel.All(n, func(i int) { a.addDouble(int(groups[i]), v.Floats[i]) })
+	}
+	return nil
+}
+
+func (a *sumAcc) addInts(ints []int64, groups []int32, sel vector.Sel, n int) {
+	flat := a.s.flat()
 	switch {
-	case a.s.n == 1 && v.Type == vector.Int && !v.Const && !v.HasNulls():
-		s := a.s.at(0)
-		s.n += int64(sel.Count(n))
-		if sel != nil {
-			for _, i := range sel {
-				s.ints.Add(v.Ints[i])
-			}
-			break
-		}
-		for _, x := range v.Ints[:n] {
-			s.ints.Add(x)
-		}
-	case v.Type == vector.Int && !v.Const && !v.HasNulls() && sel == nil:
-		for i, x := range v.Ints[:n] {
-			s := a.s.at(int(groups[i]))
+	case a.s.n == 1 && sel == nil:
+		flat[0].ints.AddAll(ints[:n])
+		flat[0].n += int64(n)
+	case flat != nil && sel == nil:
+		groups = groups[:n]
+		for i, x := range ints[:n] {
+			s := &flat[groups[i]]
 			s.ints.Add(x)
 			s.n++
 		}
-	case v.Type == vector.Float && !v.Const && !v.HasNulls() && sel == nil:
-		for i, x := range v.Floats[:n] {
-			s := a.s.at(int(groups[i]))
-			s.floats.Add(x)
+	case flat != nil:
+		for _, i := range sel {
+			s := &flat[groups[i]]
+			s.ints.Add(ints[i])
 			s.n++
-			s.nf++
 		}
-	case v.Type == vector.Int && !v.Const && !v.HasNulls():
-		sel.All(n, func(i int) {
-			s := a.s.at(int(groups[i]))
-			s.ints.Add(v.Ints[i])
-			s.n++
-		})
-	case v.Type == vector.Float && !v.Const && !v.HasNulls():
-		sel.All(n, func(i int) {
-			s := a.s.at(int(groups[i]))
-			s.floats.Add(v.Floats[i])
-			s.n++
-			s.nf++
-		})
 	default:
 		sel.All(n, func(i int) {
 			s := a.s.at(int(groups[i]))
-			switch v.Class(i) {
-			case vector.ClassInt:
-				s.ints.Add(v.Int(i))
-				s.n++
-			case vector.ClassFloat:
-				s.floats.Add(v.Float(i))
-				s.n++
-				s.nf++
-			case vector.ClassBig:
-				if failed == nil {
-					failed = &vector.RowError{Row: i, Err: vector.ErrBigArithmetic}
-				}
-			case vector.ClassNull:
-			default:
-				a.g.OtherType++
-			}
+			s.ints.Add(ints[i])
+			s.n++
 		})
 	}
+}
+
+func (a *sumAcc) addDouble(group int, x float64) {
+	if a.doubles.n == 0 {
+		a.doubles.grow(a.s.n)
+	}
+	d := a.doubles.at(group)
+	d.sum.Add(x)
+	d.n++
+	a.s.at(group).n++
+}
+
+// addValues is add of values of any type.
+func (a *sumAcc) addValues(v *vector.Vector, groups []int32, sel vector.Sel, n int) error {
+	var failed error
+	sel.All(n, func(i int) {
+		switch v.Class(i) {
+		case vector.ClassInt:
+			s := a.s.at(int(groups[i]))
+			s.ints.Add(v.Int(i))
+			s.n++
+		case vector.ClassFloat:
+			a.addDouble(int(groups[i]), v.Float(i))
+		case vector.ClassBig:
+			if failed == nil {
+				failed = &vector.RowError{Row: i, Err: vector.ErrBigArithmetic}
+			}
+		case vector.ClassNull:
+		default:
+			a.g.OtherType++
+		}
+	})
 	return failed
 }
 
 func (a *sumAcc) merge(other accumulator, into []int32) error {
 	o := other.(*sumAcc)
+	if o.doubles.n > 0 && a.doubles.n == 0 {
+		a.doubles.grow(a.s.n)
+	}
 	return eachMerged(a.g, into, func(from, to int) error {
 		s, t := a.s.at(to), o.s.at(from)
 		s.ints.Merge(t.ints)
-		s.floats.Merge(t.floats)
 		s.n += t.n
-		s.nf += t.nf
+		if o.doubles.n > 0 {
+			d, e := a.doubles.at(to), o.doubles.at(from)
+			d.sum.Merge(e.sum)
+			d.n += e.n
+		}
 		return nil
 	})
 }
 
 func (a *sumAcc) result(out *vector.Vector, g int) error {
 	s := a.s.at(g)
+	var d doubleState
+	if a.doubles.n > 0 {
+		d = *a.doubles.at(g)
+	}
 	switch {
 	case s.n == 0:
 		out.AppendNull()
 	case a.avg:
-		f := s.floats
-		f.AddInts(s.ints)
-		out.AppendFloat(f.Div(s.n))
-	case s.nf > 0 || out.Type == vector.Float:
-		f := s.floats
-		f.AddInts(s.ints)
-		out.AppendFloat(f.Value())
+		d.sum.AddInts(s.ints)
+		out.AppendFloat(d.sum.Div(s.n))
+	case d.n > 0 || out.Type == vector.Float:
+		d.sum.AddInts(s.ints)
+		out.AppendFloat(d.sum.Value())
 	default:
 		i, ok := s.ints.Int64()
 		if !ok {
@@ -298,7 +335,8 @@ func (a *sumAcc) result(out *vector.Vector, g int) error {
 	}
 	return nil
 }
-func (a *sumAcc) bytes() int64 { return a.s.bytes() }
+
+func (a *sumAcc) bytes() int64 { return a.s.bytes() + a.doubles.bytes() + int64(cap(a.sel)*4) }
 
 // boolAcc is bool_and and bool_or.
 type boolAcc struct {

@@ -276,7 +276,7 @@ func (h *HashAggregate) lookUp(b *vector.Batch) error {
 		return h.divide(b, hashes)
 	}
 	look := vector.Batch{N: b.N, Sel: b.Sel}
-	need, short := h.short.begin(h.keyVecs, b)
+	need, short := h.short.begin(h.keyVecs, b, h.groups)
 	if short {
 		look.Sel = need
 	}

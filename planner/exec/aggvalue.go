@@ -29,6 +29,7 @@ type valueAcc struct {
 	held  int64         // bytes of texts
 	view  vector.Vector // the value being looked at
 	typed vector.Vector // a column whose values are all of one type
+	sel   vector.Sel
 }
 
 // valueHead is a value as in a dynamic vector, but for what Bits refers to.
@@ -42,7 +43,7 @@ func (a *valueAcc) grow(n int) { a.heads.grow(n) }
 
 func (a *valueAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	v := args[0]
-	if v.Type.Dynamic() && v.Uniform != vector.ClassNull && a.uniform(v.Typed(&a.typed), groups, sel, n) {
+	if known := v.Type == vector.Int || v.Type == vector.Float || v.Type.Dynamic() && v.Uniform != vector.ClassNull; known && !v.Const && a.uniform(v.Typed(&a.typed), groups, sel, n) {
 		return nil
 	}
 	if sel == nil && !v.Const && !v.HasNulls() && (v.Type == vector.Int || v.Type == vector.Float) {
@@ -107,6 +108,44 @@ func (a *valueAcc) numbers(v *vector.Vector, groups []int32, n int) {
 	}
 }
 
+// ints is add of integers that are not NULL, for min and max.
+func (a *valueAcc) ints(v *vector.Vector, groups []int32, sel vector.Sel, n int) {
+	less := a.takes == takesLess
+	flat := a.heads.flat()
+	one := func(h *valueHead, i int) {
+		x := v.Ints[i]
+		switch {
+		case h.class == vector.ClassInt: // and so it has a value
+			if y := int64(h.bits); x != y && x < y == less {
+				h.bits = uint64(x)
+			}
+		case !h.have || a.better(v, i, h, int(groups[i])):
+			*h = valueHead{bits: uint64(x), class: vector.ClassInt, have: true}
+		}
+	}
+	switch {
+	case a.heads.n == 1 && n > 0 && sel == nil:
+		best := v.Ints[0]
+		at := 0
+		for i, x := range v.Ints[:n] {
+			if x != best && x < best == less {
+				best, at = x, i
+			}
+		}
+		one(&flat[0], at)
+	case flat != nil && sel == nil:
+		for i, g := range groups[:n] {
+			one(&flat[g], i)
+		}
+	case flat != nil:
+		for _, i := range sel {
+			one(&flat[groups[i]], int(i))
+		}
+	default:
+		sel.All(n, func(i int) { one(a.heads.at(int(groups[i])), i) })
+	}
+}
+
 // uniform is add of a column of integers, floats or times among which may be NULLs, while the groups may have values of other types: it
 // reports false, and has done nothing, when that is not what v is.
 func (a *valueAcc) uniform(v *vector.Vector, groups []int32, sel vector.Sel, n int) bool {
@@ -114,31 +153,22 @@ func (a *valueAcc) uniform(v *vector.Vector, groups []int32, sel vector.Sel, n i
 	if a.nulls || a.takes != takesLess && a.takes != takesGreater || class != vector.ClassInt && class != vector.ClassFloat {
 		return false
 	}
-	for k := range sel.Count(n) {
-		i := k
-		if sel != nil {
-			i = int(sel[k])
-		}
-		if v.Nulls.Get(i) {
-			continue
-		}
-		h := a.heads.at(int(groups[i]))
-		var bits uint64
-		var takes bool
-		switch {
-		case class == vector.ClassInt:
-			x := v.Ints[i]
-			bits = uint64(x)
-			takes = h.class == class && a.takesNumber(cmp.Compare(x, int64(h.bits)))
-		default:
-			x := v.Floats[i]
-			bits = math.Float64bits(x)
-			takes = h.class == class && a.takesNumber(num.CompareFloats(x, math.Float64frombits(h.bits)))
-		}
-		if !h.have || takes || h.class != class && a.better(v, i, h, int(groups[i])) {
-			*h = valueHead{bits: bits, class: class, have: true}
-		}
+	if v.HasNulls() {
+		a.sel = vector.SelectNotNull(v, sel, n, a.sel[:0])
+		sel = a.sel
 	}
+	if class == vector.ClassInt {
+		a.ints(v, groups, sel, n)
+		return true
+	}
+	sel.All(n, func(i int) {
+		x := v.Floats[i]
+		h := a.heads.at(int(groups[i]))
+		takes := h.class == class && a.takesNumber(num.CompareFloats(x, math.Float64frombits(h.bits)))
+		if !h.have || takes || h.class != class && a.better(v, i, h, int(groups[i])) {
+			*h = valueHead{bits: math.Float64bits(x), class: class, have: true}
+		}
+	})
 	return true
 }
 
@@ -252,7 +282,9 @@ func (a *valueAcc) result(out *vector.Vector, g int) error {
 	return nil
 }
 
-func (a *valueAcc) bytes() int64 { return a.heads.bytes() + a.texts.bytes() + a.held }
+func (a *valueAcc) bytes() int64 {
+	return a.heads.bytes() + a.texts.bytes() + a.held + int64(cap(a.sel)*4)
+}
 
 // textAcc is string_agg. The text of a group is kept in pieces that are not moved when it grows.
 type textAcc struct {

@@ -40,6 +40,14 @@ func (p *paged[T]) grow(n int) {
 
 func (p *paged[T]) at(i int) *T { return &p.pages[i>>pageBits][i&(pageSize-1)] }
 
+// flat returns the elements when they are few enough to lie in one piece, else nil: for loops that are shorter with it.
+func (p *paged[T]) flat() []T {
+	if len(p.pages) != 1 {
+		return nil
+	}
+	return p.pages[0]
+}
+
 func (p *paged[T]) bytes() int64 {
 	var zero T
 	n := 0

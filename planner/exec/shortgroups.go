@@ -2,64 +2,230 @@ package exec
 
 import "github.com/seed69692123/netdb/planner/vector"
 
-// shortGroups finds the groups of most rows of a batch without their keys' hashes: by the codes of keys that have dictionaries, or
-// because a key is that of the row before. The rows that are left are looked up in the table of groups.
+// shortGroups finds the groups of most rows of a batch without their keys' hashes. Keys that have dictionaries, or are booleans or integers near
+// each other, are numbered by what they are, and a table says which group such a number was; or a key is that of the row before. The rows that are left
+// are looked up in the table of groups.
 type shortGroups struct {
 	typed []vector.Vector
-	keys  []*vector.Vector
-	dicts []*vector.Dict
-	slots []int32 // group + 1 of each combination of codes, 0: not known
-	need  vector.Sel
+	parts []keyPart
+	slots []int32 // group + 1 of each combination of numbers, 0: not known
+	at    []uint32
+	coded []uint32   // the number of each row
+	need  vector.Sel // to be looked up
+	wait  vector.Sel // rows of a number that is not known
 	runs  bool
+	tired int // batches for which integers are not tried
 }
+
+// keyPart is how one key is numbered.
+type keyPart struct {
+	v    *vector.Vector
+	kind keyKind
+	dict *vector.Dict
+	base int64 // of integers
+	size int   // numbers: one for NULL too
+}
+
+type keyKind uint8
+
+const (
+	keyOther keyKind = iota
+	keyCoded
+	keyInt
+	keyBool
+)
 
 const (
 	maxCombinations = 1 << 16
+	intWindow       = 1 << 12
 	worthCodes      = 32 // rows of a batch
+	tiredFor        = 15
 )
 
-// begin returns the rows whose group is to be looked up; false when there is no short way and that is all of them.
-func (s *shortGroups) begin(cols []*vector.Vector, b *vector.Batch) (vector.Sel, bool) {
+// begin gives rows their groups, but for those that it returns and others that have to wait for them; false when there is no short way and
+// that is all of them.
+func (s *shortGroups) begin(cols []*vector.Vector, b *vector.Batch, groups []int32) (vector.Sel, bool) {
 	if b.Rows() < worthCodes {
 		return nil, false
 	}
 	if len(s.typed) != len(cols) {
-		s.typed, s.keys, s.dicts = make([]vector.Vector, len(cols)), make([]*vector.Vector, len(cols)), make([]*vector.Dict, len(cols))
+		s.typed, s.parts = make([]vector.Vector, len(cols)), make([]keyPart, len(cols))
 	}
-	for i, c := range cols {
-		s.keys[i] = c.Typed(&s.typed[i])
-	}
-	if s.runs = len(cols) == 1 && isInts(s.keys[0]); s.runs {
+	if !s.number(cols, b) {
+		if s.runs = len(cols) == 1 && isInts(s.parts[0].v); !s.runs {
+			return nil, false
+		}
 		return s.beginRuns(b), true
 	}
-	combinations := 1
-	same := true
-	for i, k := range s.keys {
-		if k.Const || k.Type != vector.Text || k.Dict == nil {
-			return nil, false
+	s.runs = false
+	s.need, s.wait = s.need[:0], s.wait[:0]
+	if b.Sel == nil {
+		for i, c := range s.coded[:b.N] {
+			g := s.slots[c]
+			groups[i] = g - 1
+			if g <= 0 {
+				s.unknown(i, c, g)
+			}
 		}
-		if combinations *= len(k.Dict.Refs) + 1; combinations > maxCombinations {
-			return nil, false
+	} else {
+		for _, i := range b.Sel {
+			c := s.coded[i]
+			g := s.slots[c]
+			groups[i] = g - 1
+			if g <= 0 {
+				s.unknown(int(i), c, g)
+			}
 		}
-		same = same && s.dicts[i] == k.Dict
-		s.dicts[i] = k.Dict
 	}
-	if !same {
+	return notNilSel(s.need), true
+}
+
+// unknown notes a row of a number whose group is not known. The first of them is looked up.
+func (s *shortGroups) unknown(i int, c uint32, g int32) {
+	if g == 0 {
+		s.slots[c] = -1
+		s.need = append(s.need, int32(i))
+	}
+	s.wait = append(s.wait, int32(i))
+}
+
+// number makes coded the numbers of the rows; false when a key cannot be numbered.
+func (s *shortGroups) number(cols []*vector.Vector, b *vector.Batch) bool {
+	combinations, same, tried := 1, true, false
+	for i, c := range cols {
+		p := &s.parts[i]
+		p.v = c.Typed(&s.typed[i])
+		old := *p
+		switch {
+		case p.v.Const:
+			p.kind = keyOther
+		case p.v.Type == vector.Text && p.v.Dict != nil:
+			p.kind, p.dict, p.size = keyCoded, p.v.Dict, len(p.v.Dict.Refs)+1
+		case isInts(p.v):
+			if s.tired > 0 || !p.near(b) {
+				tried = true
+				p.kind = keyOther
+			}
+		case p.v.Type == vector.Bool, p.v.Uniform == vector.ClassBool && (p.v.NoNulls || len(p.v.Nulls)*64 >= p.v.Len):
+			p.kind, p.size = keyBool, 3
+		default:
+			p.kind = keyOther
+		}
+		if p.kind == keyOther {
+			if tried && s.tired == 0 {
+				s.tired = tiredFor + 1
+			}
+			s.tired = max(0, s.tired-1)
+			s.forget()
+			return false
+		}
+		if combinations *= p.size; combinations > maxCombinations {
+			s.forget()
+			return false
+		}
+		same = same && p.kind == old.kind && p.size == old.size && (p.kind != keyCoded || p.dict == old.dict) && p.base == old.base
+	}
+	if !same || len(s.slots) != combinations {
 		if cap(s.slots) < combinations {
 			s.slots = make([]int32, combinations)
 		}
 		s.slots = s.slots[:combinations]
 		clear(s.slots)
 	}
-	s.need = s.need[:0]
-	for k := range b.Rows() {
-		i := b.Row(k)
-		if at := s.slot(i); s.slots[at] == 0 {
-			s.slots[at] = -1
-			s.need = append(s.need, int32(i))
+	if cap(s.at) < b.N {
+		s.at = make([]uint32, b.N)
+	}
+	for i := range s.parts {
+		s.parts[i].put(s, b, i == 0)
+	}
+	return true
+}
+
+// near reports whether integers are in the window of those before, or in a new one.
+func (p *keyPart) near(b *vector.Batch) bool {
+	ints := p.v.Ints
+	lo, hi := int64(0), int64(0)
+	have := false
+	look := func(x int64) {
+		if !have {
+			lo, hi, have = x, x, true
+		}
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	switch nulls := p.v.Nulls.Any(); {
+	case b.Sel == nil && !nulls:
+		lo, hi, have = ints[0], ints[0], true
+		for _, x := range ints[:b.N] {
+			lo, hi = min(lo, x), max(hi, x)
+		}
+	case !nulls:
+		for _, i := range b.Sel {
+			look(ints[i])
+		}
+	default:
+		for k := range b.Rows() {
+			if i := b.Row(k); !p.v.Nulls.Get(i) {
+				look(ints[i])
+			}
 		}
 	}
-	return notNilSel(s.need), true
+	span := uint64(hi) - uint64(lo)
+	if span >= intWindow {
+		return false
+	}
+	if p.kind != keyInt || uint64(lo)-uint64(p.base) >= intWindow || uint64(hi)-uint64(p.base) >= intWindow {
+		// Numbers may go up or down from here.
+		p.base = int64(uint64(lo) - (intWindow-span)/2)
+	}
+	p.kind, p.size = keyInt, intWindow+1
+	return true
+}
+
+// put adds the numbers of a key to those of the keys before it.
+func (p *keyPart) put(s *shortGroups, b *vector.Batch, first bool) {
+	v, none := p.v, uint32(p.size-1)
+	nulls := v.Nulls.Any()
+	if p.kind == keyCoded && first && !nulls {
+		s.coded = v.Codes // which nobody changes: later keys write to at
+		return
+	}
+	of := func(i int) uint32 {
+		switch {
+		case nulls && v.Nulls.Get(i):
+			return none
+		case p.kind == keyCoded:
+			return v.Codes[i]
+		case p.kind == keyInt:
+			return uint32(uint64(v.Ints[i]) - uint64(p.base))
+		case v.Bool(i):
+			return 1
+		}
+		return 0
+	}
+	from, to, size := s.coded, s.at[:b.N], uint32(p.size)
+	if first {
+		from, size = to, 0
+	}
+	s.coded = to
+	switch {
+	case b.Sel != nil:
+		for _, i := range b.Sel {
+			to[i] = from[i]*size + of(int(i))
+		}
+	case p.kind == keyCoded && !nulls:
+		for i, c := range v.Codes[:b.N] {
+			to[i] = from[i]*size + c
+		}
+	case p.kind == keyInt && !nulls:
+		base := uint64(p.base)
+		for i, x := range v.Ints[:b.N] {
+			to[i] = from[i]*size + uint32(uint64(x)-base)
+		}
+	default:
+		for i := range b.N {
+			to[i] = from[i]*size + of(i)
+		}
+	}
 }
 
 // notNilSel returns a selection that is none, and not all, when it is empty.
@@ -74,21 +240,8 @@ func isInts(v *vector.Vector) bool {
 	return !v.Const && (v.Type == vector.Int || v.Type == vector.Time || v.Type == vector.Date)
 }
 
-// slot returns the place of the codes of a row.
-func (s *shortGroups) slot(i int) int {
-	at := 0
-	for _, k := range s.keys {
-		code := len(k.Dict.Refs)
-		if !k.Nulls.Get(i) {
-			code = int(k.Codes[i])
-		}
-		at = at*(len(k.Dict.Refs)+1) + code
-	}
-	return at
-}
-
 func (s *shortGroups) beginRuns(b *vector.Batch) vector.Sel {
-	v := s.keys[0]
+	v := s.parts[0].v
 	s.need = s.need[:0]
 	if b.Sel == nil && !v.Nulls.Any() {
 		last := ^v.Ints[0]
@@ -111,7 +264,7 @@ func (s *shortGroups) beginRuns(b *vector.Batch) vector.Sel {
 	return s.need
 }
 
-// end gives the other rows their groups, those in need having theirs.
+// end gives the rows that wait their groups, those that were returned by begin having theirs.
 func (s *shortGroups) end(b *vector.Batch, groups []int32) {
 	if s.runs {
 		next, g := 0, int32(0)
@@ -127,21 +280,16 @@ func (s *shortGroups) end(b *vector.Batch, groups []int32) {
 		return
 	}
 	for _, i := range s.need {
-		s.slots[s.slot(int(i))] = groups[i] + 1
+		s.slots[s.coded[i]] = groups[i] + 1
 	}
-	if len(s.keys) == 1 && b.Sel == nil && !s.keys[0].Nulls.Any() {
-		for i, c := range s.keys[0].Codes[:b.N] {
-			groups[i] = s.slots[c] - 1
-		}
-		return
-	}
-	for k := range b.Rows() {
-		i := b.Row(k)
-		groups[i] = s.slots[s.slot(i)] - 1
+	for _, i := range s.wait {
+		groups[i] = s.slots[s.coded[i]] - 1
 	}
 }
 
-// forget gives up what is known, because looking up a group failed.
-func (s *shortGroups) forget() { clear(s.dicts) }
+// forget gives up what is known.
+func (s *shortGroups) forget() { s.slots = s.slots[:0] }
 
-func (s *shortGroups) bytes() int64 { return int64(cap(s.slots)*4 + cap(s.need)*4) }
+func (s *shortGroups) bytes() int64 {
+	return int64(cap(s.slots)*4 + cap(s.need)*4 + cap(s.wait)*4 + cap(s.at)*4)
+}

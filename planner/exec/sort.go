@@ -43,6 +43,8 @@ type Sort struct {
 	key  []byte
 	over error // what a comparison saw: the query was cancelled
 
+	bound topBound
+
 	merge merge
 	next  []vector.Loc // rows to give out
 	given int64

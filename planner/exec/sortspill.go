@@ -26,6 +26,7 @@ func (s *Sort) spillRun() error {
 }
 
 func (s *Sort) writeRun() error {
+	s.bound.at = 0 // of a heap that ends here
 	if err := s.sortRun(); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"container/heap"
+	"math"
 	"slices"
 
 	"github.com/seed69692123/netdb/planner/vector"
@@ -27,6 +28,7 @@ func (h topHeap) Pop() any {
 // more of them than kept ones.
 func (s *Sort) addTop(b *vector.Batch) error {
 	h := topHeap{s}
+	b.Sel = s.hopeful(b)
 	for k := range b.Rows() {
 		i := b.Row(k)
 		if err := s.appendKey(i); err != nil {
@@ -89,7 +91,7 @@ func (s *Sort) compact() error {
 		return s.over
 	}
 	old, keys := s.rows, s.keys
-	s.rows, s.keys = vector.NewRows(s.gate, old.Types()), arena{}
+	s.rows, s.keys, s.bound.at = vector.NewRows(s.gate, old.Types()), arena{}, 0
 	for i := range s.refs {
 		ref := &s.refs[i]
 		key := keys.get(ref.at, ref.n)
@@ -111,4 +113,134 @@ func (s *Sort) compact() error {
 	}
 	heap.Init(topHeap{s})
 	return s.over
+}
+
+// topBound says which first keys rows of a full heap's order may have.
+type topBound struct {
+	at    uint64 // of the key on top of the heap when this was found
+	typ   vector.Type
+	bound int64 // the last integer in the order that is not behind the top
+	none  bool  // every integer is behind it
+	null  bool  // NULL is not
+	dict  *vector.Dict
+	codes []uint8 // of each text of dict: 0 not known, 1 behind, 2 not
+	view  vector.Vector
+	one   vector.Vector
+	key   []byte
+	sel   vector.Sel
+}
+
+// hopeful returns the rows of a batch whose first key is not behind that of the row on top of a full heap, so far as that is quickly seen.
+func (s *Sort) hopeful(b *vector.Batch) vector.Sel {
+	t := &s.bound
+	v := s.vecs[0].Typed(&t.view)
+	ints, coded := v.Type == vector.Int || v.Type == vector.Time, v.Type == vector.Text && v.Dict != nil
+	if int64(len(s.refs)) < s.Limit || v.Const || !ints && !coded {
+		return b.Sel
+	}
+	if top := s.refs[0].at + 1; top != t.at || v.Type != t.typ || v.Dict != t.dict {
+		t.at, t.typ, t.dict = top, v.Type, v.Dict
+		t.one.Reset(v.Type)
+		t.one.AppendNull()
+		t.null = !s.behind()
+		if ints {
+			s.findBound()
+		} else {
+			t.codes = append(t.codes[:0], make([]uint8, len(v.Dict.Refs))...)
+		}
+	}
+	dst := t.sel[:0]
+	switch nulls := v.HasNulls(); {
+	case ints && !nulls && !t.none && b.Sel == nil:
+		dst = vector.SelectBetween(v.Ints[:b.N], t.least(s), t.greatest(s), dst)
+	default:
+		for k := range b.Rows() {
+			i := b.Row(k)
+			var ok bool
+			switch {
+			case nulls && v.Null(i):
+				ok = t.null
+			case ints:
+				ok = !t.none && v.Ints[i] >= t.least(s) && v.Ints[i] <= t.greatest(s)
+			default:
+				ok = s.hopefulCode(v.Codes[i])
+			}
+			if ok {
+				dst = append(dst, int32(i))
+			}
+		}
+	}
+	t.sel = notNilSel(dst)
+	return t.sel
+}
+
+func (t *topBound) least(s *Sort) int64 {
+	if s.Keys[0].Desc {
+		return t.bound
+	}
+	return math.MinInt64
+}
+
+func (t *topBound) greatest(s *Sort) int64 {
+	if s.Keys[0].Desc {
+		return math.MaxInt64
+	}
+	return t.bound
+}
+
+// hopefulCode reports whether a text of the dictionary is not behind the top.
+func (s *Sort) hopefulCode(code uint32) bool {
+	t := &s.bound
+	if t.codes[code] == 0 {
+		text := t.dict.Value(code)
+		if len(text) >= vector.LargeBytes {
+			return true // compared with care later
+		}
+		t.one.Reset(vector.Text)
+		t.one.AppendText(text)
+		t.codes[code] = 2
+		if s.behind() {
+			t.codes[code] = 1
+		}
+	}
+	return t.codes[code] == 2
+}
+
+// behind reports whether the value in one, as a first key, is behind that of the row on top of the heap.
+func (s *Sort) behind() bool {
+	t, top := &s.bound, &s.refs[0]
+	if t.key = t.key[:0]; s.Keys[0].NullsFirst && t.one.Null(0) {
+		t.key = append(t.key, 0)
+	} else {
+		t.key = vector.AppendSortKey(t.key, &t.one, 0, s.Keys[0].Desc)
+	}
+	have := s.keys.get(top.at, top.n)
+	return bytes.Compare(t.key, have[:min(len(have), len(t.key))]) > 0
+}
+
+// findBound searches for the last integer that is not behind the top.
+func (s *Sort) findBound() {
+	t := &s.bound
+	t.one.Reset(t.typ)
+	t.one.Grow(1)
+	ahead := func(n uint64) bool { // the integer that n others come before in the order is not behind
+		x := int64(n ^ 1<<63)
+		if s.Keys[0].Desc {
+			x = ^x
+		}
+		t.one.Ints[0] = x
+		return !s.behind()
+	}
+	if t.none = !ahead(0); t.none {
+		return
+	}
+	n := uint64(0)
+	for bit := 63; bit >= 0; bit-- {
+		if m := n | 1<<bit; ahead(m) {
+			n = m
+		}
+	}
+	if t.bound = int64(n ^ 1<<63); s.Keys[0].Desc {
+		t.bound = ^t.bound
+	}
 }

@@ -134,16 +134,14 @@ func (s *State) SelectTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
 		return s.selectWhere(cond, sel, n, dst, 1<<isTrue)
 	}
 	// Every row is written, and kept if it is true: without a branch that would be guessed wrong.
-	b := cond.Bools
+	b := asBytes(cond.Bools)
 	at := len(dst)
 	dst = extend(dst, at+sel.Count(n))
 	switch {
 	case sel == nil && !cond.Nulls.Any():
-		for i, ok := range b[:n] {
+		for i, x := range b[:n] {
 			dst[at] = int32(i)
-			if ok {
-				at++
-			}
+			at += int(x)
 		}
 	case sel == nil:
 		for from := 0; from < n; from += 64 {
@@ -151,24 +149,20 @@ func (s *State) SelectTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
 			if w := from >> 6; w < len(cond.Nulls) {
 				null = cond.Nulls[w]
 			}
-			for k, ok := range b[from:min(n, from+64)] {
+			for k, x := range b[from:min(n, from+64)] {
 				dst[at] = int32(from + k)
-				if ok && null>>k&1 == 0 {
-					at++
-				}
+				at += int(x) &^ int(null>>k&1)
 			}
 		}
 	case !cond.Nulls.Any():
 		for _, i := range sel {
 			dst[at] = i
-			if b[i] {
-				at++
-			}
+			at += int(b[i])
 		}
 	default:
 		for _, i := range sel {
 			dst[at] = i
-			if b[i] && !cond.Nulls.Get(int(i)) {
+			if b[i] != 0 && !cond.Nulls.Get(int(i)) {
 				at++
 			}
 		}
@@ -198,6 +192,63 @@ func SelectNull(v *Vector, sel Sel, n int, dst Sel) Sel {
 		}
 	})
 	return notNil(dst)
+}
+
+// SelectNotNull appends to dst the rows of sel at which v, which is not constant, is not NULL. dst may be sel[:0].
+func SelectNotNull(v *Vector, sel Sel, n int, dst Sel) Sel {
+	at := len(dst)
+	dst = extend(dst, at+sel.Count(n))
+	switch {
+	case v.Type.Dynamic() && sel == nil:
+		for i, c := range v.Classes[:n] {
+			dst[at] = int32(i)
+			if c != ClassNull {
+				at++
+			}
+		}
+	case v.Type.Dynamic():
+		for _, i := range sel {
+			c := v.Classes[i]
+			dst[at] = i
+			if c != ClassNull {
+				at++
+			}
+		}
+	case sel == nil:
+		for from := 0; from < n; from += 64 {
+			valid := ^uint64(0)
+			if w := from >> 6; w < len(v.Nulls) {
+				valid = ^v.Nulls[w]
+			}
+			for i := from; i < min(n, from+64); i++ {
+				dst[at] = int32(i)
+				at += int(valid & 1)
+				valid >>= 1
+			}
+		}
+	default:
+		for _, i := range sel {
+			null := v.Nulls.Get(int(i))
+			dst[at] = i
+			if !null {
+				at++
+			}
+		}
+	}
+	return notNil(dst[:at])
+}
+
+// SelectBetween appends to dst the places of the integers in [lo, hi].
+func SelectBetween(ints []int64, lo, hi int64, dst Sel) Sel {
+	at := len(dst)
+	dst = extend(dst, at+len(ints))
+	for i, x := range ints {
+		dst[at] = int32(i)
+		if x >= lo && x <= hi {
+			at++
+		}
+	}
+	return notNil(dst[:at])
 }
 
 func (s *State) selectWhere(cond *Vector, sel Sel, n int, dst Sel, want uint8) Sel {
