@@ -31,15 +31,20 @@ type builder struct {
 	timed bool
 	ops   []exec.Operator // by node number, when timed
 	kept  map[*keepNode]*exec.Kept
+	part  func(n *scanNode) exec.Operator // when set, what scans a part of the table that several goroutines read
 }
 
 // build returns the operator of a node, whose batches have the columns n.outputs().
 func (b *builder) build(n node) exec.Operator {
 	op := b.operator(n)
-	if b.timed {
-		op = &exec.Timed{Operator: op}
-		b.ops[n.common().id] = op
+	if !b.timed {
+		return op
 	}
+	op = &exec.Timed{Operator: op}
+	if sum, ok := b.ops[n.common().id].(*opSum); ok {
+		return &summed{op, sum}
+	}
+	b.ops[n.common().id] = op
 	return op
 }
 
@@ -87,12 +92,10 @@ func (b *builder) operator(n node) exec.Operator {
 	case *projectNode:
 		return &exec.Project{In: b.build(n.in), Exprs: placeAll(n.exprs, n.in.outputs()), Env: b.env}
 	case *aggregateNode:
-		outs := n.in.outputs()
-		op := &exec.HashAggregate{In: b.build(n.in), Keys: placeAll(n.keys, outs), Env: b.env}
-		for _, a := range n.aggs {
-			op.Aggs = append(op.Aggs, a.Map(func(x exec.Expr) exec.Expr { return place(x, outs) }))
+		if op := b.parallelAggregate(n); op != nil {
+			return op
 		}
-		return op
+		return b.aggregate(n, b.build(n.in))
 	case *distinctNode:
 		op := &exec.Distinct{In: b.build(n.in), Env: b.env}
 		for _, id := range n.cols {
@@ -177,7 +180,16 @@ func (b *builder) operator(n node) exec.Operator {
 	panic("planner: unknown node")
 }
 
-func (b *builder) scan(n *scanNode) exec.Operator {
+func (b *builder) aggregate(n *aggregateNode, in exec.Operator) *exec.HashAggregate {
+	outs := n.in.outputs()
+	op := &exec.HashAggregate{In: in, Keys: placeAll(n.keys, outs), Env: b.env}
+	for _, a := range n.aggs {
+		op.Aggs = append(op.Aggs, a.Map(func(x exec.Expr) exec.Expr { return place(x, outs) }))
+	}
+	return op
+}
+
+func (b *builder) request(n *scanNode) Request {
 	req := Request{
 		Outputs: n.outs, Range: n.rng, Where: n.hints, Reverse: n.reverse, Limit: n.limit,
 		BatchRows: b.opts.BatchRows, Threads: max(b.opts.Threads, 1), Columns: b.opts.Columns,
@@ -185,14 +197,24 @@ func (b *builder) scan(n *scanNode) exec.Operator {
 	if req.BatchRows <= 0 {
 		req.BatchRows = vector.MaxRows
 	}
+	return req
+}
+
+func (b *builder) scan(n *scanNode) exec.Operator {
+	if b.part != nil {
+		return b.part(n)
+	}
+	req := b.request(n)
 	return &exec.Scan{
 		Start: func(ctx context.Context) (exec.Iterator, error) { return n.source.Scan(ctx, req) },
-		Count: func(it exec.Iterator) (rows, bytes, skipped int64) {
-			if s, ok := it.(StatsIterator); ok {
-				st := s.ScanStats()
-				return st.RowsRead, st.BytesRead, st.RowsSkipped
-			}
-			return 0, 0, 0
-		},
+		Count: countScan,
 	}
+}
+
+func countScan(it exec.Iterator) (rows, bytes, skipped int64) {
+	if s, ok := it.(StatsIterator); ok {
+		st := s.ScanStats()
+		return st.RowsRead, st.BytesRead, st.RowsSkipped
+	}
+	return 0, 0, 0
 }

@@ -152,6 +152,8 @@ type Request struct {
 	Threads int
 	// Columns says whether rows are read by column.
 	Columns ColumnUse
+	// Within is the range of the scan that this one is a part of; the zero value is Range.
+	Within Range
 }
 
 // ColumnUse says whether the rows of a log are read by column. Answers do not depend on it.

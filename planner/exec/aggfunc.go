@@ -57,7 +57,7 @@ func (f *AggregateFunction) Result(args []Expr) (vector.Type, bool) {
 type accumulator interface {
 	// grow makes room for groups below n.
 	grow(n int)
-	// add takes in the rows sel of args; groups[i] is the group of row i. Args are Aggregate.inputs.
+	// add takes in the rows sel of args; groups[i] is the group of row i. Args are Aggregate.Inputs.
 	add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error
 	// merge takes in what another accumulator of the same aggregate holds, whose rows come after all of this one's: its group
 	// i becomes part of group into[i], or is left out where that is negative. No two groups go into the same one. The other is
@@ -82,8 +82,8 @@ func same(args []Expr) (vector.Type, bool) { return args[0].Type(), true }
 
 func numeric(t vector.Type) bool { return t == vector.Int || t == vector.Float || t.Dynamic() }
 
-// inputs are the expressions whose values an accumulator is given: the arguments without settings, then the keys of the order.
-func (a *Aggregate) inputs() []Expr {
+// Inputs are the expressions whose values an accumulator is given: the arguments without settings, then the keys of the order.
+func (a *Aggregate) Inputs() []Expr {
 	in := a.values()
 	for _, k := range a.OrderBy {
 		in = append(in[:len(in):len(in)], k.Expr)

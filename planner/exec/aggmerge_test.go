@@ -229,7 +229,7 @@ func (x aggRun) feed(r *rand.Rand, acc accumulator, a *Aggregate, cols []*vector
 			sel = nil
 		}
 		var args []*vector.Vector
-		for _, e := range a.inputs() {
+		for _, e := range a.Inputs() {
 			v := &vector.Vector{}
 			v.Gather(cols[e.(*Col).Index], idx)
 			args = append(args, v)
@@ -290,7 +290,7 @@ func TestMergeOfParts(t *testing.T) {
 			groupOf, values := make([]int, n), make([][]float64, groups)
 			for i := range n {
 				groupOf[i] = r.IntN(groups - int(seed%2)) // sometimes a group has no rows
-				if args := c.inputs(); len(args) > 0 {
+				if args := c.Inputs(); len(args) > 0 {
 					switch v := cols[args[0].(*Col).Index]; v.Class(i) {
 					case vector.ClassInt:
 						values[groupOf[i]] = append(values[groupOf[i]], float64(v.Int(i)))

@@ -81,6 +81,8 @@ type HashAggregate struct {
 	out     vector.Batch
 	err     error
 	stats   Stats
+	part    bool  // it groups a stretch of a table for a ParallelAggregate
+	most    int64 // bytes it may then hold; 0: any number
 	late    error // of the result of the next group, when those before it are given out
 
 	spill spiller
@@ -105,7 +107,7 @@ func (h *HashAggregate) Open(ctx context.Context) error {
 	h.keys = h.s.compileAll(h.Keys)
 	h.keyVecs = make([]*vector.Vector, len(h.keys))
 	for _, a := range h.Aggs {
-		st := &aggState{agg: a, args: h.s.compileAll(a.inputs())}
+		st := &aggState{agg: a, args: h.s.compileAll(a.Inputs())}
 		st.vecs = make([]*vector.Vector, len(st.args))
 		if a.Filter != nil {
 			st.filter = h.s.compile(a.Filter)
@@ -122,7 +124,7 @@ func (h *HashAggregate) prepare(name string) {
 	h.acct = newAccount(h.Env, name)
 	h.gate = &storeGate{h.s, &h.acct}
 	h.spill.gate = h.gate
-	if name == "distinct" || len(h.Keys) > 0 { // a single group cannot be divided
+	if !h.part && (name == "distinct" || len(h.Keys) > 0) { // a single group cannot be divided
 		h.spill.open(h.Env)
 	}
 }
@@ -193,6 +195,9 @@ func (h *HashAggregate) consume(ctx context.Context) error {
 // count sets the account to what is held. When that is too much, rows of groups that are not in memory go to disk from now on.
 func (h *HashAggregate) count() error {
 	n := h.bytes()
+	if h.most > 0 && n > h.most {
+		return errPartTooLarge
+	}
 	full, err := h.spill.hold(n + h.disk.bytes() + h.spill.memory())
 	if err == nil && h.spill.can() {
 		err = h.limit(n, full)

@@ -102,7 +102,7 @@ func (h *HashAggregate) rowTypes() []vector.Type {
 		if a.agg.Filter != nil {
 			types = append(types, vector.Bool)
 		}
-		for _, x := range a.agg.inputs() {
+		for _, x := range a.agg.Inputs() {
 			types = append(types, x.Type())
 		}
 	}

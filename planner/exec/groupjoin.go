@@ -31,7 +31,7 @@ func (j *GroupJoin) Open(ctx context.Context) error {
 	j.g = newEvalState(j.Env)
 	j.gacct = newAccount(j.Env, "aggregate")
 	for _, a := range j.Aggs {
-		st := &aggState{agg: a, args: j.g.compileAll(a.inputs())}
+		st := &aggState{agg: a, args: j.g.compileAll(a.Inputs())}
 		st.vecs = make([]*vector.Vector, len(st.args))
 		if a.Filter != nil {
 			st.filter = j.g.compile(a.Filter)

@@ -37,6 +37,19 @@ type Stats struct {
 	SpillPasses int64
 }
 
+// Add adds what another operator counted that did a part of the same work.
+func (s *Stats) Add(o Stats) {
+	s.Rows += o.Rows
+	s.Nanos += o.Nanos
+	s.OtherType += o.OtherType
+	s.PeakBytes += o.PeakBytes
+	s.RowsRead += o.RowsRead
+	s.BytesRead += o.BytesRead
+	s.Skipped += o.Skipped
+	s.SpillBytes += o.SpillBytes
+	s.SpillPasses = max(s.SpillPasses, o.SpillPasses)
+}
+
 // Iterator gives the batches of a scan; see planner.Iterator.
 type Iterator interface {
 	Next(ctx context.Context) (*vector.Batch, error)

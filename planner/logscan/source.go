@@ -134,6 +134,11 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 		}
 	}
 	all := span{from, to}
+	if r.Within != (planner.Range{}) {
+		if all.from, all.to, err = s.sequences(ctx, r.Within); err != nil {
+			return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
+		}
+	}
 	if r.Limit > 0 { // what was read for the first rows is not worth making chunks
 		all.to = all.from
 	}
@@ -158,6 +163,39 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 	}
 	return newForward(s, p, spans, all, rows, skipped), nil
 }
+
+// Divide divides a scan into parts of a chunk, or of fewer rows when there are not many chunks, but not of few batches.
+func (s *Source) Divide(ctx context.Context, r planner.Request) ([]planner.Interval, error) {
+	from, to, err := s.sequences(ctx, r.Range)
+	spans := addSpan(nil, from, to)
+	if err == nil && r.Columns != planner.ColumnsNever {
+		spans, err = s.spans(&r, from, to)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
+	}
+	width := redex.Seq(max(r.BatchRows, 1) * partBatches)
+	if rowsOf(spans) >= partChunks*redex.ChunkEvents {
+		width = redex.ChunkEvents
+	}
+	var parts []planner.Interval
+	n := width
+	for _, st := range stripesOf(spans, width) {
+		if n < width && n+(st.to-st.from) <= width {
+			n += st.to - st.from
+			parts[len(parts)-1].To = int64(st.to)
+			continue
+		}
+		parts = append(parts, planner.Interval{From: int64(st.from), To: int64(st.to), Bounded: true})
+		n = st.to - st.from
+	}
+	return parts, nil
+}
+
+const (
+	partBatches = 8 // of a part, at least
+	partChunks  = 8 // from so many on, each is a part
+)
 
 // fewRows is the number of rows that are read sooner than a block of each column is decoded.
 const fewRows = 8

@@ -1,0 +1,140 @@
+package planner
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/seed69692123/netdb/planner/exec"
+)
+
+// Divisible is a Source whose scans can be divided among goroutines.
+type Divisible interface {
+	Source
+	// Divide returns sequences at which a scan may be divided: scans of these, in this order, deliver the rows of the whole that satisfy
+	// its hints. Fewer than two say that it is not worth it.
+	Divide(ctx context.Context, r Request) ([]Interval, error)
+}
+
+// divisible returns the scan at the end of a chain of nodes that look at one row at a time; nil when the node is something else.
+func divisible(n node) *scanNode {
+	plain := func(xs []exec.Expr) bool {
+		for _, x := range xs {
+			if runsQuery(x) {
+				return false
+			}
+		}
+		return true
+	}
+	switch n := n.(type) {
+	case *scanNode:
+		if _, ok := n.source.(Divisible); ok && !n.reverse && n.limit == 0 {
+			return n
+		}
+	case *filterNode:
+		if plain(n.preds) {
+			return divisible(n.in)
+		}
+	case *projectNode:
+		if plain(n.exprs) {
+			return divisible(n.in)
+		}
+	case *computeNode:
+		if plain(n.exprs) {
+			return divisible(n.in)
+		}
+	}
+	return nil
+}
+
+// runsQuery reports whether an expression asks for the answer of a query, which one goroutine runs.
+func runsQuery(x exec.Expr) bool {
+	found := false
+	exec.Walk(x, func(x exec.Expr) bool {
+		if _, ok := x.(*exec.Query); ok {
+			found = true
+		}
+		return !found
+	})
+	return found
+}
+
+// parallelAggregate returns the operator of a node that several goroutines can do, else nil.
+func (b *builder) parallelAggregate(n *aggregateNode) exec.Operator {
+	scan := divisible(n.in)
+	if scan == nil || b.opts.Threads < 2 || slices.ContainsFunc(n.keys, runsQuery) {
+		return nil
+	}
+	for _, a := range n.aggs {
+		if slices.ContainsFunc(a.Inputs(), runsQuery) || a.Filter != nil && runsQuery(a.Filter) {
+			return nil
+		}
+	}
+	if b.timed {
+		for m := n.in; ; m = m.inputs()[0] {
+			b.ops[m.common().id] = &opSum{}
+			if m == node(scan) {
+				break
+			}
+		}
+	}
+	whole := b.request(scan)
+	var parts []Interval
+	return &exec.ParallelAggregate{
+		Serial:  b.aggregate(n, b.build(n.in)),
+		Threads: b.opts.Threads,
+		Env:     b.env,
+		Divide: func(ctx context.Context) (int, error) {
+			var err error
+			parts, err = scan.source.(Divisible).Divide(ctx, whole)
+			return len(parts), err
+		},
+		Part: func(d *exec.Division, first int) *exec.HashAggregate {
+			p := *b
+			p.part = func(*scanNode) exec.Operator {
+				req := whole
+				req.Threads, req.Within = 1, whole.Range
+				return &exec.PartScan{
+					Of: d, At: first, Count: countScan,
+					Start: func(ctx context.Context, part int) (exec.Iterator, error) {
+						req.Range.Seq = parts[part]
+						return scan.source.Scan(ctx, req)
+					},
+				}
+			}
+			return p.aggregate(n, p.build(n.in))
+		},
+	}
+}
+
+// opSum is what several operators that did the work of one node counted.
+type opSum struct {
+	exec.Operator
+	mu    sync.Mutex
+	stats exec.Stats
+}
+
+// Stats returns the sum.
+func (s *opSum) Stats() exec.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// summed is an operator whose counts are added to a sum when it is closed.
+type summed struct {
+	exec.Operator
+	to *opSum
+}
+
+// Close closes the operator.
+func (s *summed) Close() error {
+	err := s.Operator.Close()
+	if s.to != nil {
+		s.to.mu.Lock()
+		s.to.stats.Add(s.Operator.Stats())
+		s.to.mu.Unlock()
+		s.to = nil
+	}
+	return err
+}
