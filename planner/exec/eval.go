@@ -129,6 +129,9 @@ func (s *evalState) compile(e Expr) evaluator {
 		return c
 	case *Coalesce:
 		c := &coalesceEval{s: s, t: e.T, args: s.compileAll(e.Args)}
+		if k, ok := e.Args[len(e.Args)-1].(*Const); ok && len(e.Args) == 2 && k.Value.Kind() == query.KindText && len(k.Value.Text()) < partBytes {
+			c.text = constVector(k)
+		}
 		s.output(&c.out, e.T)
 		return c
 	case *Cast:

@@ -40,9 +40,7 @@ func (e *caseEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error)
 	if err := e.fill(b, e.other, open); err != nil {
 		return nil, err
 	}
-	if sel == nil {
-		e.out.FindUniform()
-	}
+	e.out.FindUniform(sel)
 	return &e.out, nil
 }
 
@@ -65,6 +63,26 @@ type coalesceEval struct {
 	args []evaluator
 	bufs [2]vector.Sel
 	out  vector.Vector
+
+	text *vector.Vector // the second and last operand, when it is a constant text
+	from *vector.Dict   // that dict was made of
+	dict *vector.Dict
+	view vector.Vector
+}
+
+// coded evaluates texts of a dictionary and a constant: a dictionary of both; nil when that is not what there is.
+func (e *coalesceEval) coded(v *vector.Vector, n int) *vector.Vector {
+	x := v.Typed(&e.view)
+	if e.text == nil || x.Type != vector.Text || x.Dict == nil || x.Const || len(x.Dict.Data) > partBytes {
+		return nil
+	}
+	if e.from != x.Dict {
+		e.from, e.dict = x.Dict, x.Dict.WithValue(e.text.Bytes(0))
+	}
+	if !e.out.FillCoded(v, e.dict, n) {
+		return nil
+	}
+	return &e.out
 }
 
 func (e *coalesceEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error) {
@@ -74,6 +92,11 @@ func (e *coalesceEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, er
 		v, err := arg.eval(b, open)
 		if err != nil {
 			return nil, err
+		}
+		if i == 0 {
+			if out := e.coded(v, b.N); out != nil {
+				return out, e.s.rows(sel, b.N)
+			}
 		}
 		if err := e.s.setRows(&e.out, v, open, b.N); err != nil {
 			return nil, err
@@ -87,9 +110,7 @@ func (e *coalesceEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, er
 			break
 		}
 	}
-	if sel == nil {
-		e.out.FindUniform()
-	}
+	e.out.FindUniform(sel)
 	return &e.out, nil
 }
 

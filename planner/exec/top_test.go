@@ -38,7 +38,7 @@ func TestTopBound(t *testing.T) {
 					}
 				}
 				if kind != 2 {
-					key.FindUniform()
+					key.FindUniform(nil)
 				}
 			}
 			ids := vector.New(vector.Int, 0)

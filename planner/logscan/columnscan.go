@@ -21,6 +21,7 @@ type columnReader struct {
 	k     *chunk              // nil: none
 	outs  []columnOutput
 	seqs  columnOutput // of a sparse chunk
+	share bool         // batches are used up before the next one is filled: they may share the memory of decoded blocks
 }
 
 // columnOutput is an output within the chunk.
@@ -31,6 +32,9 @@ type columnOutput struct {
 	blk   sealed.ColumnBlock
 	none  bool // no row has a value
 	find  *payload.Selector
+
+	classes []vector.Class // of a batch that shares the block's memory
+	nulls   vector.Bitmap
 }
 
 // newColumnReader returns nil when the outputs are none that chunks have.
@@ -214,7 +218,7 @@ func (c *columnReader) fillRows(ctx context.Context, b *vector.Batch, n int) err
 			return err
 		}
 		if v.Type.Dynamic() {
-			o.fillDynamic(v, lo, hi)
+			o.fillDynamic(v, lo, hi, c.share)
 		} else {
 			o.fillTyped(v, lo, hi)
 		}
@@ -256,11 +260,23 @@ var uniform = func() (u [payload.Object + 1][sealed.ColumnBlockRows]vector.Class
 	return u
 }()
 
-// fillDynamic makes v the rows [lo, hi) of the block. Those whose value is in the row are left NULL.
-func (o *columnOutput) fillDynamic(v *vector.Vector, lo, hi int) {
+// fillDynamic makes v the rows [lo, hi) of the block, with share so that it uses the block's memory. Those whose value is in the row are left NULL.
+func (o *columnOutput) fillDynamic(v *vector.Vector, lo, hi int, share bool) {
 	blk := &o.blk
 	n := hi - lo
 	class := classes[blk.Class]
+	if share && blk.Class != payload.Missing && !class.HasBytes() && len(blk.Exceptions) == 0 && len(blk.Floating) == 0 {
+		v.Share(vector.Vector{Len: n, Classes: uniform[blk.Class][:n], Bits: blk.Bits[lo:hi], Uniform: class, NoNulls: len(blk.Absent) == 0})
+		if !v.NoNulls {
+			o.classes = append(o.classes[:0], v.Classes...)
+			v.Classes = o.classes
+			each(blk.Absent, lo, hi, func(i int) { v.Classes[i], v.Bits[i] = vector.ClassNull, 0 })
+			each(blk.Null, lo, hi, func(i int) { v.Bits[i] = 1 })
+			o.nulls = appendBits(o.nulls[:0], blk.Absent, lo, hi)
+			v.Nulls = o.nulls
+		}
+		return
+	}
 	v.Classes = append(v.Classes[:0], uniform[blk.Class][:n]...)
 	v.Bits = resize(v.Bits, n)
 	v.Len = n

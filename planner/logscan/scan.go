@@ -344,6 +344,9 @@ type forward struct {
 
 func newForward(s *Source, p *projection, spans []span, all span, rows int, skipped int64) *forward {
 	f := &forward{r: newReader(s, p, all, maxBatchBytes), spans: spans, rows: rows, skipped: skipped}
+	if f.r.columns != nil {
+		f.r.columns.share = true
+	}
 	f.b = f.r.newBatch()
 	return f
 }

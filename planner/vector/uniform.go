@@ -168,7 +168,11 @@ func (v *Vector) CopyRows(src *Vector, sel Sel, n int) bool {
 		}
 		return v.setAll(class, bits, sel, n)
 	}
-	if x = src.Typed(&view); x.Type != Int && x.Type != Float && x.Type != Time || x.Nulls.Any() {
+	if x = src.Typed(&view); x.Type != Int && x.Type != Float && x.Type != Time {
+		return false
+	}
+	nulls := x.Nulls.Any()
+	if nulls && !v.Type.Dynamic() {
 		return false
 	}
 	switch {
@@ -180,12 +184,23 @@ func (v *Vector) CopyRows(src *Vector, sel Sel, n int) bool {
 		} else {
 			copyRows(as[int64](to), x.Ints, sel, n)
 		}
-		if sel == nil {
+		switch {
+		case sel == nil:
 			fillClasses(v.Classes[:n], class)
+		case !nulls:
+			for _, i := range sel {
+				v.Classes[i] = class
+			}
+		default:
+			for _, i := range sel {
+				if v.Classes[i] = class; x.Nulls.Get(int(i)) {
+					v.Classes[i], v.Bits[i] = ClassNull, 0
+				}
+			}
 			return true
 		}
-		for _, i := range sel {
-			v.Classes[i] = class
+		if nulls {
+			eachSet(x.Nulls, n, func(i int) { v.Classes[i], v.Bits[i] = ClassNull, 0 })
 		}
 		return true
 	case v.Type != x.Type || v.Nulls.Any():
@@ -236,19 +251,90 @@ func (v *Vector) setAll(class Class, bits uint64, sel Sel, n int) bool {
 	return true
 }
 
-// FindUniform looks whether all rows of a dynamic vector are numbers or times of one class, and has it say so.
-func (v *Vector) FindUniform() {
+// eachSet calls f with each row below n that is in a set.
+func eachSet(set Bitmap, n int, f func(i int)) {
+	for w, x := range set {
+		for ; x != 0; x &= x - 1 {
+			if i := w<<6 + bits.TrailingZeros64(x); i < n {
+				f(i)
+			}
+		}
+	}
+}
+
+// FindUniform looks whether the rows of sel of a dynamic vector, the only ones anybody reads, are numbers or times of one class but for NULLs,
+// and has it say so.
+func (v *Vector) FindUniform(sel Sel) {
 	if !v.Type.Dynamic() || v.Const || v.Len == 0 || v.Uniform != ClassNull {
 		return
 	}
-	class := v.Classes[0]
-	if class != ClassInt && class != ClassFloat && class != ClassTime {
-		return
+	class, nulls := ClassNull, false
+	ok := func(c Class) bool {
+		switch {
+		case c == class && c != ClassNull:
+		case c == ClassNull:
+			nulls = true
+		case class == ClassNull && (c == ClassInt || c == ClassFloat || c == ClassTime):
+			class = c
+		default:
+			return false
+		}
+		return true
 	}
-	for _, c := range v.Classes {
-		if c != class {
-			return
+	if sel == nil {
+		for _, c := range v.Classes {
+			if !ok(c) {
+				return
+			}
+		}
+	} else {
+		for _, i := range sel {
+			if !ok(v.Classes[i]) {
+				return
+			}
 		}
 	}
-	v.Uniform, v.NoNulls = class, true
+	if class == ClassNull {
+		return
+	}
+	v.Uniform, v.NoNulls = class, !nulls
+	if v.Nulls = v.Nulls[:0]; !nulls {
+		return
+	}
+	v.needNulls()
+	for i, c := range v.Classes {
+		if c == ClassNull {
+			v.Nulls.Set(i)
+		}
+	}
+}
+
+// WithValue returns a dictionary with one text more, at the end.
+func (d *Dict) WithValue(text []byte) *Dict {
+	e := &Dict{Refs: append(make([]Ref, 0, len(d.Refs)+1), d.Refs...), Data: append(make([]byte, 0, len(d.Data)+len(text)), d.Data...)}
+	e.Refs = append(e.Refs, MakeRef(len(e.Data), len(text)))
+	e.Data = append(e.Data, text...)
+	return e
+}
+
+// FillCoded makes v the texts of src, dynamic with a dictionary, and for NULL the last text of d, which is that dictionary with one more. It reports
+// false, and has done nothing, when src is something else.
+func (v *Vector) FillCoded(src *Vector, d *Dict, n int) bool {
+	var view Vector
+	x := src.Typed(&view)
+	if !v.Type.Dynamic() || !src.Type.Dynamic() || x.Type != Text || x.Dict == nil || x.Const || len(d.Refs) != len(x.Dict.Refs)+1 {
+		return false
+	}
+	v.Reset(v.Type)
+	v.Grow(n)
+	v.ShareDict(d)
+	v.Codes = append(v.Codes[:0], x.Codes[:n]...)
+	last := uint32(len(d.Refs) - 1)
+	eachSet(x.Nulls, n, func(i int) { v.Codes[i] = last })
+	for i, c := range v.Codes {
+		v.Bits[i] = uint64(d.Refs[c])
+	}
+	fillClasses(v.Classes, ClassText)
+	v.Uniform, v.NoNulls, v.Nulls = ClassText, true, v.Nulls[:0]
+	return true
 }

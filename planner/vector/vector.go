@@ -125,6 +125,13 @@ func (v *Vector) Alias(src *Vector) {
 	v.shared = true
 }
 
+// Share makes v the column that src describes, whose slices are somebody else's: v is valid as long as they are, and must not be
+// appended to.
+func (v *Vector) Share(src Vector) {
+	*v = src
+	v.shared = true
+}
+
 // ShareData makes a vector without bytes refer to those of src, which has no Dict: it is valid as long as src is. It must not
 // get bytes of its own until it is reset.
 func (v *Vector) ShareData(src *Vector) { v.shareBytes(src.Data) }
