@@ -67,17 +67,20 @@ func (p *intPart) grow(m *listMemory) error {
 	return nil
 }
 
-// distinctCount is count(DISTINCT x): integers lie in a set of their own, as do doubles that are equal to one; what else there
-// is is kept as rows.
+// distinctCount is count(DISTINCT x). Integers lie in a set, as do doubles that are equal to one; texts are numbered, each kept once for all
+// groups, and their numbers lie in another set; what else there is is kept as rows.
 type distinctCount struct {
 	listMemory
-	agg  *Aggregate
-	set  intSet
-	n    paged[int64]
-	rest *distinctAcc // nil until there is one
-	sel  vector.Sel
-	dict *vector.Dict // that seen is of
-	seen []bool       // texts of it that were counted
+	agg   *Aggregate
+	set   intSet
+	texts *groupTable // nil until there is one
+	pairs intSet      // groups and numbers of texts
+	n     paged[int64]
+	rest  *distinctAcc // nil until there is one
+	sel   vector.Sel
+	dict  *vector.Dict // that ids is of
+	ids   []int32      // and one, of its texts; 0: not known
+	col   []*vector.Vector
 }
 
 func (d *distinctCount) grow(n int) {
@@ -89,25 +92,35 @@ func (d *distinctCount) grow(n int) {
 
 func (d *distinctCount) size(int) int { return 0 }
 
-func (d *distinctCount) put(group int32, x int64) error {
-	fresh, err := d.set.add(&d.listMemory, group, x)
+func (d *distinctCount) put(to *intSet, group int32, x int64) error {
+	fresh, err := to.add(&d.listMemory, group, x)
 	if fresh {
 		*d.n.at(int(group))++
 	}
 	return err
 }
 
+// text returns the number of a text, which is row i of cols and has a hash.
+func (d *distinctCount) text(cols []*vector.Vector, i int, hash uint64) (int32, error) {
+	if d.texts == nil {
+		d.texts = newGroupTable(d.g.evalState, d.g, []vector.Type{vector.Any})
+	}
+	id, _, err := d.texts.add(cols, i, hash)
+	return id, err
+}
+
 func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	v := args[0]
 	if v.Type == vector.Int && !v.Const && !v.HasNulls() && sel == nil {
 		for i, x := range v.Ints[:n] {
-			if err := d.put(groups[i], x); err != nil {
+			if err := d.put(&d.set, groups[i], x); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if v.Type == vector.Text && v.Dict != nil && !v.Const && d.n.n == 1 {
+	d.col = append(d.col[:0], v)
+	if v.Type == vector.Text && v.Dict != nil && !v.Const {
 		return d.addCodes(v, groups, sel, n)
 	}
 	rest := d.sel[:0]
@@ -120,14 +133,19 @@ func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Se
 		switch v.Class(i) {
 		case vector.ClassNull:
 		case vector.ClassInt:
-			err = d.put(groups[i], v.Int(i))
+			err = d.put(&d.set, groups[i], v.Int(i))
 		case vector.ClassFloat:
 			f := v.Float(i)
 			if f >= -0x1p63 && f < 0x1p63 && float64(int64(f)) == f {
-				err = d.put(groups[i], int64(f))
+				err = d.put(&d.set, groups[i], int64(f))
 				break
 			}
 			rest = append(rest, int32(i))
+		case vector.ClassText:
+			var id int32
+			if id, err = d.text(d.col, i, d.g.HashValue(v, i)); err == nil {
+				err = d.put(&d.pairs, groups[i], int64(id))
+			}
 		default:
 			rest = append(rest, int32(i))
 		}
@@ -136,37 +154,47 @@ func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Se
 		}
 	}
 	if d.sel = rest; len(rest) == 0 {
-		return nil
+		return d.g.Fault()
 	}
 	d.needRest()
 	return d.rest.add(args[:1], groups, rest, n)
 }
 
-// addCodes is add of texts of a dictionary to the only group: each text is looked at once.
+// addCodes is add of texts of a dictionary: each text is looked at once.
 func (d *distinctCount) addCodes(v *vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	if d.dict != v.Dict {
-		d.dict, d.seen = v.Dict, append(d.seen[:0], make([]bool, len(v.Dict.Refs))...)
+		d.dict, d.ids = v.Dict, append(d.ids[:0], make([]int32, len(v.Dict.Refs))...)
 	}
-	fresh := d.sel[:0]
+	single, nulls := d.n.n == 1, v.HasNulls()
+	last, lastOf := int32(0), int32(-1)
 	for k := range sel.Count(n) {
 		i := k
 		if sel != nil {
 			i = int(sel[k])
 		}
-		if c := v.Codes[i]; !d.seen[c] && !v.Nulls.Get(i) {
-			d.seen[c] = true
-			fresh = append(fresh, int32(i))
+		if nulls && v.Nulls.Get(i) {
+			continue
+		}
+		c := v.Codes[i]
+		id := d.ids[c]
+		if id == 0 {
+			at, err := d.text(d.col, i, d.g.HashValue(v, i))
+			if err != nil {
+				d.dict = nil
+				return err
+			}
+			id = at + 1
+			d.ids[c] = id
+		} else if single || id == last && groups[i] == lastOf {
+			continue
+		}
+		last, lastOf = id, groups[i]
+		if err := d.put(&d.pairs, lastOf, int64(id-1)); err != nil {
+			d.dict = nil
+			return err
 		}
 	}
-	if d.sel = fresh; len(fresh) == 0 {
-		return nil
-	}
-	d.needRest()
-	if err := d.rest.add([]*vector.Vector{v}, groups, fresh, n); err != nil {
-		d.dict = nil
-		return err
-	}
-	return nil
+	return d.g.Fault()
 }
 
 func (d *distinctCount) needRest() {
@@ -180,16 +208,27 @@ func (d *distinctCount) needRest() {
 
 func (d *distinctCount) merge(other accumulator, into []int32) error {
 	o := other.(*distinctCount)
-	for p := range o.set.parts {
-		for _, s := range o.set.parts[p].slots {
-			if s.group == 0 || int(s.group) > len(into) || into[s.group-1] < 0 {
-				continue
+	same := func(x int64) int64 { return x }
+	if err := d.mergeSet(&d.set, &o.set, into, same); err != nil {
+		return err
+	}
+	if o.texts != nil {
+		d.dict = nil
+		var ids []int32
+		for p := range o.texts.rows.Pages() {
+			cols, n := o.texts.rows.Page(p)
+			for i := range n {
+				id, err := d.text(cols, i, o.texts.refs.at(len(ids)).hash)
+				if err != nil {
+					return err
+				}
+				ids = append(ids, id)
 			}
-			if err := d.put(into[s.group-1], s.x); err != nil {
+			if err := d.g.rows(nil, n); err != nil {
 				return err
 			}
 		}
-		if err := d.g.Step(len(o.set.parts[p].slots) * intSlotBytes); err != nil {
+		if err := d.mergeSet(&d.pairs, &o.pairs, into, func(x int64) int64 { return int64(ids[x]) }); err != nil {
 			return err
 		}
 	}
@@ -198,6 +237,24 @@ func (d *distinctCount) merge(other accumulator, into []int32) error {
 	}
 	d.needRest()
 	return d.rest.merge(o.rest, into)
+}
+
+// mergeSet takes in another set, whose groups become those of into and whose members what f says.
+func (d *distinctCount) mergeSet(to, from *intSet, into []int32, f func(x int64) int64) error {
+	for p := range from.parts {
+		for _, s := range from.parts[p].slots {
+			if s.group == 0 || int(s.group) > len(into) || into[s.group-1] < 0 {
+				continue
+			}
+			if err := d.put(to, into[s.group-1], f(s.x)); err != nil {
+				return err
+			}
+		}
+		if err := d.g.Step(len(from.parts[p].slots) * intSlotBytes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *distinctCount) result(out *vector.Vector, g int) error {
@@ -210,7 +267,10 @@ func (d *distinctCount) result(out *vector.Vector, g int) error {
 }
 
 func (d *distinctCount) bytes() int64 {
-	n := d.listMemory.bytes() + d.n.bytes() + int64(cap(d.sel)*4)
+	n := d.listMemory.bytes() + d.n.bytes() + int64(cap(d.sel)*4+cap(d.ids)*4)
+	if d.texts != nil {
+		n += d.texts.bytes()
+	}
 	if d.rest != nil {
 		n += d.rest.bytes()
 	}
