@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/query"
 )
 
 // exprs are the expressions of a join.
@@ -50,7 +51,34 @@ func (b *binder) pushJoin(n *joinNode, preds []exec.Expr) node {
 	n.residual = residual
 	n.left = b.push(n.left, toLeft)
 	n.right = b.push(n.right, toRight)
+	if i := slices.IndexFunc(above, n.wantsNoPartner); i >= 0 {
+		return b.wrap(b.withoutPartner(n), slices.Delete(slices.Clone(above), i, i+1))
+	}
 	return b.wrap(n, above)
+}
+
+// wantsNoPartner reports whether a predicate above a left join is true of exactly the rows without a partner: that a key of the right side,
+// which every partner has, is NULL.
+func (n *joinNode) wantsNoPartner(x exec.Expr) bool {
+	is, ok := x.(*exec.Is)
+	if n.kind != exec.JoinLeft || n.asof != nil || !ok || is.Kind != query.IsNull || is.Negate || slices.ContainsFunc(n.exprs(), exec.CanFail) {
+		return false
+	}
+	c, ok := is.X.(*exec.Col)
+	return ok && slices.ContainsFunc(n.rightKeys, func(k exec.Expr) bool {
+		key, ok := k.(*exec.Col)
+		return ok && key.Index == c.Index
+	})
+}
+
+// withoutPartner makes a left join the anti join that gives its rows without a partner, with NULL for the columns of the right side.
+func (b *binder) withoutPartner(n *joinNode) node {
+	p := &computeNode{unary: unary{in: n}, ids: slices.Clone(n.right.outputs())}
+	for _, id := range p.ids {
+		p.exprs = append(p.exprs, &exec.Const{Value: query.Null(), T: b.cols[id].typ})
+	}
+	n.kind = exec.JoinAnti
+	return p
 }
 
 // takeKey makes x a key of the join if it is an equality between its sides.
