@@ -1,6 +1,11 @@
 package exec
 
-import "github.com/seed69692123/netdb/planner/vector"
+import (
+	"math"
+
+	"github.com/seed69692123/netdb/internal/num"
+	"github.com/seed69692123/netdb/planner/vector"
+)
 
 // shortGroups finds the groups of most rows of a batch without their keys' hashes. Keys that have dictionaries, or are booleans or integers near
 // each other, are numbered by what they are, and a table says which group such a number was; or a key is that of the row before. The rows that are left
@@ -15,6 +20,55 @@ type shortGroups struct {
 	wait  vector.Sel // rows of a number that is not known
 	runs  bool
 	tired int // batches for which integers are not tried
+	many  manyNumbers
+}
+
+// manyNumbers is where the combinations of numbers are that have come, when those that there may be are too many for a table of all: an open hash
+// table.
+type manyNumbers struct {
+	on   bool
+	keys []uint64 // of the rows of a batch
+	have []uint64 // a combination and one, 0 for free; its group is in slots
+	n    int
+}
+
+// room sees to it that so many combinations more find a place, and reports whether those that were there are gone.
+func (m *manyNumbers) room(more int) bool {
+	size := len(m.have)
+	if (m.n+more)*2 <= size {
+		return false
+	}
+	for size = max(size, 1<<12); (m.n+more)*2 > size; {
+		size *= 2
+	}
+	if size > maxCombinations*4 {
+		size = maxCombinations * 4
+	}
+	if size != len(m.have) {
+		m.have = make([]uint64, size)
+	}
+	m.forget()
+	return true
+}
+
+func (m *manyNumbers) forget() {
+	clear(m.have)
+	m.n = 0
+}
+
+// place returns where a combination is, or is put.
+func (m *manyNumbers) place(key uint64) uint32 {
+	mask := uint64(len(m.have) - 1)
+	for at := num.HashInt(int64(key)) & mask; ; at = (at + 1) & mask {
+		switch m.have[at] {
+		case 0:
+			m.have[at] = key + 1
+			m.n++
+			return uint32(at)
+		case key + 1:
+			return uint32(at)
+		}
+	}
 }
 
 // keyPart is how one key is numbered.
@@ -91,7 +145,7 @@ func (s *shortGroups) unknown(i int, c uint32, g int32) {
 
 // number makes coded the numbers of the rows; false when a key cannot be numbered.
 func (s *shortGroups) number(cols []*vector.Vector, b *vector.Batch) bool {
-	combinations, same, tried := 1, true, false
+	combinations, same, tried := uint64(1), true, false
 	for i, c := range cols {
 		p := &s.parts[i]
 		p.v = c.Typed(&s.typed[i])
@@ -119,26 +173,99 @@ func (s *shortGroups) number(cols []*vector.Vector, b *vector.Batch) bool {
 			s.forget()
 			return false
 		}
-		if combinations *= p.size; combinations > maxCombinations {
+		if combinations > math.MaxUint64>>1/uint64(p.size) {
 			s.forget()
 			return false
 		}
+		combinations *= uint64(p.size)
 		same = same && p.kind == old.kind && p.size == old.size && (p.kind != keyCoded || p.dict == old.dict) && p.base == old.base
-	}
-	if !same || len(s.slots) != combinations {
-		if cap(s.slots) < combinations {
-			s.slots = make([]int32, combinations)
-		}
-		s.slots = s.slots[:combinations]
-		clear(s.slots)
 	}
 	if cap(s.at) < b.N {
 		s.at = make([]uint32, b.N)
 	}
+	if combinations > maxCombinations {
+		s.numberMany(b, same)
+		return true
+	}
+	if !same || s.many.on || len(s.slots) != int(combinations) {
+		s.table(int(combinations))
+	}
+	s.many.on = false
 	for i := range s.parts {
 		s.parts[i].put(s, b, i == 0)
 	}
 	return true
+}
+
+// table makes slots a table of n numbers, none of which is known.
+func (s *shortGroups) table(n int) {
+	if cap(s.slots) < n {
+		s.slots = make([]int32, n)
+	}
+	s.slots = s.slots[:n]
+	clear(s.slots)
+}
+
+// numberMany is number for keys that have too many combinations.
+func (s *shortGroups) numberMany(b *vector.Batch, same bool) {
+	m := &s.many
+	if !same || !m.on {
+		m.forget()
+	}
+	if m.room(b.N) || !same || !m.on {
+		s.table(len(m.have))
+	}
+	m.on = true
+	if cap(m.keys) < b.N {
+		m.keys = make([]uint64, b.N)
+	}
+	keys, at := m.keys[:b.N], s.at[:b.N]
+	for k := range s.parts {
+		s.parts[k].putWide(keys, b, k == 0)
+	}
+	if b.Sel == nil {
+		for i, key := range keys {
+			at[i] = m.place(key)
+		}
+	} else {
+		for _, i := range b.Sel {
+			at[i] = m.place(keys[i])
+		}
+	}
+	s.coded = at
+}
+
+// putWide is put for many combinations.
+func (p *keyPart) putWide(keys []uint64, b *vector.Batch, first bool) {
+	size, nulls := uint64(p.size), p.v.Nulls.Any()
+	if first {
+		clear(keys)
+	}
+	if b.Sel == nil && p.kind == keyCoded && !nulls {
+		for i, c := range p.v.Codes[:b.N] {
+			keys[i] = keys[i]*size + uint64(c)
+		}
+		return
+	}
+	for k := range b.Rows() {
+		i := b.Row(k)
+		keys[i] = keys[i]*size + uint64(p.number(i, nulls))
+	}
+}
+
+// number returns the number of row i.
+func (p *keyPart) number(i int, nulls bool) uint32 {
+	switch v := p.v; {
+	case nulls && v.Nulls.Get(i):
+		return uint32(p.size - 1)
+	case p.kind == keyCoded:
+		return v.Codes[i]
+	case p.kind == keyInt:
+		return uint32(uint64(v.Ints[i]) - uint64(p.base))
+	case v.Bool(i):
+		return 1
+	}
+	return 0
 }
 
 // near reports whether integers are in the window of those before, or in a new one.
@@ -183,24 +310,11 @@ func (p *keyPart) near(b *vector.Batch) bool {
 
 // put adds the numbers of a key to those of the keys before it.
 func (p *keyPart) put(s *shortGroups, b *vector.Batch, first bool) {
-	v, none := p.v, uint32(p.size-1)
+	v := p.v
 	nulls := v.Nulls.Any()
 	if p.kind == keyCoded && first && !nulls {
 		s.coded = v.Codes // which nobody changes: later keys write to at
 		return
-	}
-	of := func(i int) uint32 {
-		switch {
-		case nulls && v.Nulls.Get(i):
-			return none
-		case p.kind == keyCoded:
-			return v.Codes[i]
-		case p.kind == keyInt:
-			return uint32(uint64(v.Ints[i]) - uint64(p.base))
-		case v.Bool(i):
-			return 1
-		}
-		return 0
 	}
 	from, to, size := s.coded, s.at[:b.N], uint32(p.size)
 	if first {
@@ -210,7 +324,7 @@ func (p *keyPart) put(s *shortGroups, b *vector.Batch, first bool) {
 	switch {
 	case b.Sel != nil:
 		for _, i := range b.Sel {
-			to[i] = from[i]*size + of(int(i))
+			to[i] = from[i]*size + p.number(int(i), nulls)
 		}
 	case p.kind == keyCoded && !nulls:
 		for i, c := range v.Codes[:b.N] {
@@ -223,7 +337,7 @@ func (p *keyPart) put(s *shortGroups, b *vector.Batch, first bool) {
 		}
 	default:
 		for i := range b.N {
-			to[i] = from[i]*size + of(i)
+			to[i] = from[i]*size + p.number(i, nulls)
 		}
 	}
 }
@@ -288,8 +402,8 @@ func (s *shortGroups) end(b *vector.Batch, groups []int32) {
 }
 
 // forget gives up what is known.
-func (s *shortGroups) forget() { s.slots = s.slots[:0] }
+func (s *shortGroups) forget() { s.slots, s.many.on = s.slots[:0], false }
 
 func (s *shortGroups) bytes() int64 {
-	return int64(cap(s.slots)*4 + cap(s.need)*4 + cap(s.wait)*4 + cap(s.at)*4)
+	return int64(cap(s.slots)*4 + cap(s.need)*4 + cap(s.wait)*4 + cap(s.at)*4 + (cap(s.many.keys)+cap(s.many.have))*8)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -61,6 +62,48 @@ func dictOf(words ...string) *vector.Dict {
 	return d
 }
 
+// flags returns booleans as a scan of columns gives them, some NULL.
+func flags(r *rand.Rand, n int) *vector.Vector {
+	v := vector.New(vector.Any, 0)
+	for range n {
+		if r.IntN(9) == 0 {
+			v.AppendNull()
+		} else {
+			v.AppendBool(r.IntN(3) == 0)
+		}
+	}
+	for i := range n {
+		for len(v.Nulls) <= i/64 {
+			v.Nulls = append(v.Nulls, 0)
+		}
+		if v.Classes[i] == vector.ClassNull {
+			v.Nulls.Set(i)
+		}
+	}
+	v.Uniform = vector.ClassBool
+	return v
+}
+
+// smallInts returns integers near each other, or some far away, some NULL, which say that they are integers unless there are doubles.
+func smallInts(r *rand.Rand, n int) *vector.Vector {
+	v := vector.New(vector.Any, 0)
+	base, far := int64(r.IntN(5000)), r.IntN(4) == 0
+	for range n {
+		switch {
+		case r.IntN(20) == 0:
+			v.AppendNull()
+		case far && r.IntN(30) == 0:
+			v.AppendInt(math.MinInt64 + int64(r.IntN(2)))
+		case base%7 == 0 && r.IntN(10) == 0:
+			v.AppendFloat(float64(base))
+		default:
+			v.AppendInt(base + int64(r.IntN(40)))
+		}
+	}
+	v.FindUniform(nil)
+	return v
+}
+
 // slowly returns the same rows without what they say of themselves.
 func slowly(b *vector.Batch) *vector.Batch {
 	c := &vector.Batch{N: b.N, Sel: b.Sel}
@@ -79,6 +122,11 @@ func slowly(b *vector.Batch) *vector.Batch {
 func TestShortGroups(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	dicts := []*vector.Dict{dictOf("a", "b", ""), dictOf("b", "c"), dictOf("x"), dictOf("a", "b", "")}
+	many := make([]string, 300) // two columns of them have more combinations than a table of all
+	for i := range many {
+		many[i] = fmt.Sprint("w", i)
+	}
+	dicts = append(dicts, dictOf(many...), dictOf(many...))
 	anyCol := func(i int) Expr { return &Col{Index: i, Name: fmt.Sprint("c", i), T: vector.Any} }
 	call := func(name string, args ...Expr) *Aggregate {
 		a := &Aggregate{Fn: FindAggregate(name), Args: args}
@@ -87,7 +135,7 @@ func TestShortGroups(t *testing.T) {
 	}
 	distinct := call("count", anyCol(0))
 	distinct.Distinct = true
-	for round := range 300 {
+	for round := range 800 {
 		var fast, slow []*vector.Batch
 		for range 1 + r.IntN(5) {
 			n := []int{1, 40, 200, 1024}[r.IntN(4)]
@@ -96,7 +144,7 @@ func TestShortGroups(t *testing.T) {
 			for i := range n {
 				runs.AppendInt(int64(i / (1 + r.IntN(30))))
 			}
-			b.Cols = []*vector.Vector{codedText(r, dicts[r.IntN(len(dicts))], n, r.IntN(2) == 0), codedText(r, dicts[r.IntN(len(dicts))], n, r.IntN(2) == 0), runs}
+			b.Cols = []*vector.Vector{codedText(r, dicts[r.IntN(len(dicts))], n, r.IntN(2) == 0), codedText(r, dicts[r.IntN(len(dicts))], n, r.IntN(2) == 0), runs, flags(r, n), smallInts(r, n)}
 			if r.IntN(2) == 0 {
 				b.Sel = vector.Sel{}
 				for i := range n {
@@ -107,7 +155,7 @@ func TestShortGroups(t *testing.T) {
 			}
 			fast, slow = append(fast, b), append(slow, slowly(b))
 		}
-		keys := [][]Expr{nil, {anyCol(0)}, {anyCol(0), anyCol(1)}, {intCol(2)}, {intCol(2), anyCol(1)}}[round%5]
+		keys := [][]Expr{nil, {anyCol(0)}, {anyCol(0), anyCol(1)}, {intCol(2)}, {intCol(2), anyCol(1)}, {anyCol(3)}, {anyCol(3), anyCol(4)}, {anyCol(4), anyCol(0), anyCol(1)}}[round%8]
 		run := func(batches []*vector.Batch) string {
 			h := &HashAggregate{
 				In: &batchesOp{batches}, Keys: keys, Env: &Env{},
