@@ -39,16 +39,7 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 	case *projectNode:
 		return b.pushProject(n, preds)
 	case *aggregateNode:
-		down, rest := b.split(preds, func(x exec.Expr) bool { return len(n.keys) > 0 && within(x, n.keyIDs) && byValue(x) })
-		for i, x := range down {
-			down[i] = substitute(x, n.keyIDs, n.keys)
-			if exec.CanFail(down[i]) {
-				rest = append([]exec.Expr{x}, rest...)
-				down[i] = nil
-			}
-		}
-		n.in = b.push(n.in, slices.DeleteFunc(down, func(x exec.Expr) bool { return x == nil }))
-		return b.wrap(n, rest)
+		return b.pushGroups(n, preds)
 	case *distinctNode:
 		down, rest := b.split(preds, byValue)
 		n.in = b.push(n.in, down)
@@ -101,25 +92,6 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 		return b.wrap(n, rest)
 	}
 	return b.wrap(n, preds)
-}
-
-// byValue reports whether a predicate is the same for values that are equal, such as 1 and 1.0: it may then be asked of any row of a group.
-func byValue(x exec.Expr) bool {
-	ok := true
-	exec.Walk(x, func(x exec.Expr) bool {
-		switch x := x.(type) {
-		case *exec.Col, *exec.Const, *exec.Compare, *exec.Logic, *exec.Not, *exec.Is, *exec.In, *exec.Like:
-		default:
-			exec.Walk(x, func(x exec.Expr) bool {
-				c, is := x.(*exec.Col)
-				ok = ok && (!is || !c.T.Dynamic()) // values of one type that are equal are the same
-				return ok
-			})
-			return false
-		}
-		return ok
-	})
-	return ok
 }
 
 // wrap puts a filter above n: none when nothing is left to test, no rows when a predicate is never true.

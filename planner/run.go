@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -39,8 +40,8 @@ func (p *Plan) start(ctx context.Context, o RunOptions, timed bool) (*Result, *b
 	for _, id := range p.outs {
 		r.pos = append(r.pos, slices.Index(outs, id))
 	}
-	if err := r.op.Open(ctx); err != nil {
-		return nil, nil, errors.Join(locate(err, p.opts.Text), r.op.Close())
+	if err := opened(ctx, r.op); err != nil {
+		return nil, nil, errors.Join(locate(err, p.opts.Text), closed(r.op))
 	}
 	return r, b, nil
 }
@@ -57,7 +58,7 @@ func (r *Result) Next(ctx context.Context) (*vector.Batch, error) {
 	if r.ended {
 		return nil, r.err
 	}
-	b, err := r.op.Next(ctx)
+	b, err := r.next(ctx)
 	if err == nil && b != nil {
 		r.out.Cols = r.out.Cols[:0]
 		for _, p := range r.pos {
@@ -67,7 +68,7 @@ func (r *Result) Next(ctx context.Context) (*vector.Batch, error) {
 		return &r.out, nil
 	}
 	r.ended = true
-	r.err = errors.Join(locate(err, r.plan.opts.Text), r.op.Close())
+	r.err = errors.Join(locate(err, r.plan.opts.Text), closed(r.op))
 	if joined, ok := r.err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) == 1 {
 		r.err = joined.Unwrap()[0]
 	}
@@ -80,7 +81,35 @@ func (r *Result) Close() error {
 		return nil
 	}
 	r.ended = true
-	return r.op.Close()
+	return closed(r.op)
+}
+
+func (r *Result) next(ctx context.Context) (b *vector.Batch, err error) {
+	defer guard(&err)
+	return r.op.Next(ctx)
+}
+
+func opened(ctx context.Context, op exec.Operator) (err error) {
+	defer guard(&err)
+	return op.Open(ctx)
+}
+
+func closed(op exec.Operator) (err error) {
+	defer guard(&err)
+	return op.Close()
+}
+
+// guard makes a panic the error of the query.
+func guard(err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	pe, ok := r.(*exec.PanicError) // of another goroutine
+	if !ok {
+		pe = &exec.PanicError{Value: r, Stack: debug.Stack()}
+	}
+	*err = pe
 }
 
 // runExplain gives the text of a plan; with ANALYZE it runs it first.

@@ -2,9 +2,11 @@ package logscan
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 
 	"github.com/seed69692123/netdb/planner"
+	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/redex"
 )
@@ -102,6 +104,11 @@ func (it *parallel) start() {
 // run reads the worker's stripes until they end or ctx does.
 func (w *worker) run(ctx context.Context) {
 	defer close(w.out)
+	defer func() {
+		if r := recover(); r != nil {
+			w.send(ctx, delivery{err: &exec.PanicError{Value: r, Stack: debug.Stack()}})
+		}
+	}()
 	for k := w.first; k < len(w.stripes); k += w.step {
 		if err := w.stripe(ctx, w.stripes[k].from, w.stripes[k].to); err != nil {
 			w.send(ctx, delivery{err: err})

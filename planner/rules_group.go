@@ -1,0 +1,41 @@
+package planner
+
+import (
+	"slices"
+
+	"github.com/seed69692123/netdb/planner/exec"
+)
+
+// pushGroups moves predicates on keys below a grouping: a group of which one row passes is one of which all do.
+func (b *binder) pushGroups(n *aggregateNode, preds []exec.Expr) node {
+	down, rest := b.split(preds, func(x exec.Expr) bool { return len(n.keys) > 0 && within(x, n.keyIDs) && byValue(x) })
+	for i, x := range down {
+		down[i] = substitute(x, n.keyIDs, n.keys)
+		if exec.CanFail(down[i]) {
+			rest = append([]exec.Expr{x}, rest...)
+			down[i] = nil
+		}
+	}
+	n.in = b.push(n.in, slices.DeleteFunc(down, func(x exec.Expr) bool { return x == nil }))
+	return b.wrap(n, rest)
+}
+
+// byValue reports whether a predicate is the same for values that are equal, such as 1 and 1.0: it may then be asked of any row of a group.
+func byValue(x exec.Expr) bool {
+	ok := true
+	exec.Walk(x, func(x exec.Expr) bool {
+		switch x := x.(type) {
+		case *exec.Col, *exec.Const, *exec.Compare, *exec.Logic, *exec.Not, *exec.Is, *exec.In, *exec.Like:
+		default:
+			exec.Walk(x, func(x exec.Expr) bool {
+				c, is := x.(*exec.Col)
+				ok = ok && (!is || !c.T.Dynamic()) // values of one type that are equal are the same
+				return ok
+			})
+			return false
+		}
+		return ok
+	})
+	return ok
+}
+
