@@ -38,4 +38,3 @@ func byValue(x exec.Expr) bool {
 	})
 	return ok
 }
-

@@ -99,6 +99,9 @@ func closed(op exec.Operator) (err error) {
 	return op.Close()
 }
 
+// PanicError is a panic of an operator, a defect of this library: the query ends with it, and nothing else does.
+type PanicError = exec.PanicError
+
 // guard makes a panic the error of the query.
 func guard(err *error) {
 	r := recover()

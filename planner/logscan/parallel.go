@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/seed69692123/netdb/planner"
-	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/redex"
 )
@@ -106,7 +105,7 @@ func (w *worker) run(ctx context.Context) {
 	defer close(w.out)
 	defer func() {
 		if r := recover(); r != nil {
-			w.send(ctx, delivery{err: &exec.PanicError{Value: r, Stack: debug.Stack()}})
+			w.send(ctx, delivery{err: &planner.PanicError{Value: r, Stack: debug.Stack()}})
 		}
 	}()
 	for k := w.first; k < len(w.stripes); k += w.step {

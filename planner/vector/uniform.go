@@ -12,7 +12,9 @@ func as[T int64 | float64 | Ref](b []uint64) []T {
 }
 
 // asBytes gives booleans as the 0 and 1 that they are in memory.
-func asBytes(b []bool) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(b)) }
+func asBytes(b []bool) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(b))
+}
 
 // typed makes dst the values of a uniform dynamic vector as a typed one, which shares its memory, and reports whether there is such a
 // type. Rows that are NULL are so in dst, too.
