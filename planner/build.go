@@ -211,10 +211,13 @@ func (b *builder) scan(n *scanNode) exec.Operator {
 	}
 }
 
-func countScan(it exec.Iterator) (rows, bytes, skipped int64) {
+func countScan(it exec.Iterator) exec.Stats {
 	if s, ok := it.(StatsIterator); ok {
-		st := s.ScanStats()
-		return st.RowsRead, st.BytesRead, st.RowsSkipped
+		return s.ScanStats().counts()
 	}
-	return 0, 0, 0
+	return exec.Stats{}
+}
+
+func (s ScanStats) counts() exec.Stats {
+	return exec.Stats{RowsRead: s.RowsRead, BytesRead: s.BytesRead, Skipped: s.RowsSkipped, Chunks: s.Chunks, Pruned: s.ChunksPruned}
 }

@@ -11,9 +11,9 @@ import (
 // Divisible is a Source whose scans can be divided among goroutines.
 type Divisible interface {
 	Source
-	// Divide returns sequences at which a scan may be divided: scans of these, in this order, deliver the rows of the whole that satisfy
-	// its hints. Fewer than two say that it is not worth it.
-	Divide(ctx context.Context, r Request) ([]Interval, error)
+	// Divide returns sequences at which a scan may be divided: scans of these, with r.Range as what they are within, deliver in this order
+	// the rows of the whole that satisfy its hints. Fewer than two say that it is not worth it. The counts are of what is outside of the parts, and of chunks.
+	Divide(ctx context.Context, r Request) ([]Interval, ScanStats, error)
 }
 
 // divisible returns the scan at the end of a chain of nodes that look at one row at a time; nil when the node is something else.
@@ -85,8 +85,12 @@ func (b *builder) parallelAggregate(n *aggregateNode) exec.Operator {
 		Threads: b.opts.Threads,
 		Env:     b.env,
 		Divide: func(ctx context.Context) (int, error) {
+			var left ScanStats
 			var err error
-			parts, err = scan.source.(Divisible).Divide(ctx, whole)
+			parts, left, err = scan.source.(Divisible).Divide(ctx, whole)
+			if sum, ok := b.ops[scan.id].(*opSum); ok && len(parts) > 1 {
+				sum.add(left.counts())
+			}
 			return len(parts), err
 		},
 		Part: func(d *exec.Division, first int) *exec.HashAggregate {
@@ -114,6 +118,12 @@ type opSum struct {
 	stats exec.Stats
 }
 
+func (s *opSum) add(o exec.Stats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Add(o)
+}
+
 // Stats returns the sum.
 func (s *opSum) Stats() exec.Stats {
 	s.mu.Lock()
@@ -131,9 +141,7 @@ type summed struct {
 func (s *summed) Close() error {
 	err := s.Operator.Close()
 	if s.to != nil {
-		s.to.mu.Lock()
-		s.to.stats.Add(s.Operator.Stats())
-		s.to.mu.Unlock()
+		s.to.add(s.Operator.Stats())
 		s.to = nil
 	}
 	return err

@@ -239,6 +239,9 @@ func (p *Plan) explainText(a *analysis) []string {
 			if s.RowsRead > 0 && s.RowsRead != s.Rows {
 				text += "  read " + rowsText(s.RowsRead)
 			}
+			if s.Chunks > 0 {
+				text += fmt.Sprintf("  pruned %d/%d chunks", s.Pruned, s.Chunks)
+			}
 			if s.Skipped > 0 {
 				text += "  skipped " + rowsText(s.Skipped)
 			}
@@ -312,6 +315,8 @@ type actual struct {
 	RowsRead  int64   `json:"rows_read,omitempty"`
 	BytesRead int64   `json:"bytes_read,omitempty"`
 	Skipped   int64   `json:"rows_skipped,omitempty"`
+	Chunks    int64   `json:"chunks,omitempty"`
+	Pruned    int64   `json:"chunks_pruned,omitempty"`
 	OtherType int64   `json:"other_type,omitempty"`
 	// SpillBytes is what was written to temporary files, SpillPasses how many times a row was at most.
 	SpillBytes  int64 `json:"spill_bytes,omitempty"`
@@ -339,7 +344,7 @@ func (p *Plan) explainJSON(a *analysis) (string, error) {
 		if a != nil {
 			id := n.common().id
 			s := a.stats[id]
-			e.Actual = &actual{s.Rows, ms(self[id]), ms(s.Nanos), s.PeakBytes, s.RowsRead, s.BytesRead, s.Skipped, s.OtherType, s.SpillBytes, s.SpillPasses}
+			e.Actual = &actual{s.Rows, ms(self[id]), ms(s.Nanos), s.PeakBytes, s.RowsRead, s.BytesRead, s.Skipped, s.Chunks, s.Pruned, s.OtherType, s.SpillBytes, s.SpillPasses}
 		}
 		for _, c := range n.inputs() {
 			e.Inputs = append(e.Inputs, walk(c))

@@ -24,12 +24,12 @@ type divided struct {
 	parts   atomic.Int64
 }
 
-func (d *divided) Divide(_ context.Context, r Request) (out []Interval, err error) {
+func (d *divided) Divide(_ context.Context, r Request) (out []Interval, left ScanStats, err error) {
 	from, to := d.rows(r.Range)
 	for at := int64(from); at < int64(to); at += d.width {
 		out = append(out, Interval{From: at, To: min(at+d.width, int64(to)), Bounded: true})
 	}
-	return out, nil
+	return out, left, nil
 }
 
 func (d *divided) Scan(_ context.Context, r Request) (Iterator, error) {

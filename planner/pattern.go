@@ -191,6 +191,8 @@ func (it *patternIterator) Close() error {
 		it.stats.RowsRead += st.RowsRead
 		it.stats.BytesRead += st.BytesRead
 		it.stats.RowsSkipped += st.RowsSkipped
+		it.stats.Chunks += st.Chunks
+		it.stats.ChunksPruned += st.ChunksPruned
 	}
 	return err
 }

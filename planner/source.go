@@ -189,6 +189,8 @@ type ScanStats struct {
 	RowsRead    int64 // rows looked at
 	BytesRead   int64
 	RowsSkipped int64 // rows excluded without reading them
+	// Chunks is how many chunks of columns the range has, ChunksPruned those of them that statistics exclude as a whole.
+	Chunks, ChunksPruned int64
 }
 
 // StatsIterator is an Iterator that counts. ScanStats may be called after the end.

@@ -32,6 +32,8 @@ type Stats struct {
 	RowsRead  int64 // rows a scan looked at
 	BytesRead int64
 	Skipped   int64 // rows a scan excluded without looking
+	Chunks    int64 // chunks of columns in its range
+	Pruned    int64 // chunks excluded without looking
 	// SpillBytes is what was written to temporary files, SpillPasses how many times a row was written at most.
 	SpillBytes  int64
 	SpillPasses int64
@@ -46,6 +48,8 @@ func (s *Stats) Add(o Stats) {
 	s.RowsRead += o.RowsRead
 	s.BytesRead += o.BytesRead
 	s.Skipped += o.Skipped
+	s.Chunks += o.Chunks
+	s.Pruned += o.Pruned
 	s.SpillBytes += o.SpillBytes
 	s.SpillPasses = max(s.SpillPasses, o.SpillPasses)
 }
@@ -61,7 +65,7 @@ type Scan struct {
 	// Start begins the scan.
 	Start func(ctx context.Context) (Iterator, error)
 	// Count, when set, gives what the iterator counted.
-	Count func(it Iterator) (rows, bytes, skipped int64)
+	Count func(it Iterator) Stats
 
 	it    Iterator
 	stats Stats
@@ -98,7 +102,9 @@ func (s *Scan) Close() error {
 	}
 	err := s.it.Close()
 	if s.Count != nil {
-		s.stats.RowsRead, s.stats.BytesRead, s.stats.Skipped = s.Count(s.it)
+		counts := s.Count(s.it)
+		counts.Rows = s.stats.Rows
+		s.stats = counts
 	}
 	return err
 }
@@ -444,6 +450,6 @@ func (t *Timed) Next(ctx context.Context) (*vector.Batch, error) {
 // Stats returns what the operator counted, with the time.
 func (t *Timed) Stats() Stats {
 	s := t.Operator.Stats()
-	s.Nanos = t.nanos
+	s.Nanos += t.nanos // beside that of goroutines
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/seed69692123/netdb/planner/vector"
 )
@@ -76,7 +77,7 @@ type PartScan struct {
 	// Start begins the scan of a part.
 	Start func(ctx context.Context, part int) (Iterator, error)
 	// Count, when set, gives what an iterator counted.
-	Count func(it Iterator) (rows, bytes, skipped int64)
+	Count func(it Iterator) Stats
 	Of    *Division
 	At    int // the part that was begun
 
@@ -126,10 +127,7 @@ func (s *PartScan) closePart() error {
 	}
 	err := s.it.Close()
 	if s.Count != nil {
-		rows, bytes, skipped := s.Count(s.it)
-		s.stats.RowsRead += rows
-		s.stats.BytesRead += bytes
-		s.stats.Skipped += skipped
+		s.stats.Add(s.Count(s.it))
 	}
 	s.it = nil
 	return err
@@ -161,6 +159,7 @@ type ParallelAggregate struct {
 	result  *HashAggregate
 	parts   []partial
 	err     error
+	nanos   int64 // of all goroutines, without what passed meanwhile
 }
 
 // partial is the groups of a stretch.
@@ -230,7 +229,14 @@ func (p *ParallelAggregate) group(ctx context.Context, parts int) error {
 	}
 	var mu sync.Mutex
 	var failed error
+	start, spent := time.Now(), int64(0)
 	work := func() {
+		began := time.Now()
+		defer func() {
+			mu.Lock()
+			spent += int64(time.Since(began))
+			mu.Unlock()
+		}()
 		for at := d.Begin(); at >= 0; at = d.Begin() {
 			h := p.Part(d, at)
 			mu.Lock()
@@ -253,6 +259,7 @@ func (p *ParallelAggregate) group(ctx context.Context, parts int) error {
 	}
 	work()
 	wg.Wait()
+	p.nanos += spent - int64(time.Since(start))
 	if pe, ok := errors.AsType[*PanicError](failed); ok {
 		panic(pe)
 	}
@@ -356,5 +363,7 @@ func (p *ParallelAggregate) Stats() Stats {
 	if p.result == nil {
 		return Stats{}
 	}
-	return p.result.Stats()
+	s := p.result.Stats()
+	s.Nanos += p.nanos
+	return s
 }

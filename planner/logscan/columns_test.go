@@ -258,9 +258,15 @@ func TestColumnsAgainstRows(t *testing.T) {
 			}
 			req.Columns = planner.ColumnsNever
 			want := rowsOrFiltered(t, src, req)
-			for _, use := range uses {
-				req.Columns = use
+			for k := range 2 * len(uses) {
+				req.Columns = uses[k%len(uses)]
 				got := rowsOrFiltered(t, src, req)
+				if k >= len(uses) {
+					if req.Reverse {
+						break
+					}
+					got = divided(t, src, req)
+				}
 				if len(got) != len(want) {
 					t.Fatalf("%s, %+v: %d rows, want %d", name, req, len(got), len(want))
 				}
@@ -277,6 +283,27 @@ func TestColumnsAgainstRows(t *testing.T) {
 			}
 		}
 	}
+}
+
+// divided scans the parts that a scan may be divided into. Their counts are those of the whole, beside what it leaves out.
+func divided(t testing.TB, src *Source, req planner.Request) (rows []string) {
+	t.Helper()
+	parts, left, err := src.Divide(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left.ChunksPruned > left.Chunks || left.RowsSkipped < 0 || left.RowsSkipped > src.Bounds().Len() {
+		t.Fatalf("%+v", left)
+	}
+	for i, p := range parts {
+		if i > 0 && p.From < parts[i-1].To {
+			t.Fatalf("part %d is %v after %v", i, p, parts[i-1])
+		}
+		one := req
+		one.Range.Seq, one.Within, one.Threads = p, req.Range, 1
+		rows = append(rows, rowsOrFiltered(t, src, one)...)
+	}
+	return rows
 }
 
 func rowsOrFiltered(t testing.TB, src *Source, req planner.Request) []string {

@@ -112,7 +112,7 @@ func TestLargeEventsAheadAreFew(t *testing.T) {
 		appendAll(t, l, jsonEntry(`{"t":"`+text+`"}`))
 	}
 	src := source(t, New(s), s, l)
-	it := newParallel(src, newProjection(outputs("t")), []span{{0, events}}, span{}, 1, 2, 0)
+	it := newParallel(src, newProjection(outputs("t")), []span{{0, events}}, span{}, 1, 2, planner.ScanStats{})
 	defer it.Close()
 	for n := 0; ; n++ {
 		b, err := it.Next(t.Context())

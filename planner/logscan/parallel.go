@@ -31,12 +31,12 @@ type parallel struct {
 	wg      sync.WaitGroup
 	started bool
 
-	at      int // worker whose stripe is being delivered
-	last    *vector.Batch
-	lastOf  *worker
-	left    int // workers that have not ended
-	err     error
-	skipped int64
+	at     int // worker whose stripe is being delivered
+	last   *vector.Batch
+	lastOf *worker
+	left   int // workers that have not ended
+	err    error
+	before planner.ScanStats // counted before anything was read
 }
 
 // worker reads every so-manieth stripe.
@@ -60,10 +60,10 @@ type delivery struct {
 	err error
 }
 
-func newParallel(s *Source, p *projection, spans []span, all span, rows, threads int, skipped int64) *parallel {
+func newParallel(s *Source, p *projection, spans []span, all span, rows, threads int, st planner.ScanStats) *parallel {
 	stripes := stripesOf(spans, redex.Seq(max(rows*stripeBatches, minStripe)))
 	threads = min(threads, len(stripes))
-	it := &parallel{skipped: skipped, left: threads}
+	it := &parallel{before: st, left: threads}
 	most := min(maxBatchBytes, maxAheadBytes/(stripeBatches+2)/max(threads, 1))
 	for k := range threads {
 		w := &worker{
@@ -253,7 +253,7 @@ func (it *parallel) Close() error {
 
 // ScanStats returns what was read.
 func (it *parallel) ScanStats() planner.ScanStats {
-	st := planner.ScanStats{RowsSkipped: it.skipped}
+	st := it.before
 	for _, w := range it.workers {
 		w.mu.Lock()
 		st.RowsRead += w.stats.RowsRead

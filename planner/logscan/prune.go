@@ -69,11 +69,11 @@ func conditionsOf(r *planner.Request) (out []condition) {
 	return out
 }
 
-// spans returns the parts of [from, to) that have all the rows which satisfy the hints, as far as statistics tell.
-func (s *Source) spans(r *planner.Request, from, to redex.Seq) (spans []span, err error) {
+// spans returns the parts of [from, to) that have all the rows which satisfy the hints, as far as statistics tell, and counts the chunks.
+func (s *Source) spans(r *planner.Request, from, to redex.Seq) (spans []span, st planner.ScanStats, err error) {
 	where := conditionsOf(r)
 	if len(where) == 0 || from >= to {
-		return addSpan(nil, from, to), nil
+		return addSpan(nil, from, to), st, nil
 	}
 	cols := s.catalogues.columns
 	sealedTo := cols.files.SealedTo(s.log)
@@ -83,12 +83,17 @@ func (s *Source) spans(r *planner.Request, from, to redex.Seq) (spans []span, er
 		end = min(end, to)
 		k, _, err := cols.find(s, key, at)
 		if err != nil {
-			return nil, err
+			return nil, st, err
 		}
 		if k == nil || k.ColumnChunk == nil {
 			spans = addSpan(spans, at, end)
 		} else {
+			before := rowsOf(spans)
 			spans, err = k.spans(cols, spans, where, at, end)
+			st.Chunks++
+			if err == nil && rowsOf(spans) == before {
+				st.ChunksPruned++
+			}
 			if errors.Is(err, sealed.ErrCorrupt) {
 				cols.discard(s, k)
 				spans, err = addSpan(spans, at, end), nil
@@ -98,11 +103,11 @@ func (s *Source) spans(r *planner.Request, from, to redex.Seq) (spans []span, er
 			cols.release(k)
 		}
 		if err != nil {
-			return nil, err
+			return nil, st, err
 		}
 		at = end
 	}
-	return spans, nil
+	return spans, st, nil
 }
 
 // spans appends the parts of [from, to), which the chunk covers, that may have rows which satisfy the conditions.

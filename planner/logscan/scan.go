@@ -334,16 +334,16 @@ func classOf(c payload.Class) vector.Class {
 
 // forward is a scan in one goroutine, the caller's.
 type forward struct {
-	r       *reader
-	spans   []span // those to come
-	b       *vector.Batch
-	rows    int
-	err     error
-	skipped int64
+	r      *reader
+	spans  []span // those to come
+	b      *vector.Batch
+	rows   int
+	err    error
+	before planner.ScanStats // counted before anything was read
 }
 
-func newForward(s *Source, p *projection, spans []span, all span, rows int, skipped int64) *forward {
-	f := &forward{r: newReader(s, p, all, maxBatchBytes), spans: spans, rows: rows, skipped: skipped}
+func newForward(s *Source, p *projection, spans []span, all span, rows int, st planner.ScanStats) *forward {
+	f := &forward{r: newReader(s, p, all, maxBatchBytes), spans: spans, rows: rows, before: st}
 	if f.r.columns != nil {
 		f.r.columns.share = true
 	}
@@ -380,9 +380,15 @@ func (f *forward) Close() error {
 
 // ScanStats returns what was read.
 func (f *forward) ScanStats() planner.ScanStats {
-	st := f.r.stats
-	st.RowsSkipped += f.skipped
-	return st
+	return plus(f.r.stats, f.before)
+}
+
+// plus adds what was counted before a scan to what it read.
+func plus(st, before planner.ScanStats) planner.ScanStats {
+	before.RowsRead += st.RowsRead
+	before.BytesRead += st.BytesRead
+	before.RowsSkipped += st.RowsSkipped
+	return before
 }
 
 // errClosed is what Next returns after Close.
@@ -398,11 +404,11 @@ type backward struct {
 	size     redex.Seq // sequences of the next block: fewer than rows while payloads are large, more where compaction left few
 	turn     []int32
 	err      error
-	skipped  int64
+	before   planner.ScanStats // counted before anything was read
 }
 
-func newBackward(s *Source, p *projection, spans []span, all span, rows int, skipped int64) *backward {
-	b := &backward{r: newReader(s, p, all, maxBatchBytes), spans: spans, rows: rows, size: redex.Seq(rows), skipped: skipped}
+func newBackward(s *Source, p *projection, spans []span, all span, rows int, st planner.ScanStats) *backward {
+	b := &backward{r: newReader(s, p, all, maxBatchBytes), spans: spans, rows: rows, size: redex.Seq(rows), before: st}
 	b.in, b.out = b.r.newBatch(), b.r.newBatch()
 	return b
 }
@@ -466,7 +472,5 @@ func (b *backward) Close() error {
 
 // ScanStats returns what was read.
 func (b *backward) ScanStats() planner.ScanStats {
-	st := b.r.stats
-	st.RowsSkipped += b.skipped
-	return st
+	return plus(b.r.stats, b.before)
 }

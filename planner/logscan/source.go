@@ -145,8 +145,9 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 	p := newProjection(r.Outputs)
 	p.columns = r.Columns
 	spans := addSpan(nil, from, to)
+	var st planner.ScanStats
 	if r.Columns != planner.ColumnsNever {
-		if spans, err = s.spans(&r, from, to); err != nil {
+		if spans, st, err = s.spans(&r, from, to); err != nil {
 			return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
 		}
 	}
@@ -154,42 +155,47 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 	if left <= fewRows && r.Columns == planner.ColumnsAuto {
 		p.columns = planner.ColumnsNever
 	}
-	skipped := s.bounds.Len() - left
+	if st.RowsSkipped = s.bounds.Len() - left; r.Within != (planner.Range{}) { // who divided the scan counts what is outside
+		st = planner.ScanStats{RowsSkipped: int64(to-from) - left}
+	}
 	switch {
 	case r.Reverse:
-		return newBackward(s, p, spans, all, rows, skipped), nil
+		return newBackward(s, p, spans, all, rows, st), nil
 	case r.Threads > 1 && left > max(int64(rows), worthThreads):
-		return newParallel(s, p, spans, all, rows, min(r.Threads, maxThreads), skipped), nil
+		return newParallel(s, p, spans, all, rows, min(r.Threads, maxThreads), st), nil
 	}
-	return newForward(s, p, spans, all, rows, skipped), nil
+	return newForward(s, p, spans, all, rows, st), nil
 }
 
 // Divide divides a scan into parts of a chunk, or of fewer rows when there are not many chunks, but not of few batches.
-func (s *Source) Divide(ctx context.Context, r planner.Request) ([]planner.Interval, error) {
+func (s *Source) Divide(ctx context.Context, r planner.Request) (parts []planner.Interval, st planner.ScanStats, err error) {
 	from, to, err := s.sequences(ctx, r.Range)
 	spans := addSpan(nil, from, to)
 	if err == nil && r.Columns != planner.ColumnsNever {
-		spans, err = s.spans(&r, from, to)
+		spans, st, err = s.spans(&r, from, to)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
+		return nil, st, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
 	}
 	width := redex.Seq(max(r.BatchRows, 1) * partBatches)
 	if rowsOf(spans) >= partChunks*redex.ChunkEvents {
 		width = redex.ChunkEvents
 	}
-	var parts []planner.Interval
 	n := width
-	for _, st := range stripesOf(spans, width) {
-		if n < width && n+(st.to-st.from) <= width {
-			n += st.to - st.from
-			parts[len(parts)-1].To = int64(st.to)
+	for _, sp := range stripesOf(spans, width) {
+		if n < width && n+(sp.to-sp.from) <= width {
+			n += sp.to - sp.from
+			parts[len(parts)-1].To = int64(sp.to)
 			continue
 		}
-		parts = append(parts, planner.Interval{From: int64(st.from), To: int64(st.to), Bounded: true})
-		n = st.to - st.from
+		parts = append(parts, planner.Interval{From: int64(sp.from), To: int64(sp.to), Bounded: true})
+		n = sp.to - sp.from
 	}
-	return parts, nil
+	st.RowsSkipped = s.bounds.Len()
+	for _, p := range parts {
+		st.RowsSkipped -= p.To - p.From
+	}
+	return parts, st, nil
 }
 
 const (
