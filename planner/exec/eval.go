@@ -439,16 +439,20 @@ func (e *castEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error)
 
 // narrowEval takes dynamic values for values of one type.
 type narrowEval struct {
-	s   *evalState
-	t   vector.Type
-	x   evaluator
-	out vector.Vector
+	s    *evalState
+	t    vector.Type
+	x    evaluator
+	view vector.Vector
+	out  vector.Vector
 }
 
 func (e *narrowEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error) {
 	x, err := e.x.eval(b, sel)
 	if err != nil {
 		return nil, err
+	}
+	if y := x.Typed(&e.view); y.Type == e.t && !y.Const {
+		return y, nil
 	}
 	e.out.Resize(e.t, b.N)
 	e.out.ShareData(x)
@@ -487,7 +491,17 @@ func (e *widenEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error
 	if err != nil {
 		return nil, err
 	}
+	if x.Const {
+		e.out.Reset(e.t)
+		e.out.AppendFrom(x, 0)
+		e.out.Const = true
+		return &e.out, nil
+	}
 	e.out.Resize(e.t, b.N)
+	if e.out.CopyRows(x, sel, b.N) {
+		e.out.FindUniform(sel)
+		return &e.out, nil
+	}
 	if x.Dict == nil {
 		e.out.ShareData(x)
 		sel.All(b.N, func(i int) { e.out.Take(i, x, i) })

@@ -165,6 +165,11 @@ func (s *Sort) read(ctx context.Context) error {
 			if _, err := evalAll(s.evals, part, part.Sel, s.vecs); err != nil {
 				return err
 			}
+			if TopK(s.Limit) {
+				if part.Sel = s.hopeful(part); part.Sel != nil && len(part.Sel) == 0 {
+					return nil
+				}
+			}
 			if err := s.makeRoom(part); err != nil {
 				return err
 			}

@@ -87,6 +87,15 @@ func (p *spiller) crowded(b *vector.Batch, more []*vector.Vector) bool {
 		return false
 	}
 	left := min(p.share()-p.gate.acct.held, p.env.Budget.limit-p.env.Budget.used.Load())
+	data := 0
+	for _, cols := range [][]*vector.Vector{b.Cols, more} {
+		for _, v := range cols {
+			data += v.DataTotal(b.Sel, b.N)
+		}
+	}
+	if data < vector.LargeBytes { // and so is every value
+		return int64(b.Rows()*(9*(len(b.Cols)+len(more))+keyRefBytes)+data) > left
+	}
 	n := int64(0)
 	for k := 0; k < b.Rows() && n <= left; k++ {
 		i := b.Row(k)

@@ -28,7 +28,6 @@ func (h topHeap) Pop() any {
 // more of them than kept ones.
 func (s *Sort) addTop(b *vector.Batch) error {
 	h := topHeap{s}
-	b.Sel = s.hopeful(b)
 	for k := range b.Rows() {
 		i := b.Row(k)
 		if err := s.appendKey(i); err != nil {

@@ -39,6 +39,40 @@ func (v *Vector) DataLen(i int) int {
 	return 0
 }
 
+// DataTotal returns the sum of DataLen over rows that are alive.
+func (v *Vector) DataTotal(sel Sel, n int) int {
+	sum := 0
+	switch {
+	case v.Const:
+		return sel.Count(n) * v.DataLen(0)
+	case v.Type == Text || v.Type == Blob, v.Uniform.HasBytes() && v.NoNulls && v.Type.Dynamic():
+		refs := v.Refs
+		if v.Type.Dynamic() {
+			refs = as[Ref](v.Bits)
+		} else if v.Dict != nil {
+			sel.All(n, func(i int) {
+				if !v.Nulls.Get(i) {
+					sum += v.Dict.Refs[v.Codes[i]].Len()
+				}
+			})
+			return sum
+		}
+		nulls := !v.Type.Dynamic() && v.Nulls.Any()
+		sel.All(n, func(i int) {
+			if !nulls || !v.Nulls.Get(i) {
+				sum += refs[i].Len()
+			}
+		})
+	case v.Type.Dynamic() && (v.Uniform == ClassNull || v.Uniform.HasBytes()):
+		sel.All(n, func(i int) {
+			if v.Classes[i].HasBytes() {
+				sum += Ref(v.Bits[i]).Len()
+			}
+		})
+	}
+	return sum
+}
+
 // AddData copies bytes to the Data of v and returns where they are.
 func (s *State) AddData(v *Vector, b []byte) (Ref, error) {
 	if len(b) > MaxValueBytes {
