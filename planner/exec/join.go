@@ -56,6 +56,7 @@ type Join struct {
 	in      *vector.Batch // part of a batch of the probe side
 	keys    []*vector.Vector
 	hashes  []uint64
+	codes   keyCodes // of the rows of in
 	k       int   // next row of in, counted in its selection
 	chain   int32 // next build row for row k; -1 at the end
 	begun   bool  // chain is set
@@ -221,7 +222,8 @@ func (j *Join) probePart() error {
 			return err
 		}
 		j.pending = err
-		if len(probe) > 0 {
+		if len(probe) > 0 && (j.disk != nil || !j.codes.see(j.keys)) {
+			j.codes.v = nil
 			if cap(j.hashes) < b.N {
 				j.hashes = make([]uint64, b.N)
 			}
@@ -280,12 +282,16 @@ func (j *Join) first(i int) int32 {
 	case len(j.probe) == 0:
 		return 0
 	}
+	if j.codes.v != nil {
+		return j.firstCoded(i)
+	}
 	for _, k := range j.keys {
 		if k.Null(i) {
 			return -1
 		}
 	}
-	return j.match(i, *j.build.heads.at(int(j.hashes[i] & j.build.mask))-1)
+	h := j.hashes[i]
+	return j.match(i, *j.build.heads.at(int(h & j.build.mask))-1, h)
 }
 
 // after returns the build row for probe row i that follows at.
@@ -296,14 +302,15 @@ func (j *Join) after(i int, at int32) int32 {
 		}
 		return at + 1
 	}
-	return j.match(i, j.build.refs.at(int(at)).next-1)
+	ref := j.build.refs.at(int(at)) // whose key is that of row i
+	return j.match(i, ref.next-1, ref.hash)
 }
 
-// match returns the first row of the chain from at on whose keys equal those of probe row i.
-func (j *Join) match(i int, at int32) int32 {
+// match returns the first row of the chain from at on whose keys equal those of probe row i, which have a hash.
+func (j *Join) match(i int, at int32, hash uint64) int32 {
 	for at >= 0 {
 		ref := j.build.refs.at(int(at))
-		if ref.hash == j.hashes[i] && j.equal(i, ref.loc) {
+		if ref.hash == hash && j.equal(i, ref.loc) {
 			break
 		}
 		at = ref.next - 1

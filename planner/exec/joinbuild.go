@@ -14,6 +14,8 @@ type buildSide struct {
 	rows  *vector.Rows // columns, then those keys that are no column
 	keys  []int        // where each key is in rows
 	refs  paged[buildRef]
+	once  bool         // rows whose key came before may be left out
+	codes keyCodes     // of the rows that are kept
 	heads paged[int32] // by hash: the first row of a chain + 1, 0 is none
 	mask  uint64
 	locs  []vector.Loc
@@ -88,6 +90,11 @@ func (j *Join) keep(b *vector.Batch, keys []*vector.Vector) error {
 	bs := &j.build
 	if int64(bs.rows.Len())+int64(b.Rows()) > math.MaxInt32 {
 		return errTooManyRows
+	}
+	if bs.once && j.disk == nil {
+		if b.Sel = bs.codes.fresh(keys, b); b.Rows() == 0 {
+			return nil
+		}
 	}
 	row := vector.Batch{Cols: slices.Clone(b.Cols), N: b.N, Sel: b.Sel}
 	for k, at := range bs.keys {

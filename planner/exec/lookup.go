@@ -50,6 +50,7 @@ const (
 // Open opens both inputs.
 func (l *Lookup) Open(ctx context.Context) error {
 	err := l.Join.Open(ctx)
+	l.build.once = l.decides()
 	if l.Test != nil {
 		l.test = l.res.s.compile(l.Test)
 	}
