@@ -269,15 +269,29 @@ func unpack[T integer](dst []T, src []byte, base, limit, mask uint64, w, split i
 		n = 0
 	}
 	dst = dst[:n]
-	bit, most := 0, uint64(0)
-	if limit == math.MaxUint64 { // nothing to look at
-		for i := range dst {
-			dst[i] = T(base + binary.LittleEndian.Uint64(src[bit>>3:])>>(bit&7)&mask)
-			bit += w
+	bit, most, i := 0, uint64(0), 0
+	if w <= 14 && w > 0 { // four numbers of each load
+		w1, w2, w3 := w&63, 2*w&63, 3*w&63
+		for ; i+4 <= n; i += 4 {
+			x := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
+			x0, x1, x2, x3 := base+x&mask, base+x>>w1&mask, base+x>>w2&mask, base+x>>w3&mask
+			most = max(most, x0, x1, x2, x3)
+			d := dst[i : i+4 : i+4]
+			d[0], d[1], d[2], d[3] = T(x0), T(x1), T(x2), T(x3)
+			bit += 4 * w
 		}
-		return n
 	}
-	for i := range dst {
+	if w > 14 && w <= 28 { // two
+		for ; i+2 <= n; i += 2 {
+			x := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
+			x0, x1 := base+x&mask, base+x>>(w&63)&mask
+			most = max(most, x0, x1)
+			d := dst[i : i+2 : i+2]
+			d[0], d[1] = T(x0), T(x1)
+			bit += 2 * w
+		}
+	}
+	for ; i < n; i++ {
 		x := base + binary.LittleEndian.Uint64(src[bit>>3:])>>(bit&7)&mask
 		most = max(most, x)
 		dst[i] = T(x)
