@@ -203,7 +203,7 @@ const maxText = 78
 
 // explainText draws the plan, an operator per line.
 func (p *Plan) explainText(a *analysis) []string {
-	lines := p.lines(p.root, "", "", nil)
+	lines := p.allLines()
 	width := 0
 	for _, l := range lines {
 		if n := utf8.RuneCountInString(l.text); n <= maxText {
@@ -352,6 +352,9 @@ func (p *Plan) explainJSON(a *analysis) (string, error) {
 		return e
 	}
 	t := top{Plan: walk(p.root)}
+	if p.insert != nil {
+		t.Plan = explained{Operator: "Insert", Detail: p.insert.detail(), EstRows: t.Plan.EstRows, Inputs: []explained{t.Plan}}
+	}
 	for _, c := range p.columns {
 		t.Columns = append(t.Columns, c.Name+" "+c.Type.String())
 	}

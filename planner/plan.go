@@ -44,6 +44,7 @@ type Plan struct {
 	cols    []column
 	opts    Options
 	explain *query.Explain
+	insert  *Insert // what the rows are for; nil for the answer to a query
 	sources []Source
 	spent   time.Duration
 	nodes   int
@@ -118,7 +119,7 @@ func (b *binder) plan(stmt query.Stmt) (*Plan, error) {
 	case *query.Show:
 		res, err = b.show(s)
 	case *query.Insert:
-		return nil, unsupported(s, "INSERT").WithHint("append events with the Go API, or .append and .import in the shell")
+		res, err = b.insert(s, p)
 	case *query.Subscribe:
 		return nil, unsupported(s, "SUBSCRIBE").WithHint("follow a log with its Tail")
 	case *query.Set:

@@ -15,6 +15,7 @@ import (
 // Result is a running query: a stream of batches. It is used by one goroutine.
 type Result struct {
 	plan  *Plan
+	held  *exec.Holder // by who reads the result
 	op    exec.Operator
 	pos   []int // positions of the result's columns in the operator's batches
 	out   vector.Batch
@@ -35,7 +36,7 @@ func Run(ctx context.Context, p *Plan, o RunOptions) (*Result, error) {
 func (p *Plan) start(ctx context.Context, o RunOptions, timed bool) (*Result, *builder, error) {
 	b := &builder{plan: p, opts: o, timed: timed, ops: make([]exec.Operator, p.nodes), kept: map[*keepNode]*exec.Kept{}}
 	b.env = &exec.Env{Now: p.opts.Now, Zone: p.opts.Zone, BatchRows: o.BatchRows, Budget: exec.NewBudget(o.MemoryBytes), Spill: o.Spill}
-	r := &Result{plan: p, op: b.build(p.root)}
+	r := &Result{plan: p, op: b.build(p.root), held: exec.NewHolder(b.env.Budget, "insert")}
 	outs := p.root.outputs()
 	for _, id := range p.outs {
 		r.pos = append(r.pos, slices.Index(outs, id))
@@ -45,6 +46,10 @@ func (p *Plan) start(ctx context.Context, o RunOptions, timed bool) (*Result, *b
 	}
 	return r, b, nil
 }
+
+// Hold counts n bytes that the reader of an INSERT's rows keeps of them to the query's memory, in the place of what it said before:
+// ErrBudget when that is too much.
+func (r *Result) Hold(n int64) error { return r.held.Set(n) }
 
 // Columns are the columns of every batch.
 func (r *Result) Columns() []ResultColumn { return r.plan.Columns() }

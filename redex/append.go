@@ -182,6 +182,10 @@ func (s *Store) Append(ctx context.Context, batches []Batch, o AppendOptions) ([
 	return out, err
 }
 
+// MaxBatchBytes bounds what one append may take: more bytes of payloads and keys together are ErrBatchTooLarge, and so are somewhat
+// fewer, since a few bytes of each entry are not its own.
+func (s *Store) MaxBatchBytes() int64 { return int64(s.j.MaxBodyBytes()) }
+
 // append appends batches and leaves the results in sc.plans, which is empty when nothing was appended.
 func (s *Store) append(ctx context.Context, batches []Batch, o AppendOptions, sc *scratch) error {
 	sc.plans = sc.plans[:0]

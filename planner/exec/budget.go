@@ -133,3 +133,12 @@ func (s *evalState) refuse(err error) error {
 	s.gate = err
 	return err
 }
+
+// Holder is what somebody beside the operators holds of a query's budget. It is used by one goroutine.
+type Holder struct{ acct account }
+
+// NewHolder returns a holder of nothing; name is the operator of its BudgetError.
+func NewHolder(b *Budget, name string) *Holder { return &Holder{account{b: b, name: name}} }
+
+// Set changes what is held to n bytes. On ErrBudget it is what it was.
+func (h *Holder) Set(n int64) error { return h.acct.set(n) }
