@@ -3,6 +3,7 @@ package netdb
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/seed69692123/netdb/fold"
 	"github.com/seed69692123/netdb/planner"
@@ -11,9 +12,11 @@ import (
 
 // catalog is what one query sees: every log at one cut, every fold in one state.
 type catalog struct {
-	db     *DB
-	cut    redex.Cut
-	unpin  func()                 // lets compaction take what the cut needs
+	db    *DB
+	cut   redex.Cut
+	unpin func() // lets compaction take what the cut needs
+
+	mu     sync.Mutex             // of a catalog that several queries share
 	states map[string]fold.Frozen // by fold name, taken when the fold is first read
 }
 
@@ -106,6 +109,8 @@ func (c *catalog) foldTable(ctx context.Context, name string) (planner.Source, e
 
 // state returns the state in which this query sees a fold.
 func (c *catalog) state(f fold.Instance) (fold.Frozen, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if s := c.states[f.Name()]; s != nil {
 		return s, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/query"
 	qsql "github.com/seed69692123/netdb/query/sql"
+	"github.com/seed69692123/netdb/redex"
 )
 
 // ErrBudget is returned when a query needs more memory than its limit and cannot use temporary files instead, or more of those
@@ -25,6 +26,10 @@ type Statement struct {
 	// After, when set, makes the query wait until the folds that read the token's log include that write. Logs always do.
 	After  fold.WriteToken
 	Limits Limits
+	// Durable is that of what an INSERT appends outside of a transaction.
+	Durable redex.Durability
+	// Tx, when set, is the transaction that the statement is a part of.
+	Tx *Tx
 }
 
 // Limits of one run of a query. Zero values are those of Options.
@@ -74,10 +79,15 @@ type Stmt struct {
 
 // Prepare parses a statement. It does not look at the tables: they are those of each run.
 func (db *DB) Prepare(ctx context.Context, sql string) (*Stmt, error) {
+	return db.PrepareWith(ctx, sql, qsql.Options{})
+}
+
+// PrepareWith is Prepare of a text that is written by other rules than usual, such as those of package database/sql.
+func (db *DB) PrepareWith(ctx context.Context, sql string, o qsql.Options) (*Stmt, error) {
 	if err := db.check(ctx); err != nil {
 		return nil, err
 	}
-	ast, err := qsql.Parse(sql, qsql.Options{})
+	ast, err := qsql.Parse(sql, o)
 	if err != nil {
 		return nil, err
 	}
@@ -125,10 +135,13 @@ func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (rows
 			return nil, err
 		}
 	}
-	cat := db.newCatalog()
+	cat, unpin, err := db.catalogOf(st.Tx)
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
-			cat.unpin()
+			unpin()
 		}
 	}()
 	plan, err := planner.Make(ctx, cat, s.ast, o)
@@ -148,14 +161,15 @@ func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (rows
 	if st.Limits.Bytes > 0 {
 		run.MemoryBytes = st.Limits.Bytes
 	}
+	if plan.Insert() != nil {
+		return s.insert(ctx, unpin, plan, run, o, st)
+	}
 	result, err := planner.Run(ctx, plan, run)
 	if err != nil {
 		return nil, err
 	}
-	rows = &Rows{unpin: cat.unpin, ctx: ctx, s: result, position: Position{Cut: cat.cut, Tables: result.Positions()}, zone: db.o.Zone}
-	for _, c := range result.Columns() {
-		rows.columns = append(rows.columns, Column{Name: c.Name, Type: c.Type.String()})
-	}
+	rows = &Rows{unpin: unpin, ctx: ctx, s: result, position: Position{Cut: cat.cut, Tables: result.Positions()}, zone: db.o.Zone}
+	rows.setColumns(plan)
 	return rows, nil
 }
 

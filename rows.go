@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed69692123/netdb/planner"
 	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/query"
@@ -35,6 +36,7 @@ type Rows struct {
 	zone     *time.Location
 	done     func()
 	unpin    func() // of its catalog
+	result   Result // of an INSERT
 
 	batch  *vector.Batch
 	row    int // index within the alive rows of batch
@@ -54,6 +56,16 @@ type Position struct {
 
 // Position returns the moment the query read at.
 func (r *Rows) Position() Position { return r.position }
+
+// Result returns what the statement appended: zero when it was no INSERT.
+func (r *Rows) Result() Result { return r.result }
+
+// setColumns takes the columns from the plan whose rows are read.
+func (r *Rows) setColumns(p *planner.Plan) {
+	for _, c := range p.Columns() {
+		r.columns = append(r.columns, Column{Name: c.Name, Type: c.Type.String()})
+	}
+}
 
 // Next moves to the next row and reports whether there is one. After false, Err says whether that is the end.
 func (r *Rows) Next() bool {

@@ -33,7 +33,10 @@ func newRowIterator(columns []planner.Column, r planner.Request, stop func(), fi
 	}
 	it.rows = min(it.rows, max(1, maxBatchCells/max(1, len(r.Outputs))))
 	for _, o := range r.Outputs {
-		t := columns[o.Column].Type
+		t := vector.Any // of a dynamic field
+		if o.Column >= 0 {
+			t = columns[o.Column].Type
+		}
 		it.types = append(it.types, t)
 		it.batch.Cols = append(it.batch.Cols, vector.New(t, it.rows))
 	}

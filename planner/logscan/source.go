@@ -46,7 +46,10 @@ func (s *Source) Log() *redex.Log { return s.log }
 func (s *Source) Bounds() redex.Bounds { return s.bounds }
 
 // Columns returns the log's own columns.
-func (s *Source) Columns() []planner.Column {
+func (s *Source) Columns() []planner.Column { return Columns() }
+
+// Columns returns the own columns of every log.
+func Columns() []planner.Column {
 	return []planner.Column{
 		colSeq:      {Name: "_seq", Type: vector.Int, Role: planner.RoleSeq, InStar: true},
 		colTime:     {Name: "_ts", Type: vector.Time, Role: planner.RoleTime, InStar: true},
