@@ -2,6 +2,7 @@ package netdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -242,7 +243,9 @@ func (s *Stmt) insert(ctx context.Context, unpin func(), plan *planner.Plan, run
 	if rows.s, err = planner.Run(ctx, answer, run); err != nil {
 		return nil, err
 	}
-	rows.setColumns(answer)
+	if err := rows.setColumns(ctx, answer, st.SingleTypes); err != nil {
+		return nil, errors.Join(err, rows.s.Close())
+	}
 	return rows, nil
 }
 

@@ -3,6 +3,7 @@ package netdb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,6 +29,9 @@ type Statement struct {
 	Limits Limits
 	// Durable is that of what an INSERT appends outside of a transaction.
 	Durable redex.Durability
+	// SingleTypes gives every column one type before the rows: a payload field has the one that all its values have, DOUBLE for mixed
+	// numbers, and JSON is what has none. Values are brought to it. It may cost a walk over events that no query has read yet.
+	SingleTypes bool
 	// Tx, when set, is the transaction that the statement is a part of.
 	Tx *Tx
 }
@@ -169,7 +173,9 @@ func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (rows
 		return nil, err
 	}
 	rows = &Rows{unpin: unpin, ctx: ctx, s: result, position: Position{Cut: cat.cut, Tables: result.Positions()}, zone: db.o.Zone}
-	rows.setColumns(plan)
+	if err := rows.setColumns(ctx, plan, st.SingleTypes); err != nil {
+		return nil, errors.Join(err, result.Close())
+	}
 	return rows, nil
 }
 

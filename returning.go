@@ -3,6 +3,7 @@ package netdb
 import (
 	"context"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/seed69692123/netdb/internal/payload"
@@ -80,7 +81,35 @@ func (r *returnedSource) Columns() []planner.Column { return logscan.Columns() }
 
 // Fields implements planner.Source.
 func (r *returnedSource) Fields(context.Context, bool) (planner.Catalogue, error) {
-	return planner.Catalogue{Fields: r.fields, Open: r.whole}, nil
+	fields := slices.Clone(r.fields)
+	for i := range fields {
+		fields[i].Type = r.typeOf(fields[i].Path)
+	}
+	return planner.Catalogue{Fields: fields, Open: r.whole}, nil
+}
+
+// typeOf returns the type that all values of a field have, as in a field catalogue.
+func (r *returnedSource) typeOf(path []string) vector.Type {
+	out, have := vector.Any, false
+	for i := range r.entries {
+		t := fieldTypes[fieldOf(&r.entries[i], path).Kind()]
+		switch {
+		case t == vector.Any: // NULL, or nothing with a type of its own
+		case !have:
+			out, have = t, true
+		case t == out:
+		case (t == vector.Int || t == vector.Float) && (out == vector.Int || out == vector.Float):
+			out = vector.Float
+		default:
+			return vector.Any
+		}
+	}
+	return out
+}
+
+var fieldTypes = map[query.Kind]vector.Type{
+	query.KindBool: vector.Bool, query.KindInt: vector.Int, query.KindDouble: vector.Float, query.KindText: vector.Text,
+	query.KindBlob: vector.Blob, query.KindTime: vector.Time, query.KindJSON: vector.JSON,
 }
 
 // Estimate implements planner.Source.

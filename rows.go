@@ -32,6 +32,7 @@ type Rows struct {
 	ctx      context.Context // of the query: it covers the whole of the answer, as in database/sql
 	s        stream
 	columns  []Column
+	single   []vector.Type // of columns, when values are to be of them
 	position Position
 	zone     *time.Location
 	done     func()
@@ -61,10 +62,31 @@ func (r *Rows) Position() Position { return r.position }
 func (r *Rows) Result() Result { return r.result }
 
 // setColumns takes the columns from the plan whose rows are read.
-func (r *Rows) setColumns(p *planner.Plan) {
+func (r *Rows) setColumns(ctx context.Context, p *planner.Plan, single bool) error {
 	for _, c := range p.Columns() {
 		r.columns = append(r.columns, Column{Name: c.Name, Type: c.Type.String()})
 	}
+	if !single {
+		return nil
+	}
+	types, err := p.SingleTypes(ctx)
+	for i, t := range types {
+		r.columns[i].Type = t.String()
+	}
+	r.single = types
+	return err
+}
+
+// brought returns a value as one of its column's single type.
+func (r *Rows) brought(v query.Value, t vector.Type) query.Value {
+	switch k := v.Kind(); {
+	case k == query.KindNull || k == query.KindJSON:
+	case t == vector.JSON:
+		return query.JSON(string(jsonOf(v, r.zone)))
+	case t == vector.Float && k == query.KindInt:
+		return query.Double(float64(v.Int()))
+	}
+	return v
 }
 
 // Next moves to the next row and reports whether there is one. After false, Err says whether that is the end.
@@ -106,7 +128,13 @@ func (r *Rows) NextBatch() (*vector.Batch, error) {
 }
 
 // Value returns the value of column i in the current row. It must not be called where there is none.
-func (r *Rows) Value(i int) query.Value { return exec.ValueAt(r.batch.Cols[i], r.batch.Row(r.row)) }
+func (r *Rows) Value(i int) query.Value {
+	v := exec.ValueAt(r.batch.Cols[i], r.batch.Row(r.row))
+	if r.single != nil {
+		return r.brought(v, r.single[i])
+	}
+	return v
+}
 
 // Values returns the values of the current row, or nil where there is none: before the first Next and after the last. The slice
 // is valid until the next call.
@@ -152,3 +180,6 @@ func (r *Rows) Close() error {
 	r.unpin()
 	return err
 }
+
+// Zone returns the zone that times are read and printed in.
+func (r *Rows) Zone() *time.Location { return r.zone }

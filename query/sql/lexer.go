@@ -108,11 +108,14 @@ func (l *lexer) token(c byte) Token {
 		return l.number()
 	case c == '$':
 		return l.dollar()
-	case c == ':' && (isLetter(l.peek(1)) || l.peek(1) >= utf8.RuneSelf):
+	case (c == ':' || c == '@') && (isLetter(l.peek(1)) || l.peek(1) >= utf8.RuneSelf):
 		l.pos++
 		t := l.word()
 		if t.Kind != Invalid {
 			t.Kind, t.sub, t.kw = Parameter, subNamed, kwNone
+			if c == '@' {
+				t.sub = subAtNamed
+			}
 		}
 		t.Pos = start
 		return t

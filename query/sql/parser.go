@@ -19,7 +19,8 @@ const (
 // documented.
 type Options struct {
 	// QuestionMarks accepts ? as a parameter, numbered from 1 in the order of
-	// the text. It then cannot be mixed with $n. For the database/sql driver.
+	// the text. It then cannot be mixed with $n. And it accepts @name for :name.
+	// For the database/sql driver.
 	QuestionMarks bool
 }
 

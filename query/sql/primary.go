@@ -161,6 +161,11 @@ func (p *parser) named() query.Expr {
 func (p *parser) param() query.Expr {
 	t := p.advance()
 	switch t.sub {
+	case subAtNamed:
+		if !p.opts.QuestionMarks {
+			panic(query.ErrorAt(span(t), query.CodeSyntax, "%s is no parameter here", p.text(t)).WithHint("write :%s", p.src[t.Pos+1:t.End]))
+		}
+		return &query.Param{Span: span(t), Name: p.src[t.Pos+1 : t.End]}
 	case subNamed:
 		return &query.Param{Span: span(t), Name: p.src[t.Pos+1 : t.End]}
 	case subQuestion:

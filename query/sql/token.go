@@ -49,6 +49,7 @@ const (
 	// Parameter.
 	subPosition
 	subNamed
+	subAtNamed // @name
 	subQuestion
 
 	// Punctuation and Operator.
