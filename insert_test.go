@@ -462,7 +462,7 @@ func FuzzInsert(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		db := memoryDB(t, netdb.Options{})
+		db := memoryDB(t, netdb.Options{Store: redex.Options{SegmentBytes: 64 << 10, JournalBytes: 1 << 20, SealBytes: 128 << 10}})
 		mustExec(t, db, `INSERT INTO src (n, t, o) VALUES (1, 'x', JSON '{"a":[1,2]}'), (2.5, X'00', NULL)`)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

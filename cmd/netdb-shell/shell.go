@@ -279,6 +279,14 @@ func (sh *shell) query(ctx context.Context, text string) error {
 		return err
 	}
 	defer rows.Close()
+	if done := rows.Result(); done.Log != "" {
+		if !done.Token.IsZero() {
+			sh.token = done.Token
+		}
+		if len(rows.Columns()) == 0 {
+			return sh.inserted(done, time.Since(began))
+		}
+	}
 	names := make([]string, 0, len(rows.Columns()))
 	for _, c := range rows.Columns() {
 		names = append(names, c.Name)
@@ -317,6 +325,20 @@ func (sh *shell) query(ctx context.Context, text string) error {
 		sh.remark("%s in %s, the first after %s", countOf(count, "row"), shortDuration(took), shortDuration(first))
 	}
 	return nil
+}
+
+// inserted tells what an INSERT appended.
+func (sh *shell) inserted(r netdb.Result, took time.Duration) error {
+	err := sh.table([]string{"log", "events", "first", "last", "token"}, func(add func(...any) error) error {
+		if r.Count == 0 {
+			return add(r.Log, 0, nil, nil, nil)
+		}
+		return add(r.Log, r.Count, uint64(r.First), uint64(r.Last), r.Token.String())
+	})
+	if err == nil && (sh.prompt || sh.timer) {
+		sh.remark("%s in %s", countOf(r.Count, "event"), shortDuration(took))
+	}
+	return err
 }
 
 // countOf writes "1 row", "2 rows".
