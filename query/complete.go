@@ -71,6 +71,16 @@ func complete(n Node) bool {
 		return n.What.Is()
 	case *Set:
 		return n.Name.Is()
+	case *Summarize:
+		return (n.Table == nil) != (n.Query == nil)
+	case *CreateView:
+		return n.Name.Alias == nil && !(n.Replace && n.IfNotExists)
+	case *CreateIndex:
+		return n.Table.Alias == nil
+	case *Drop:
+		return n.Name.Alias == nil
+	case *ShowCreate:
+		return n.Name.Alias == nil
 	}
 	return true
 }

@@ -46,6 +46,11 @@ func (n *Subscribe) tag() tag   { return tagSubscribe }
 func (n *Describe) tag() tag    { return tagDescribe }
 func (n *Show) tag() tag        { return tagShow }
 func (n *Set) tag() tag         { return tagSet }
+func (n *Summarize) tag() tag   { return tagSummarize }
+func (n *CreateView) tag() tag  { return tagCreateView }
+func (n *CreateIndex) tag() tag { return tagCreateIndex }
+func (n *Drop) tag() tag        { return tagDrop }
+func (n *ShowCreate) tag() tag  { return tagShowCreate }
 
 func (n *Literal) clone() Node     { c := *n; return &c }
 func (n *Param) clone() Node       { c := *n; return &c }
@@ -93,6 +98,11 @@ func (n *Subscribe) clone() Node   { c := *n; return &c }
 func (n *Describe) clone() Node    { c := *n; return &c }
 func (n *Show) clone() Node        { c := *n; return &c }
 func (n *Set) clone() Node         { c := *n; return &c }
+func (n *Summarize) clone() Node   { c := *n; return &c }
+func (n *CreateView) clone() Node  { c := *n; return &c }
+func (n *CreateIndex) clone() Node { c := *n; return &c }
+func (n *Drop) clone() Node        { c := *n; return &c }
+func (n *ShowCreate) clone() Node  { c := *n; return &c }
 
 func (n *Literal) fields(v visitor) {
 	v.value(&n.Value)
@@ -371,4 +381,34 @@ func (n *Show) fields(v visitor) {
 func (n *Set) fields(v visitor) {
 	ident(v, &n.Name)
 	child(v, &n.Value)
+}
+
+func (n *Summarize) fields(v visitor) {
+	maybe(v, &n.Table)
+	maybe(v, &n.Query)
+}
+
+func (n *CreateView) fields(v visitor) {
+	v.flag(&n.Replace)
+	v.flag(&n.IfNotExists)
+	child(v, &n.Name)
+	idents(v, &n.Columns)
+	child(v, &n.Query)
+}
+
+func (n *CreateIndex) fields(v visitor) {
+	v.flag(&n.IfNotExists)
+	ident(v, &n.Name)
+	child(v, &n.Table)
+	child(v, &n.Path)
+}
+
+func (n *Drop) fields(v visitor) {
+	enum(v, &n.Kind, dropEnd)
+	v.flag(&n.IfExists)
+	child(v, &n.Name)
+}
+
+func (n *ShowCreate) fields(v visitor) {
+	child(v, &n.Name)
 }

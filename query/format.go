@@ -74,6 +74,11 @@ const (
 	tagDescribe
 	tagShow
 	tagSet
+	tagSummarize
+	tagCreateView
+	tagCreateIndex
+	tagDrop
+	tagShowCreate
 	tagEnd
 )
 
@@ -172,6 +177,16 @@ func newNode(t tag) Node {
 		return new(Show)
 	case tagSet:
 		return new(Set)
+	case tagSummarize:
+		return new(Summarize)
+	case tagCreateView:
+		return new(CreateView)
+	case tagCreateIndex:
+		return new(CreateIndex)
+	case tagDrop:
+		return new(Drop)
+	case tagShowCreate:
+		return new(ShowCreate)
 	}
 	return nil
 }

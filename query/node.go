@@ -34,7 +34,7 @@ type Expr interface {
 }
 
 // Stmt is a whole statement: *Query, *Explain, *Insert, *Subscribe, *Describe,
-// *Show or *Set.
+// *Summarize, *Show, *ShowCreate, *Set, *CreateView, *CreateIndex or *Drop.
 type Stmt interface {
 	Node
 	stmtNode()

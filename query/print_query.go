@@ -134,6 +134,15 @@ func (p *printer) statement(n Node) {
 		} else {
 			p.node(n.Table)
 		}
+	case *Summarize:
+		p.put("SUMMARIZE ")
+		if n.Query != nil {
+			p.node(n.Query)
+		} else {
+			p.node(n.Table)
+		}
+	case *CreateView, *CreateIndex, *Drop, *ShowCreate:
+		p.definition(n)
 	case *Show:
 		p.put("SHOW ")
 		p.ident(n.What)

@@ -54,7 +54,7 @@ type Describe struct {
 	Query *Query
 }
 
-// Show is SHOW TABLES, SHOW LOGS, SHOW FOLDS or SHOW setting.
+// Show is SHOW TABLES, LOGS, FOLDS, VIEWS, INDEXES or FUNCTIONS.
 type Show struct {
 	Span
 	What Ident

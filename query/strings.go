@@ -48,3 +48,8 @@ func (n *Subscribe) String() string   { return str(n) }
 func (n *Describe) String() string    { return str(n) }
 func (n *Show) String() string        { return str(n) }
 func (n *Set) String() string         { return str(n) }
+func (n *Summarize) String() string   { return str(n) }
+func (n *CreateView) String() string  { return str(n) }
+func (n *CreateIndex) String() string { return str(n) }
+func (n *Drop) String() string        { return str(n) }
+func (n *ShowCreate) String() string  { return str(n) }

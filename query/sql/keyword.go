@@ -27,6 +27,7 @@ const (
 	kwCase
 	kwCast
 	kwCollate
+	kwColumns
 	kwCommit
 	kwCreate
 	kwCross
@@ -64,8 +65,10 @@ const (
 	kwGrouping
 	kwGroups
 	kwHaving
+	kwIf
 	kwIlike
 	kwIn
+	kwIndex
 	kwInner
 	kwInsert
 	kwIntersect
@@ -105,6 +108,7 @@ const (
 	kwQualify
 	kwRange
 	kwRecursive
+	kwReplace
 	kwReturning
 	kwRight
 	kwRollback
@@ -123,6 +127,7 @@ const (
 	kwStart
 	kwSubscribe
 	kwSubstring
+	kwSummarize
 	kwTables
 	kwText
 	kwThen
@@ -143,6 +148,7 @@ const (
 	kwUsing
 	kwValues
 	kwVarying
+	kwView
 	kwWhen
 	kwWhere
 	kwWindow
@@ -155,17 +161,17 @@ const (
 // kwNames are the keywords, in order.
 var kwNames = [...]string{
 	"", "ALL", "ALTER", "ANALYZE", "AND", "ANTI", "ANY", "ARRAY", "AS", "ASC", "ASOF", "AT", "BEGIN", "BETWEEN",
-	"BIGINT", "BLOB", "BOOLEAN", "BOTH", "BY", "CASE", "CAST", "COLLATE", "COMMIT", "CREATE", "CROSS", "CUBE",
+	"BIGINT", "BLOB", "BOOLEAN", "BOTH", "BY", "CASE", "CAST", "COLLATE", "COLUMNS", "COMMIT", "CREATE", "CROSS", "CUBE",
 	"CURRENT", "CURRENT_DATE", "CURRENT_TIMESTAMP", "DATE", "DECIMAL", "DELETE", "DESC", "DESCRIBE", "DISTINCT",
 	"DOUBLE", "DROP", "ELSE", "END", "ESCAPE", "EXCEPT", "EXCLUDE", "EXISTS", "EXPLAIN", "EXTRACT", "FALSE", "FETCH",
-	"FILTER", "FIRST", "FOLDS", "FOLLOWING", "FOR", "FORMAT", "FROM", "FULL", "GROUP", "GROUPING", "GROUPS", "HAVING",
-	"ILIKE", "IN", "INNER", "INSERT", "INTERSECT", "INTERVAL", "INTO", "IS", "JOIN", "JSON", "LAST", "LATERAL",
+	"FILTER", "FIRST", "FOLDS", "FOLLOWING", "FOR", "FORMAT", "FROM", "FULL", "GROUP", "GROUPING", "GROUPS", "HAVING", "IF",
+	"ILIKE", "IN", "INDEX", "INNER", "INSERT", "INTERSECT", "INTERVAL", "INTO", "IS", "JOIN", "JSON", "LAST", "LATERAL",
 	"LEADING", "LEFT", "LIKE", "LIMIT", "LOGS", "MATERIALIZED", "MERGE", "NATURAL", "NEXT", "NO", "NOT", "NULL",
 	"NULLS", "OF", "OFFSET", "ON", "ONLY", "OR", "ORDER", "OTHERS", "OUTER", "OVER", "PARTITION", "POSITION",
-	"PRECEDING", "PRECISION", "QUALIFY", "RANGE", "RECURSIVE", "RETURNING", "RIGHT", "ROLLBACK", "ROLLUP", "ROW",
+	"PRECEDING", "PRECISION", "QUALIFY", "RANGE", "RECURSIVE", "REPLACE", "RETURNING", "RIGHT", "ROLLBACK", "ROLLUP", "ROW",
 	"ROWS", "SELECT", "SEMI", "SEQ", "SET", "SETS", "SHOW", "SIMILAR", "SNAPSHOT", "SOME", "START", "SUBSCRIBE",
-	"SUBSTRING", "TABLES", "TEXT", "THEN", "TIES", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TO", "TRAILING", "TRIM", "TRUE",
-	"TRUNCATE", "TRY_CAST", "UNBOUNDED", "UNION", "UNKNOWN", "UPDATE", "USING", "VALUES", "VARYING", "WHEN", "WHERE",
+	"SUBSTRING", "SUMMARIZE", "TABLES", "TEXT", "THEN", "TIES", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TO", "TRAILING", "TRIM", "TRUE",
+	"TRUNCATE", "TRY_CAST", "UNBOUNDED", "UNION", "UNKNOWN", "UPDATE", "USING", "VALUES", "VARYING", "VIEW", "WHEN", "WHERE",
 	"WINDOW", "WITH", "WITHIN", "WITHOUT", "ZONE",
 }
 

@@ -9,7 +9,8 @@ import (
 
 // verbs are the words that statements begin with.
 var verbs = [...]string{
-	"SELECT", "FROM", "WITH", "VALUES", "EXPLAIN", "DESCRIBE", "SHOW", "SET", "INSERT", "SUBSCRIBE", "UPDATE", "DELETE",
+	"SELECT", "FROM", "WITH", "VALUES", "EXPLAIN", "DESCRIBE", "SUMMARIZE", "SHOW", "SET", "INSERT", "SUBSCRIBE", "CREATE", "DROP",
+	"UPDATE", "DELETE",
 }
 
 // oneStatement reads a statement, the semicolons behind it, and the end.
@@ -46,10 +47,14 @@ func (p *parser) statement() query.Stmt {
 		return p.explain()
 	case kwDescribe:
 		return p.describe()
+	case kwSummarize:
+		return p.summarize()
 	case kwShow:
-		p.advance()
-		n := p.name("what to show")
-		return &query.Show{Span: p.since(t.Pos), What: n}
+		return p.show()
+	case kwCreate:
+		return p.create()
+	case kwDrop:
+		return p.drop()
 	case kwSet:
 		return p.set()
 	case kwInsert:
@@ -58,9 +63,8 @@ func (p *parser) statement() query.Stmt {
 		return p.subscribe()
 	case kwUpdate, kwDelete:
 		p.refuseChange()
-	case kwCreate, kwDrop, kwAlter, kwTruncate, kwMerge:
-		panic(query.ErrorAt(span(t), query.CodeUnsupported, "%s is not supported", t.kw).
-			WithHint("logs, folds and views are made and removed by the program, not by SQL"))
+	case kwAlter, kwTruncate, kwMerge:
+		panic(query.ErrorAt(span(t), query.CodeUnsupported, "%s is not supported", t.kw).WithHint(made))
 	case kwBegin, kwStart, kwCommit, kwRollback:
 		panic(query.ErrorAt(span(t), query.CodeUnsupported, "%s is not supported", t.kw).
 			WithHint("every query reads at one cut and every INSERT is one batch"))
@@ -104,16 +108,7 @@ func (p *parser) explain() query.Stmt {
 func (p *parser) describe() query.Stmt {
 	t := p.advance()
 	d := &query.Describe{}
-	if p.startsQuery(0) || p.isSub(subLParen) {
-		d.Query = p.query()
-	} else {
-		at := p.tok()
-		if at.Kind == String {
-			p.namesAreDouble(at)
-		}
-		d.Table = &query.TableName{Parts: p.path("a table or a query")}
-		d.Table.Span = p.since(at.Pos)
-	}
+	d.Table, d.Query = p.tableOrQuery()
 	d.Span = p.since(t.Pos)
 	return d
 }
