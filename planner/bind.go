@@ -36,6 +36,8 @@ type binder struct {
 	enclosing *enclosure   // while a query used as a value is bound
 	defs      []node       // what is computed once beside the plan, in the order it can be
 	queries   int          // of defs
+	views     []string     // that are being bound, from the outermost on
+	rec       *expansions  // of a view that is being made
 	earlier   map[int]bool // columns of joins that stand below, while one of a block with groups is placed
 }
 

@@ -234,8 +234,8 @@ func (b *binder) expandStar(s *scope, star *query.Star) ([]outCol, error) {
 	default:
 		cols, err = b.starAll(s)
 	}
-	if err != nil || len(star.Exclude) == 0 {
-		return cols, err
+	if err != nil {
+		return nil, err
 	}
 	cols = slices.Clone(cols)
 	for _, id := range star.Exclude {
@@ -248,7 +248,10 @@ func (b *binder) expandStar(s *scope, star *query.Star) ([]outCol, error) {
 			return nil, query.Errorf(id, query.CodeUnknownColumn, "* has no column %q to exclude", id.Name)
 		}
 	}
-	return cols, nil
+	if b.rec != nil {
+		err = b.rec.star(b, s, star, cols)
+	}
+	return cols, err
 }
 
 // starTable finds the table of t.*.

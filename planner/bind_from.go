@@ -91,6 +91,12 @@ func (b *binder) tableName(s *scope, ref *query.TableName) (node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.rec != nil {
+		b.rec.tables[ref] = name
+	}
+	if name.Kind == KindView {
+		return b.viewTable(s, ref, name.Name)
+	}
 	src, err := b.cat.Table(b.ctx, name)
 	if err != nil {
 		return nil, err

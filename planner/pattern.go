@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/seed69692123/netdb/planner/vector"
@@ -81,12 +82,33 @@ func (p *patternSource) Fields(ctx context.Context, complete bool) (Catalogue, e
 			case !ok:
 				at[key] = len(all.Fields)
 				all.Fields = append(all.Fields, f)
-			case all.Fields[i].Type != f.Type:
-				all.Fields[i].Type = vector.Any
+			case all.Fields[i].Type != f.Type || f.Types != nil:
+				all.Fields[i] = all.Fields[i].with(f)
 			}
 		}
 	}
 	return all, nil
+}
+
+// with returns the field as it is where values of another log's field of that path stand beside its own.
+func (f Field) with(o Field) Field {
+	types := slices.Clone(f.types())
+	for _, t := range o.types() {
+		if !slices.Contains(types, t) {
+			types = append(types, t)
+		}
+	}
+	slices.Sort(types)
+	f.Types, f.Type = types, vector.Any
+	return f
+}
+
+// types are the types that values of the field have had.
+func (f Field) types() []vector.Type {
+	if f.Types == nil {
+		return []vector.Type{f.Type}
+	}
+	return f.Types
 }
 
 func (p *patternSource) Estimate(ctx context.Context, r Range) (Estimate, error) {

@@ -44,7 +44,8 @@ type Plan struct {
 	cols    []column
 	opts    Options
 	explain *query.Explain
-	insert  *Insert // what the rows are for; nil for the answer to a query
+	insert  *Insert      // what the rows are for; nil for the answer to a query
+	summary []summaryRow // of SUMMARIZE: what the columns of the plan's one row are
 	sources []Source
 	spent   time.Duration
 	nodes   int
@@ -54,6 +55,9 @@ type Plan struct {
 func (p *Plan) Columns() []ResultColumn {
 	if p.explain != nil {
 		return []ResultColumn{{"plan", vector.Text}}
+	}
+	if p.summary != nil {
+		return summaryColumns()
 	}
 	return p.columns
 }
@@ -118,6 +122,12 @@ func (b *binder) plan(stmt query.Stmt) (*Plan, error) {
 		res, err = b.describe(s)
 	case *query.Show:
 		res, err = b.show(s)
+	case *query.ShowCreate:
+		res, err = b.showCreate(s)
+	case *query.Summarize:
+		res, err = b.summarize(p, s)
+	case *query.CreateView, *query.CreateIndex, *query.Drop:
+		return nil, unsupported(s, "a statement that defines something").WithHint("it is run by the database, and has no plan")
 	case *query.Insert:
 		res, err = b.insert(s, p)
 	case *query.Subscribe:
@@ -340,95 +350,4 @@ func (b *binder) restrict(n *scanNode, at query.Node) error {
 		n.rng.Time = n.rng.Time.Intersect(upTo)
 	}
 	return nil
-}
-
-// describe gives the columns of a table, or of a query's result.
-func (b *binder) describe(d *query.Describe) (bound, error) {
-	var rows [][2]string
-	if d.Query != nil {
-		res, err := b.query(d.Query, nil)
-		if err != nil {
-			return bound{}, err
-		}
-		for _, c := range res.cols {
-			rows = append(rows, [2]string{c.name, typeText(b.cols[c.id].typ)})
-		}
-		return b.textRows(rows, "column_name", "column_type"), nil
-	}
-	name, err := b.lookup(d.Table)
-	if err != nil {
-		return bound{}, err
-	}
-	src, err := b.cat.Table(b.ctx, name)
-	if err != nil {
-		return bound{}, err
-	}
-	if src == nil {
-		return bound{}, query.Errorf(d.Table, query.CodeUnknownTable, "table %q is gone", name.Name)
-	}
-	for _, c := range src.Columns() {
-		rows = append(rows, [2]string{c.Name, typeText(c.Type)})
-	}
-	tree, err := b.tree(src, true)
-	if err != nil {
-		return bound{}, err
-	}
-	for _, f := range tree.all {
-		rows = append(rows, [2]string{PathText(f.Path), typeText(f.Type)})
-	}
-	return b.textRows(rows, "column_name", "column_type"), nil
-}
-
-// typeText is the type that a column has where one is needed beforehand: JSON for values of several types.
-func typeText(t vector.Type) string {
-	if t == vector.Any {
-		t = vector.JSON
-	}
-	return t.String()
-}
-
-// show lists tables.
-func (b *binder) show(s *query.Show) (bound, error) {
-	all, err := b.allTables()
-	if err != nil {
-		return bound{}, err
-	}
-	kinds := []TableKind{KindView, KindFold, KindLog, KindSystem}
-	switch strings.ToLower(s.What.Name) {
-	case "tables":
-	case "logs":
-		kinds = []TableKind{KindLog}
-	case "folds":
-		kinds = []TableKind{KindFold}
-	case "views":
-		kinds = []TableKind{KindView}
-	default:
-		return bound{}, unsupported(s, "SHOW "+s.What.Name).WithHint("SHOW TABLES, SHOW LOGS or SHOW FOLDS")
-	}
-	var rows [][2]string
-	for _, t := range all {
-		if slices.Contains(kinds, t.Kind) {
-			rows = append(rows, [2]string{t.Name, strings.TrimSuffix(t.Kind.String(), "s")})
-		}
-	}
-	return b.textRows(rows, "name", "kind"), nil
-}
-
-// textRows makes a table of two text columns.
-func (b *binder) textRows(rows [][2]string, names ...string) bound {
-	n := &valuesNode{note: "catalog"}
-	var out []outCol
-	for _, name := range names {
-		id := b.newColumn(name, vector.Text)
-		n.ids = append(n.ids, id)
-		out = append(out, outCol{name, id})
-	}
-	for _, r := range rows {
-		var row []exec.Expr
-		for _, s := range r {
-			row = append(row, &exec.Const{Value: query.Text(s), T: vector.Text})
-		}
-		n.rows = append(n.rows, row)
-	}
-	return bound{n, out}
 }

@@ -28,6 +28,9 @@ func Run(ctx context.Context, p *Plan, o RunOptions) (*Result, error) {
 	if p.explain != nil {
 		return p.runExplain(ctx, o)
 	}
+	if p.summary != nil {
+		return p.runSummary(ctx, o)
+	}
 	r, _, err := p.start(ctx, o, false)
 	return r, err
 }

@@ -61,6 +61,8 @@ type Column struct {
 	Role Role
 	// InStar: the column is part of `*`. On a log these are _seq and _ts; the dynamic fields follow.
 	InStar bool
+	// NotNull: it is never NULL.
+	NotNull bool
 }
 
 // Field is an entry of a field catalogue: a path some row has had.
@@ -69,6 +71,8 @@ type Field struct {
 	// Type is the type that all values seen at the path have, or vector.Any for several. It informs (.schema, drivers); the
 	// scan delivers dynamic fields as vector.Any in any case.
 	Type vector.Type
+	// Types are the types that values at the path have had, when they are several.
+	Types []vector.Type
 }
 
 // Catalogue is a source's field catalogue.

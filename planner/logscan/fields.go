@@ -2,6 +2,7 @@ package logscan
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/seed69692123/netdb/internal/num"
@@ -271,7 +272,7 @@ func (f *fields) catalogue() planner.Catalogue {
 			} else {
 				path = []string{n.name}
 			}
-			all = append(all, planner.Field{Path: path, Type: typeOf(n.types)})
+			all = append(all, planner.Field{Path: path, Type: typeOf(n.types), Types: typesOf(n.types)})
 		}
 		f.cached = &planner.Catalogue{Fields: all, Open: f.over}
 	}
@@ -299,4 +300,24 @@ func typeOf(classes uint16) vector.Type {
 		return vector.JSON
 	}
 	return vector.Any
+}
+
+// typesOf returns the types that values of some classes have, when they are several.
+func typesOf(classes uint16) (types []vector.Type) {
+	for c := payload.Bool; c <= payload.Object; c++ {
+		if classes>>c&1 == 0 {
+			continue
+		}
+		t := typeOf(1 << c)
+		if c == payload.Big {
+			t = vector.Int
+		}
+		if !slices.Contains(types, t) {
+			types = append(types, t)
+		}
+	}
+	if len(types) < 2 {
+		return nil
+	}
+	return types
 }

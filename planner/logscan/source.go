@@ -51,15 +51,15 @@ func (s *Source) Columns() []planner.Column { return Columns() }
 // Columns returns the own columns of every log.
 func Columns() []planner.Column {
 	return []planner.Column{
-		colSeq:      {Name: "_seq", Type: vector.Int, Role: planner.RoleSeq, InStar: true},
-		colTime:     {Name: "_ts", Type: vector.Time, Role: planner.RoleTime, InStar: true},
-		colSize:     {Name: "_size", Type: vector.Int},
-		colOrigin:   {Name: "_origin", Type: vector.Text},
-		colKind:     {Name: "_kind", Type: vector.Int},
-		colEncoding: {Name: "_encoding", Type: vector.Text},
+		colSeq:      {Name: "_seq", Type: vector.Int, Role: planner.RoleSeq, InStar: true, NotNull: true},
+		colTime:     {Name: "_ts", Type: vector.Time, Role: planner.RoleTime, InStar: true, NotNull: true},
+		colSize:     {Name: "_size", Type: vector.Int, NotNull: true},
+		colOrigin:   {Name: "_origin", Type: vector.Text, NotNull: true},
+		colKind:     {Name: "_kind", Type: vector.Int, NotNull: true},
+		colEncoding: {Name: "_encoding", Type: vector.Text, NotNull: true},
 		colKey:      {Name: "_key", Type: vector.Any},
 		colPayload:  {Name: "_payload", Type: vector.JSON, Role: planner.RolePayload},
-		colBytes:    {Name: "_bytes", Type: vector.Blob},
+		colBytes:    {Name: "_bytes", Type: vector.Blob, NotNull: true},
 	}
 }
 
