@@ -18,9 +18,10 @@ type catalog struct {
 
 	mu     sync.Mutex             // of a catalog that several queries share
 	states map[string]fold.Frozen // by fold name, taken when the fold is first read
+	defs   *definitions           // taken when first asked for
 }
 
-var _ planner.Catalog = (*catalog)(nil)
+var _ planner.ViewCatalog = (*catalog)(nil)
 
 func (db *DB) newCatalog() *catalog {
 	cut, unpin := db.store.PinCut()
@@ -35,6 +36,13 @@ func (c *catalog) Tables(ctx context.Context) ([]planner.TableName, error) {
 	var out []planner.TableName
 	for _, name := range systemTables {
 		out = append(out, planner.TableName{Kind: planner.KindSystem, Name: name})
+	}
+	defs, err := c.definitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for name := range defs.views {
+		out = append(out, planner.TableName{Kind: planner.KindView, Name: name})
 	}
 	seen := map[string]bool{}
 	for _, f := range c.db.Folds() {
@@ -70,8 +78,8 @@ func (c *catalog) Tables(ctx context.Context) ([]planner.TableName, error) {
 func (c *catalog) Table(ctx context.Context, t planner.TableName) (planner.Source, error) {
 	switch t.Kind {
 	case planner.KindSystem:
-		if s := c.db.systemTable(t.Name, c.cut); s != nil {
-			return s, nil
+		if s, err := c.systemTable(ctx, t.Name); s != nil || err != nil {
+			return s, err
 		}
 	case planner.KindFold:
 		if s, err := c.foldTable(ctx, t.Name); s != nil || err != nil {
@@ -85,7 +93,16 @@ func (c *catalog) Table(ctx context.Context, t planner.TableName) (planner.Sourc
 		case err != nil:
 			return nil, err
 		}
-		return c.db.fields.Source(ctx, log, c.cut)
+		s, err := c.db.fields.Source(ctx, log, c.cut)
+		if err != nil {
+			return nil, err
+		}
+		defs, err := c.definitions(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.SetIndexes(c.db.indexesOf(ctx, t.Name, defs))
+		return s, nil
 	}
 	return nil, nil
 }

@@ -29,6 +29,9 @@ type DB struct {
 	spill   *spill.Dir // temporary files of queries
 	counts  counts
 
+	schema  schema
+	indexes indexes
+
 	foldMu      sync.Mutex // also held while a fold opens, so that its name is taken once
 	folds       []fold.Instance
 	tasks       *tasks.Tasks
@@ -67,6 +70,7 @@ func open(o Options, store func(Options) (*redex.Store, error)) (*DB, error) {
 		store: s, o: o, waiters: fold.NewWaitLimit(o.MaxWaiters), fields: logscan.New(s),
 		spill: spill.Open(spill.Options{Path: o.tempDir(s.Dir()), LimitBytes: o.TempBytes}),
 	}
+	db.openIndexes(context.Background())
 	if o.Columns != ColumnsNever && !o.Store.ReadOnly {
 		ctx, cancel := context.WithCancel(context.Background())
 		db.stopShredding = cancel
@@ -168,6 +172,7 @@ func (db *DB) Close() error {
 			errs = append(errs, f.Close())
 		}
 		db.foldMu.Unlock()
+		errs = append(errs, db.closeIndexes())
 		if db.stopShredding != nil {
 			db.stopShredding()
 			db.shredding.Wait()

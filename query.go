@@ -139,6 +139,15 @@ func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (rows
 			return nil, err
 		}
 	}
+	if defines(s.ast) {
+		if st.Tx != nil {
+			return nil, query.Errorf(s.ast, query.CodeUnsupported, "a transaction cannot define anything").In(s.text)
+		}
+		if err := db.runDefinition(ctx, s.ast, o); err != nil {
+			return nil, err
+		}
+		return &Rows{unpin: func() {}, ctx: ctx, s: nothing{}, zone: db.o.Zone}, nil
+	}
 	cat, unpin, err := db.catalogOf(st.Tx)
 	if err != nil {
 		return nil, err

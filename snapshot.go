@@ -111,6 +111,7 @@ func (s *snapshot) plan(ctx context.Context) error {
 				l.Held, unmet[p] = true, false
 			}
 		}
+		l.Held = l.Held || l.Name == SchemaLog // views and indexes go with every snapshot
 		if l.Held {
 			s.info.Events += int64(l.Next - l.Floor)
 		}

@@ -12,17 +12,26 @@ import (
 )
 
 // systemTables are the tables of the schema netdb.
-var systemTables = []string{"folds", "logs"}
+var systemTables = []string{"folds", "indexes", "logs", "views"}
 
-// systemTable returns the system table of that name at a cut, nil when there is none.
-func (db *DB) systemTable(name string, cut redex.Cut) planner.Source {
+// systemTable returns the system table of that name at the catalog's cut, nil when there is none.
+func (c *catalog) systemTable(ctx context.Context, name string) (planner.Source, error) {
 	switch name {
 	case "logs":
-		return db.logsTable(cut)
+		return c.db.logsTable(c.cut), nil
 	case "folds":
-		return db.foldsTable()
+		return c.db.foldsTable(), nil
+	case "indexes", "views":
+		d, err := c.definitions(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if name == "views" {
+			return viewsTable(d), nil
+		}
+		return c.db.indexesTable(d), nil
 	}
-	return nil
+	return nil, nil
 }
 
 func star(name string, t vector.Type) planner.Column {

@@ -190,10 +190,8 @@ func (b *builder) aggregate(n *aggregateNode, in exec.Operator) *exec.HashAggreg
 }
 
 func (b *builder) request(n *scanNode) Request {
-	req := Request{
-		Outputs: n.outs, Range: n.rng, Where: n.hints, Reverse: n.reverse, Limit: n.limit,
-		BatchRows: b.opts.BatchRows, Threads: max(b.opts.Threads, 1), Columns: b.opts.Columns,
-	}
+	req := n.request()
+	req.BatchRows, req.Threads, req.Columns = b.opts.BatchRows, max(b.opts.Threads, 1), b.opts.Columns
 	if req.BatchRows <= 0 {
 		req.BatchRows = vector.MaxRows
 	}

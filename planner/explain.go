@@ -142,6 +142,9 @@ func (n *scanNode) detail() string {
 			return "'" + query.Nanos(i).String() + "'"
 		}))
 	}
+	if n.index != "" {
+		parts = append(parts, n.index)
+	}
 	if n.reverse {
 		parts = append(parts, "backwards")
 	}

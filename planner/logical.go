@@ -55,7 +55,9 @@ type (
 		reverse bool
 		limit   int64
 		hints   []Hint
-		exact   bool // est is exact
+		matches []Match
+		index   string // the one that is used, for EXPLAIN
+		exact   bool   // est is exact
 	}
 
 	// valuesNode gives constant rows.

@@ -150,6 +150,11 @@ func (b *binder) plan(stmt query.Stmt) (*Plan, error) {
 	if p.root, err = b.optimize(b.withDefs(res.node), p.outs); err != nil {
 		return nil, err
 	}
+	if p.explain != nil {
+		if err := findIndexes(b.ctx, p.root); err != nil {
+			return nil, err
+		}
+	}
 	p.dropProject()
 	p.cols = b.cols
 	number(p.root, &p.nodes)

@@ -560,6 +560,7 @@ func hints(n node) {
 		if exec.CanFail(x) {
 			return // rows that a later hint excludes might be ones that an earlier predicate fails on
 		}
+		scan.match(x)
 		c, ok := x.(*exec.Compare)
 		if !ok || c.Op > vector.Ge || c.Op == vector.Ne {
 			continue

@@ -146,6 +146,8 @@ type Request struct {
 	// Where are predicates that every row the query can use satisfies. A source with statistics or indexes may leave out
 	// rows that do not; it need not, the planner looks at each row again.
 	Where []Hint
+	// Matches are predicates of the same kind for which indexes have the rows.
+	Matches []Match
 	// Reverse delivers rows in descending order of scan.
 	Reverse bool
 	// Limit is the number of rows the query can use, 0 for all. A scan may stop after as many and need not.

@@ -29,7 +29,7 @@ func mayImport() map[string][]string {
 		"planner/exec":      {"planner/spill", "planner/vector", "query", "internal/num", "internal/payload"},
 		"planner":           {"planner/exec", "planner/spill", "planner/vector", "query", "internal/num", "internal/payload"},
 		"planner/logscan":   {"planner", "planner/vector", "query", "redex", "redex/sealed", "internal/num", "internal/payload"},
-		".":                 {"redex", "redex/journal", "fold", "tasks", "memories", "query", "query/sql", "planner", "planner/exec", "planner/spill", "planner/vector", "planner/logscan", "internal/num", "internal/payload", "internal/snapfile"},
+		".":                 {"redex", "redex/journal", "redex/index", "fold", "tasks", "memories", "query", "query/sql", "planner", "planner/exec", "planner/spill", "planner/vector", "planner/logscan", "internal/num", "internal/payload", "internal/snapfile"},
 		"sqldriver":         {".", "fold", "redex", "query", "query/sql"},
 		"cmd/netdb-shell":   {".", "redex", "fold", "tasks", "memories", "query", "query/sql", "internal/payload"},
 		"internal/simdisk":  {"redex/journal"},

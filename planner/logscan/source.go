@@ -31,7 +31,8 @@ type Source struct {
 	fields     *fields
 	catalogues *Catalogues
 	bounds     redex.Bounds // at the cut
-	sparse     bool         // compaction by key took events of the log, or may do so while it is read
+	indexes    []Index
+	sparse     bool // compaction by key took events of the log, or may do so while it is read
 }
 
 var _ planner.Source = (*Source)(nil)
@@ -153,6 +154,14 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 		if spans, st, err = s.spans(&r, from, to); err != nil {
 			return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
 		}
+	}
+	found, err := s.candidates(ctx, &r, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
+	}
+	if found != nil {
+		spans = both(spans, found.spans)
+		all.to = all.from // a few rows of many are not worth making chunks
 	}
 	left := rowsOf(spans)
 	if left <= fewRows && r.Columns == planner.ColumnsAuto {
