@@ -281,7 +281,7 @@ func (db *DB) indexesTable(d *definitions) planner.Source {
 		for _, name := range slices.Sorted(maps.Keys(d.indexes)) {
 			x := db.openIndex(ctx, name, d)
 			null := cell{null: true}
-			row := []cell{textCell(name), textCell(x.def.log), textCell(planner.PathText(x.def.path)), null, null, null, null, null}
+			row := []cell{textCell(name), textCell(x.def.log), textCell(planner.SQLPath(x.def.path)), null, null, null, null, null}
 			err := x.err
 			if x.idx != nil {
 				s := x.idx.Stats()

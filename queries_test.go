@@ -23,14 +23,14 @@ import (
 )
 
 // TestQueries runs the cases of testdata/queries, whose README has the form, in every state of the logs, with one thread and
-// two, with one-row and full batches, from columns made of all events, and with so little memory that some of them cannot be answered: then they say so.
+// two, with one-row and full batches, from columns made of all events, with an index of every field, and with so little memory that some of them cannot be answered: then they say so.
 func TestQueries(t *testing.T) {
 	cases := readCases(t)
 	if len(cases) < 300 {
 		t.Fatalf("%d cases: some are lost", len(cases))
 	}
 	for _, state := range states() {
-		db := fixtureDB(t, state)
+		db, indexed := fixtureDB(t, state), false
 		for _, l := range []netdb.Limits{
 			{Threads: 1, BatchRows: 1},
 			{Threads: 1, BatchRows: 2048},
@@ -38,8 +38,15 @@ func TestQueries(t *testing.T) {
 			{Threads: 2, BatchRows: 2048},
 			{Threads: 1, BatchRows: 2048, Bytes: 1 << 10},
 			{Threads: 2, BatchRows: 64, Bytes: 64 << 10},
+			{Threads: 1, BatchRows: 2048, Columns: netdb.ColumnsAlways},
+			{Threads: 1, BatchRows: 2048, Columns: netdb.ColumnsNever},
+			{Threads: 2, BatchRows: 3, Columns: netdb.ColumnsAlways},
 		} {
-			t.Run(fmt.Sprintf("%s/threads=%d/rows=%d/bytes=%d/columns=%d", state.name, l.Threads, l.BatchRows, l.Bytes, l.Columns), func(t *testing.T) {
+			if l.Columns != netdb.ColumnsAuto && !indexed {
+				indexEverything(t, db)
+				indexed = true
+			}
+			t.Run(fmt.Sprintf("%s/threads=%d/rows=%d/bytes=%d/columns=%d/indexed=%v", state.name, l.Threads, l.BatchRows, l.Bytes, l.Columns, indexed), func(t *testing.T) {
 				answers := 0
 				for _, c := range cases {
 					got, err := c.run(t.Context(), db, state, l)

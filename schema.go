@@ -164,12 +164,7 @@ func readView(name string, ev *redex.Event) (*planner.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Places in the view's text are none of the statement that names it.
-	plain, err := query.Decode(query.Encode(stmt))
-	if err != nil {
-		return nil, err
-	}
-	q, ok := plain.(*query.Query)
+	q, ok := stmt.(*query.Query)
 	if !ok || len(d.Columns) == 0 {
 		return nil, errors.New("it is no query with columns")
 	}

@@ -263,5 +263,30 @@ func fixtureDB(t *testing.T, s dataState) *netdb.DB {
 	if err := h.CatchUp(ctx); err != nil {
 		t.Fatal(err)
 	}
+	for s := range strings.Lines(string(must(os.ReadFile("testdata/queries/fixtures/views.sql")))) {
+		run1(t, db, s)
+	}
 	return db
+}
+
+// indexEverything makes an index of every field of the logs, and waits for them.
+func indexEverything(t *testing.T, db *netdb.DB) {
+	t.Helper()
+	type described struct{ ColumnName, ColumnType, Null, Types string }
+	for log, err := range db.Logs("") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range collect[described](t, db, fmt.Sprintf(`DESCRIBE logs."%s"`, log.Name)) {
+			if !strings.HasPrefix(c.ColumnName, "_") && log.Name != netdb.SchemaLog {
+				run1(t, db, fmt.Sprintf(`CREATE INDEX IF NOT EXISTS "%s %d" ON logs."%s" (%s)`, log.Name, i, log.Name, c.ColumnName))
+			}
+		}
+	}
+	if err := db.CatchUpIndexes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := collect[int64](t, db, `SELECT count(*) FROM netdb.indexes WHERE keys > 0 AND lag = 0 AND error IS NULL`); n[0] < 40 {
+		t.Fatalf("%d indexes", n[0])
+	}
 }

@@ -65,7 +65,7 @@ func (b *binder) describeTable(t *query.TableName) ([]described, error) {
 		return nil, err
 	}
 	for _, f := range tree.all {
-		out = append(out, described{name: PathText(f.Path), typ: f.Type, types: f.Types})
+		out = append(out, described{name: SQLPath(f.Path), typ: f.Type, types: f.Types})
 	}
 	return out, nil
 }
@@ -124,6 +124,15 @@ func (b *binder) origin(d *described, n node, id int) error {
 		d.typ, d.types = tree.all[i].Type, tree.all[i].Types
 	}
 	return nil
+}
+
+// SQLPath returns a path as a statement can name it: unlike PathText, words that are reserved are quoted too.
+func SQLPath(path []string) string {
+	n := &query.Name{}
+	for _, p := range path {
+		n.Parts = append(n.Parts, newIdent(p))
+	}
+	return n.String()
 }
 
 // typeText is the type that a column has where one is needed beforehand: JSON for values of several types.

@@ -12,7 +12,7 @@ import (
 // View is a query with a name, as it stands in a catalog. It is immutable.
 type View struct {
 	Name string
-	// Columns are the names of its columns, all different.
+	// Columns are the names of its columns. As in any query, a name may occur twice, and is ambiguous then.
 	Columns []string
 	// Query names every table with its schema and has no `*` whose columns could change.
 	Query *query.Query
@@ -77,10 +77,6 @@ func makeView(ctx context.Context, cat Catalog, s *query.CreateView, o Options) 
 	for i, c := range res.cols {
 		if i < len(s.Columns) {
 			c.name = s.Columns[i].Name
-		}
-		if slices.Contains(v.Columns, c.name) {
-			return nil, query.Errorf(s, query.CodeDuplicate, "the view has two columns %q", clip(c.name)).
-				WithHint("name them: CREATE VIEW %s (a, b, …) AS …", quoteName(name))
 		}
 		v.Columns = append(v.Columns, c.name)
 	}
@@ -218,7 +214,7 @@ func (b *binder) viewTable(s *scope, ref *query.TableName, name string) (node, e
 	enclosing, nested, rec := b.enclosing, b.nested, b.rec
 	b.enclosing, b.nested, b.rec = nil, true, nil
 	b.views = append(b.views, name)
-	res, err := b.query(v.Query, nil)
+	res, err := b.query(query.Moved(v.Query, ref.Span), nil)
 	b.views = b.views[:len(b.views)-1]
 	b.enclosing, b.nested, b.rec = enclosing, nested, rec
 	if err != nil {

@@ -68,6 +68,40 @@ func TestCodecSpans(t *testing.T) {
 	}
 }
 
+// TestMoved moves all parts of a statement to one place.
+func TestMoved(t *testing.T) {
+	at := Span{7, 9}
+	in := mustBuild(t, Select("a", Count().As("n")).From(Table("t").As("u")).Where(Col("b").Eq(1)).OrderBy("a"))
+	out := Moved(in, at)
+	if !SameTree(in, out) {
+		t.Errorf("%v is not %v", out, in)
+	}
+	n := 0
+	Walk(out, func(x Node) bool {
+		n++
+		if x.At() != at {
+			t.Errorf("%v is at %v", x, x.At())
+		}
+		if name, ok := x.(*Name); ok && name.Parts[0].Span != at {
+			t.Errorf("the name %v is at %v", x, name.Parts[0].Span)
+		}
+		if b, ok := x.(*Binary); ok && b.OpSpan != at {
+			t.Errorf("the operator of %v is at %v", x, b.OpSpan)
+		}
+		return true
+	})
+	Walk(in, func(x Node) bool {
+		n--
+		if x.At() == at {
+			t.Errorf("%v was moved", x)
+		}
+		return true
+	})
+	if n != 0 {
+		t.Errorf("%d nodes more", n)
+	}
+}
+
 func TestDecodeErrors(t *testing.T) {
 	good := Encode(mustBuild(t, Select("a").From("t").Where(Col("a").Eq(1))))
 	for i := range good {

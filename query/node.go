@@ -12,6 +12,9 @@ func (s Span) At() Span { return s }
 // IsZero reports whether the span is unknown.
 func (s Span) IsZero() bool { return s == Span{} }
 
+// move sets the span. Every node has it by embedding Span.
+func (s *Span) move(to Span) { *s = to }
+
 // To returns the span from the start of s to the end of t.
 func (s Span) To(t Span) Span { return Span{s.Pos, t.End} }
 
@@ -25,6 +28,7 @@ type Node interface {
 	fields(visitor)
 	tag() tag
 	clone() Node
+	move(Span)
 }
 
 // Expr is a node with a value: a literal, a name, an operator, a call.

@@ -171,3 +171,33 @@ func (rewriter) end()                {}
 func (rewriter) count(n int) int     { return n }
 func (rewriter) copies() bool        { return true }
 func (rewriter) mismatch()           { panic("query: Transform: node does not fit its place") }
+
+// Moved returns a copy of n all of whose parts are said to stand at one place: where the text of a view stands in the statement
+// that names it, say.
+func Moved[T Node](n T, at Span) T {
+	return mover{at}.node(n).(T)
+}
+
+type mover struct{ at Span }
+
+func (m mover) node(n Node) Node {
+	if n == nil {
+		return nil
+	}
+	c := n.clone()
+	c.move(m.at)
+	c.fields(m)
+	return c
+}
+
+func (m mover) ident(id *Ident)   { id.Span = m.at }
+func (m mover) span(s *Span)      { *s = m.at }
+func (mover) text(*string)        {}
+func (mover) flag(*bool)          {}
+func (mover) number(*int)         {}
+func (mover) small(*uint8, uint8) {}
+func (mover) value(*Value)        {}
+func (mover) end()                {}
+func (mover) count(n int) int     { return n }
+func (mover) copies() bool        { return true }
+func (mover) mismatch()           { panic("query: Moved: node does not fit its place") }

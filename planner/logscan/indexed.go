@@ -130,7 +130,7 @@ func (s *Source) Index(ctx context.Context, r planner.Request) (string, error) {
 	if c == nil || err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("index %s (%s)", planner.PathText([]string{c.index.Name()}), c.text()), nil
+	return fmt.Sprintf("index %s (%s)", planner.SQLPath([]string{c.index.Name()}), c.text()), nil
 }
 
 // candidates are the sequences of [from, to) that may have rows which satisfy a match, as an index tells.
@@ -142,7 +142,7 @@ type candidates struct {
 
 // text is the match in words.
 func (c *candidates) text() string {
-	path := planner.PathText(c.match.Path)
+	path := planner.SQLPath(c.match.Path)
 	switch {
 	case c.match.Values == nil:
 		return path + " LIKE " + literal(query.Text(c.match.Prefix+"%"))
