@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed69692123/netdb"
 	"github.com/seed69692123/netdb/fold"
 	"github.com/seed69692123/netdb/query"
 )
@@ -55,12 +56,18 @@ func (sh *shell) cmdLogs(ctx context.Context, w *words) error {
 // tableName is a table in the catalog: what it is and how SQL names it.
 type tableName struct {
 	kind, name, sql string
-	rows            int64
+	rows            any // nil when they are not known
 }
 
-// tables lists folds and logs.
-func (sh *shell) tables() ([]tableName, error) {
+// tables lists views, folds and logs.
+func (sh *shell) tables(ctx context.Context) ([]tableName, error) {
 	var out []tableName
+	for name, err := range netdb.Select[string](ctx, sh.db, "SELECT name FROM netdb.views") {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, tableName{"view", name, "views." + query.QuoteIdent(name), nil})
+	}
 	for _, f := range sh.db.Folds() {
 		frozen, err := f.Frozen()
 		if err != nil {
@@ -79,11 +86,11 @@ func (sh *shell) tables() ([]tableName, error) {
 	return out, nil
 }
 
-func (sh *shell) cmdTables(_ context.Context, w *words) error {
+func (sh *shell) cmdTables(ctx context.Context, w *words) error {
 	if _, err := w.parse(newFlags("tables"), 0, 0); err != nil {
 		return err
 	}
-	all, err := sh.tables()
+	all, err := sh.tables(ctx)
 	if err != nil {
 		return err
 	}
@@ -102,7 +109,7 @@ func (sh *shell) cmdSchema(ctx context.Context, w *words) error {
 	if err != nil {
 		return err
 	}
-	all, err := sh.tables()
+	all, err := sh.tables(ctx)
 	if err != nil {
 		return err
 	}

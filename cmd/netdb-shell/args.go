@@ -155,7 +155,7 @@ func checkDir(dir string) error {
 		return nil
 	}
 	first, _, more := strings.Cut(dir, " ")
-	known := []string{"SELECT", "FROM", "WITH", "VALUES", "EXPLAIN", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP"}
+	known := []string{"SELECT", "FROM", "WITH", "VALUES", "EXPLAIN", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "DESCRIBE", "SUMMARIZE", "SHOW"}
 	if more && slices.Contains(known, strings.ToUpper(first)) || strings.HasPrefix(dir, ".") && !strings.ContainsAny(dir, `/\`) && dir != "." && dir != ".." {
 		return usagef("%q is a statement: write DIR before it, or use -c", dir)
 	}

@@ -287,6 +287,15 @@ func (sh *shell) query(ctx context.Context, text string) error {
 			return sh.inserted(done, time.Since(began))
 		}
 	}
+	if len(rows.Columns()) == 0 { // it defined something
+		for rows.Next() {
+			continue
+		}
+		if sh.timer && rows.Err() == nil {
+			sh.remark("done in %s", shortDuration(time.Since(began)))
+		}
+		return rows.Err()
+	}
 	names := make([]string, 0, len(rows.Columns()))
 	for _, c := range rows.Columns() {
 		names = append(names, c.Name)
