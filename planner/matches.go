@@ -75,7 +75,7 @@ func matchOf(x exec.Expr) (*exec.Col, Match) {
 			return col, m
 		}
 	case *exec.Like:
-		col, ok := x.X.(*exec.Col)
+		col, ok := textColumn(x.X)
 		c, isConst := x.Pattern.(*exec.Const)
 		if !ok || !isConst || x.Negate || c.Value.Kind() != query.KindText {
 			break
@@ -95,13 +95,22 @@ func matchOf(x exec.Expr) (*exec.Col, Match) {
 		if x.Fn.Name != "starts_with" {
 			break
 		}
-		col, ok := x.Args[0].(*exec.Col)
+		col, ok := textColumn(x.Args[0])
 		c, isConst := x.Args[1].(*exec.Const)
 		if ok && isConst && c.Value.Kind() == query.KindText && c.Value.Text() != "" {
 			return col, Match{Prefix: c.Value.Text()}
 		}
 	}
 	return nil, Match{}
+}
+
+// textColumn returns the column whose texts an expression is.
+func textColumn(x exec.Expr) (*exec.Col, bool) {
+	if n, ok := x.(*exec.Narrow); ok && n.T == vector.Text {
+		x = n.X
+	}
+	c, ok := x.(*exec.Col)
+	return c, ok
 }
 
 // matchable reports whether an index tells the rows whose field equals a value: those of other kinds may equal one of a class of
