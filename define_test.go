@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed69692123/netdb"
 	"github.com/seed69692123/netdb/query"
@@ -183,5 +186,38 @@ func TestDefinitionErrors(t *testing.T) {
 	var qe *query.Error
 	if !errors.As(err, &qe) || qe.Code != query.CodeUnknownTable || qe.Pos != 14 || !strings.HasPrefix(qe.Msg, `view "c": view "b": no table "views.gone"`) {
 		t.Errorf("a view of a view that is gone: %v", err)
+	}
+}
+
+// TestSchemaSpecification compares the constants of docs/format/schema.md with those of the code.
+func TestSchemaSpecification(t *testing.T) {
+	text := string(must(os.ReadFile("docs/format/schema.md")))
+	for _, want := range []string{
+		fmt.Sprintf("the log `%s`", netdb.SchemaLog), fmt.Sprintf("| views | %d |", netdb.MaxViews), fmt.Sprintf("| indexes | %d |", netdb.MaxIndexes),
+		fmt.Sprintf("| bytes of a view's query | %d |", netdb.MaxViewBytes), "| version of a definition | 1 |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("docs/format/schema.md does not say %q", want)
+		}
+	}
+	db := openDir(t, t.TempDir(), netdb.Options{})
+	appendJSON(t, db, "log", `{"a":{"b":1}}`)
+	run1(t, db, `CREATE VIEW "a view" AS SELECT * EXCLUDE (_seq, _ts) FROM log`)
+	run1(t, db, `CREATE INDEX ON log (a.b)`)
+	run1(t, db, `DROP VIEW "a view"`)
+	var got []string
+	log := must(db.Log(netdb.SchemaLog))
+	for ev, err := range log.Scan(t.Context(), 0, log.Bounds().Next) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %v %s", ev.Key, ev.Tombstone, ev.Payload))
+	}
+	want := []string{
+		`view/a view false {"version":1,"columns":["a"],"query":"SELECT \"log\".\"a\" FROM logs.\"log\""}`,
+		`index/log_a_b false {"version":1,"log":"log","path":["a","b"]}`, `view/a view true {}`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

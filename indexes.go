@@ -165,7 +165,7 @@ func (x *openIndex) Path() []string { return x.def.path }
 // Upto implements logscan.Index.
 func (x *openIndex) Upto(ctx context.Context) (redex.Seq, []redex.Bounds, bool) {
 	s := x.idx.Stats()
-	if s.Skipped > 0 {
+	if s.Skipped > 0 || errors.Is(s.Err, index.ErrClosed) || errors.Is(s.Err, redex.ErrLogDeleted) {
 		return 0, nil, false
 	}
 	var unseen []redex.Bounds

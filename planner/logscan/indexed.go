@@ -154,10 +154,11 @@ func (c *candidates) text() string {
 
 func literal(v query.Value) string { return (&query.Literal{Value: v}).String() }
 
-// An index is worth it when it leaves so few of the rows: one in indexShare, since each is found by itself; but any
+// An index is worth it when it leaves so few of the rows: one in indexShare, since finding one by itself costs as much as reading
+// some hundred in order; but any
 // indexAlways, and never more than maxCandidates, which are held in memory.
 const (
-	indexShare    = 64
+	indexShare    = 256
 	indexAlways   = 64
 	maxCandidates = 1 << 18
 )
@@ -191,6 +192,9 @@ func (s *Source) candidates(ctx context.Context, r *planner.Request, from, to re
 				return nil, ctx.Err()
 			}
 			if err != nil || !ok {
+				continue
+			}
+			if _, _, ok := x.Upto(ctx); !ok { // it was dropped, and perhaps before its entries were read
 				continue
 			}
 			best, limit, seqs, upto, unseen = &candidates{index: x, match: m}, len(found), found, next, missing
