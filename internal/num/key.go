@@ -29,7 +29,8 @@ const (
 )
 
 // A key is bytes that compare as the values do, over all classes; equal values have equal keys, and no key is the beginning of
-// another, so keys of several columns may follow each other. Keys are for memory and temporary files only.
+// another, so keys of several columns may follow each other. Keys are for memory and
+// temporary files; those of single values are also kept by indexes of logs, whose version changes with them (logscan.IndexVersion).
 
 // KeyNull appends the key of NULL, which is the last; it is never inverted.
 func KeyNull(dst []byte) []byte { return append(dst, tagNull) }
