@@ -133,7 +133,7 @@ func (r *expansions) write(q *query.Query) {
 		case *query.TableName:
 			if t, ok := r.tables[n]; ok {
 				id := n.Parts[len(n.Parts)-1]
-				n.Parts = []query.Ident{{Span: id.Span, Name: t.Kind.String()}, {Span: id.Span, Name: t.Name, Quoted: true}}
+				n.Parts = []query.Ident{{Span: id.Span, Name: t.Kind.String()}, {Span: id.Span, Name: t.Name, Quoted: query.NeedsQuotes(t.Name)}}
 			}
 		}
 		return true
@@ -147,7 +147,7 @@ func (r *expansions) star(b *binder, s *scope, star *query.Star, cols []outCol) 
 		var parts []query.Ident
 		add := func(names ...string) {
 			for _, n := range names {
-				parts = append(parts, query.Ident{Span: star.Span, Name: n, Quoted: true})
+				parts = append(parts, query.Ident{Span: star.Span, Name: n, Quoted: query.NeedsQuotes(n)})
 			}
 		}
 		if !slices.ContainsFunc(s.merged, func(m outCol) bool { return m.id == c.id }) {

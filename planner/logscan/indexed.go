@@ -269,16 +269,3 @@ func entriesOf(ctx context.Context, x Index, m *planner.Match, from, to redex.Se
 }
 
 var errEntry = errors.New("logscan: malformed entry of an index")
-
-// both returns what is in both of two lists of spans in order.
-func both(a, b []span) (out []span) {
-	for i, k := 0, 0; i < len(a) && k < len(b); {
-		out = addSpan(out, max(a[i].from, b[k].from), min(a[i].to, b[k].to))
-		if a[i].to < b[k].to {
-			i++
-		} else {
-			k++
-		}
-	}
-	return out
-}

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -89,37 +88,6 @@ func TestIndexKeysOfValues(t *testing.T) {
 	for _, v := range []query.Value{query.Null(), query.Date(1)} {
 		if keyOfValue(v) != nil {
 			t.Errorf("%v has a key", v)
-		}
-	}
-}
-
-// TestBoth holds the parts that two lists of spans share against sets of sequences.
-func TestBoth(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	for range 2000 {
-		var lists [2][]span
-		var in [2][40]bool
-		for k := range lists {
-			for at := redex.Seq(0); at < 40; {
-				from := at + redex.Seq(r.IntN(6))
-				to := min(from+redex.Seq(r.IntN(5)), 40)
-				lists[k] = addSpan(lists[k], from, to)
-				for i := from; i < to; i++ {
-					in[k][i] = true
-				}
-				at = max(to, from) + 1
-			}
-		}
-		var got [40]bool
-		for _, s := range both(lists[0], lists[1]) {
-			for i := s.from; i < s.to; i++ {
-				got[i] = true
-			}
-		}
-		for i := range got {
-			if got[i] != (in[0][i] && in[1][i]) {
-				t.Fatalf("%v and %v: %v", lists[0], lists[1], both(lists[0], lists[1]))
-			}
 		}
 	}
 }

@@ -150,18 +150,17 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 	p.columns = r.Columns
 	spans := addSpan(nil, from, to)
 	var st planner.ScanStats
-	if r.Columns != planner.ColumnsNever {
-		if spans, st, err = s.spans(&r, from, to); err != nil {
-			return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
-		}
-	}
 	found, err := s.candidates(ctx, &r, from, to)
+	switch {
+	case err != nil:
+	case found != nil:
+		spans = found.spans
+		all.to = all.from // a few rows of many are not worth making chunks
+	case r.Columns != planner.ColumnsNever:
+		spans, st, err = s.spans(&r, from, to)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
-	}
-	if found != nil {
-		spans = both(spans, found.spans)
-		all.to = all.from // a few rows of many are not worth making chunks
 	}
 	left := rowsOf(spans)
 	if left <= fewRows && r.Columns == planner.ColumnsAuto {
@@ -182,6 +181,13 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 // Divide divides a scan into parts of a chunk, or of fewer rows when there are not many chunks, but not of few batches.
 func (s *Source) Divide(ctx context.Context, r planner.Request) (parts []planner.Interval, st planner.ScanStats, err error) {
 	from, to, err := s.sequences(ctx, r.Range)
+	if err == nil {
+		var found *candidates
+		if found, err = s.candidates(ctx, &r, from, to); found != nil { // few rows: one part
+			st.RowsSkipped = s.bounds.Len() - int64(to-from)
+			return []planner.Interval{{From: int64(from), To: int64(to), Bounded: true}}, st, nil
+		}
+	}
 	spans := addSpan(nil, from, to)
 	if err == nil && r.Columns != planner.ColumnsNever {
 		spans, st, err = s.spans(&r, from, to)
