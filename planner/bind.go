@@ -89,6 +89,8 @@ type scope struct {
 	aliases []aliasItem
 	// aggs collects aggregate calls; nil where none are allowed.
 	aggs *aggCollector
+	// windows collects calls of window functions; nil where none are allowed.
+	windows *windowCollector
 	// where says what is being bound, for messages: "WHERE".
 	where string
 	ctes  *cteScope

@@ -27,6 +27,22 @@ func (b *binder) aggregate(s *scope, e *query.Call, fn *exec.AggregateFunction) 
 		}
 		return nil, err
 	}
+	agg, err := b.aggregateCall(s.aggs.inner, e, fn)
+	if err != nil {
+		return nil, err
+	}
+	for i, o := range s.aggs.aggs {
+		if o.Same(agg) {
+			return b.col(s.aggs.ids[i], e.Span), nil
+		}
+	}
+	id := b.newColumn(e.String(), agg.T)
+	s.aggs.aggs, s.aggs.ids = append(s.aggs.aggs, agg), append(s.aggs.ids, id)
+	return b.col(id, e.Span), nil
+}
+
+// aggregateCall binds what an aggregate is called with; inner is what its arguments see.
+func (b *binder) aggregateCall(inner *scope, e *query.Call, fn *exec.AggregateFunction) (*exec.Aggregate, error) {
 	switch {
 	case len(e.WithinGroup) > 0 && fn.Setting(fn.Arity-1) != fractionSetting:
 		return nil, query.Errorf(e.WithinGroup[0], query.CodeSyntax, "%s takes no WITHIN GROUP", fn.Name).WithHint("percentile_cont and percentile_disc do")
@@ -37,7 +53,6 @@ func (b *binder) aggregate(s *scope, e *query.Call, fn *exec.AggregateFunction) 
 	case e.Star && e.Distinct:
 		return nil, query.Errorf(e, query.CodeSyntax, "count(DISTINCT *) is not supported").WithHint("name a column")
 	}
-	inner := s.aggs.inner
 	agg := &exec.Aggregate{Span: e.Span, Fn: fn, Distinct: e.Distinct}
 	var err error
 	if !e.Star {
@@ -63,14 +78,7 @@ func (b *binder) aggregate(s *scope, e *query.Call, fn *exec.AggregateFunction) 
 	if agg.T, ok = fn.Result(agg.Args); !ok {
 		return nil, query.Errorf(e, query.CodeType, "no %s for %s", fn.Name, typeName(agg.Args[0])).WithHint("%s", fn.Doc)
 	}
-	for i, o := range s.aggs.aggs {
-		if o.Same(agg) {
-			return b.col(s.aggs.ids[i], e.Span), nil
-		}
-	}
-	id := b.newColumn(e.String(), agg.T)
-	s.aggs.aggs, s.aggs.ids = append(s.aggs.aggs, agg), append(s.aggs.ids, id)
-	return b.col(id, e.Span), nil
+	return agg, nil
 }
 
 // aggregateArgs binds the arguments of an aggregate.

@@ -17,16 +17,10 @@ type item struct {
 
 // block binds SELECT … FROM … WHERE … GROUP BY … HAVING … with the order and limit that stand after it.
 //
-// The tree is, from below: FROM, filter (WHERE), aggregate, filter (HAVING), then without DISTINCT sort, limit, project, and
+// The tree is, from below: FROM, filter (WHERE), aggregate, filter (HAVING), windows, filter (QUALIFY), then without DISTINCT sort, limit, project, and
 // with it project, distinct, sort, limit. Projecting last means that an item that can fail is computed only for rows that are
 // in the answer.
 func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64, ctes *cteScope) (bound, error) {
-	switch {
-	case len(q.Windows) > 0:
-		return bound{}, unsupported(q.Windows[0], "WINDOW")
-	case q.Qualify != nil:
-		return bound{}, unsupported(q.Qualify, "QUALIFY")
-	}
 	s := &scope{where: "FROM", ctes: ctes, outer: b.enclosing}
 	tree, err := b.from(s, q.From)
 	if err != nil {
@@ -52,7 +46,11 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 	inner := *s
 	inner.aliases = nil
 	s.aggs = &aggCollector{inner: &inner}
+	s.windows = &windowCollector{named: q.Windows}
 	s.where = "SELECT"
+	if err := b.namedWindows(s, q.Windows); err != nil {
+		return bound{}, err
+	}
 	items, err := b.items(s, q)
 	if err != nil {
 		return bound{}, err
@@ -68,8 +66,23 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 	var having exec.Expr
 	if q.Having != nil {
 		s.where, s.aliases = "HAVING", aliases
-		if having, err = b.condition(s, q.Having); err != nil {
+		hs := *s
+		hs.windows = nil
+		if having, err = b.condition(&hs, q.Having); err != nil {
 			return bound{}, err
+		}
+		if s.windows.in(having) {
+			return bound{}, query.Errorf(q.Having, query.CodeWindow, "HAVING cannot use a window function").WithHint("use QUALIFY")
+		}
+	}
+	var qualify exec.Expr
+	if q.Qualify != nil {
+		s.where, s.aliases = "QUALIFY", aliases
+		if qualify, err = b.condition(s, q.Qualify); err != nil {
+			return bound{}, err
+		}
+		if len(s.windows.windows) == 0 {
+			return bound{}, query.Errorf(q.Qualify, query.CodeWindow, "QUALIFY needs a window function").WithHint("use WHERE")
 		}
 	}
 	s.where = "ORDER BY"
@@ -113,6 +126,11 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 				return bound{}, err
 			}
 		}
+		if qualify != nil {
+			if qualify, err = b.overGroups(agg, s, qualify); err != nil {
+				return bound{}, err
+			}
+		}
 		if having != nil {
 			if having, err = b.overGroups(agg, s, having); err != nil {
 				return bound{}, err
@@ -122,6 +140,16 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 			}
 			tree = &filterNode{unary: unary{in: tree}, preds: conjuncts(having)}
 		}
+	}
+
+	if tree, err = b.windows(s, tree, agg); err != nil {
+		return bound{}, err
+	}
+	if qualify != nil {
+		if tree, err = b.place(s, tree, agg, qualify); err != nil {
+			return bound{}, err
+		}
+		tree = &filterNode{unary: unary{in: tree}, preds: conjuncts(qualify)}
 	}
 
 	p := &projectNode{}
@@ -292,13 +320,13 @@ func (b *binder) groupKeys(s *scope, q *query.Block, items []item, aliases []ali
 	}
 	if q.GroupByAll {
 		for _, it := range items {
-			if !aggregated(it.expr) {
+			if !aggregated(it.expr) && !s.windows.in(it.expr) {
 				add(it.expr)
 			}
 		}
 	}
 	ks := *s
-	ks.aggs, ks.where, ks.aliases = nil, "GROUP BY", aliases
+	ks.aggs, ks.windows, ks.where, ks.aliases = nil, nil, "GROUP BY", aliases
 	constant := false
 	for _, g := range q.GroupBy {
 		x, ordinal, err := b.ordinal(g, items, "GROUP BY")
@@ -312,6 +340,9 @@ func (b *binder) groupKeys(s *scope, q *query.Block, items []item, aliases []ali
 		}
 		if aggregated(x) {
 			return nil, query.Errorf(g, query.CodeGrouping, "GROUP BY cannot use an aggregate")
+		}
+		if s.windows.in(x) {
+			return nil, query.Errorf(g, query.CodeWindow, "GROUP BY cannot use a window function")
 		}
 		_, isConst := x.(*exec.Const)
 		constant = constant || isConst
@@ -379,7 +410,7 @@ func (b *binder) overGroups(agg *aggregateNode, s *scope, x exec.Expr) (exec.Exp
 		}
 	}
 	if c, ok := x.(*exec.Col); ok {
-		if slices.Contains(agg.aggIDs, c.Index) || s != nil && s.applies.late(c.Index) {
+		if slices.Contains(agg.aggIDs, c.Index) || s != nil && (s.applies.late(c.Index) || s.windows.has(c.Index)) {
 			return x, nil
 		}
 		return nil, query.Errorf(c, query.CodeGrouping, "column %s must stand in GROUP BY or in an aggregate", c.Name).

@@ -15,7 +15,7 @@ func (b *binder) call(s *scope, e *query.Call) (exec.Expr, error) {
 	}
 	name := strings.ToLower(e.Name[0].Name)
 	if e.Over != nil {
-		return nil, unsupported(e, "a window function")
+		return b.windowCall(s, e, name)
 	}
 	if agg := exec.FindAggregate(name); agg != nil {
 		return b.aggregate(s, e, agg)
@@ -59,6 +59,9 @@ func (b *binder) call(s *scope, e *query.Call) (exec.Expr, error) {
 }
 
 func (b *binder) unknownFunction(e *query.Call, name string) error {
+	if exec.FindWindowFunction(name) != nil {
+		return query.Errorf(e, query.CodeWindow, "%s is a window function: it needs OVER (…)", name)
+	}
 	if name == "timezone" { // what the parser makes of it
 		return unsupported(e, "AT TIME ZONE")
 	}

@@ -277,6 +277,9 @@ func planFails(n node) bool {
 			return true
 		}
 	}
+	if w, ok := n.(*windowNode); ok && slices.ContainsFunc(w.calls, (*exec.WindowCall).CanFail) {
+		return true
+	}
 	if k, ok := n.(*keptNode); ok {
 		return planFails(k.of.in)
 	}
@@ -318,7 +321,7 @@ func atMostOne(n node) bool {
 		return n.count >= 0 && n.count <= 1 || atMostOne(n.in)
 	case *valuesNode:
 		return len(n.rows) <= 1
-	case *projectNode, *filterNode, *sortNode, *distinctNode, *distinctOnNode, *computeNode:
+	case *projectNode, *filterNode, *sortNode, *distinctNode, *distinctOnNode, *computeNode, *windowNode:
 		return atMostOne(n.inputs()[0])
 	}
 	return false
@@ -346,6 +349,8 @@ func nodeExprs(n node) []exec.Expr {
 		}
 		return out
 	case *joinNode:
+		return n.exprs()
+	case *windowNode:
 		return n.exprs()
 	}
 	return nil

@@ -157,6 +157,8 @@ func (b *builder) operator(n node) exec.Operator {
 		return op
 	case *joinNode:
 		return b.join(n)
+	case *windowNode:
+		return n.operator(b)
 	case *computeNode:
 		outs := n.in.outputs()
 		op := &exec.Project{In: b.build(n.in), Env: b.env}

@@ -93,6 +93,8 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 		return name, detail
 	case *joinNode:
 		return n.describe(f, list)
+	case *windowNode:
+		return n.describe(f)
 	case *computeNode:
 		return "Compute", list(n.exprs, ", ")
 	case *unionNode:

@@ -52,6 +52,8 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 		return b.wrap(n, preds)
 	case *joinNode:
 		return b.pushJoin(b.connect(n, preds), preds)
+	case *windowNode:
+		return n.push(b, preds)
 	case *computeNode:
 		down, rest := b.split(preds, func(exec.Expr) bool { return true })
 		for i, x := range down {
@@ -280,6 +282,9 @@ func (b *binder) order(n node) node {
 	for i, c := range n.inputs() {
 		n.setInput(i, b.order(c))
 	}
+	if w, ok := n.(*windowNode); ok {
+		w.inOrder()
+	}
 	s, ok := n.(*sortNode)
 	if !ok {
 		return n
@@ -294,10 +299,14 @@ func (b *binder) order(n node) node {
 	}
 	keys := slices.Clone(s.keys)
 	at := s.in
+	forwards := false // what stands between depends on the order in which the scan is read
 	for {
 		switch x := at.(type) {
 		case *filterNode:
 			at = x.in
+			continue
+		case *windowNode:
+			at, forwards = x.in, true
 			continue
 		case *joinNode:
 			if x.kind >= exec.JoinSemi { // left rows come once, or not at all
@@ -314,7 +323,7 @@ func (b *binder) order(n node) node {
 		break
 	}
 	scan, ok := at.(*scanNode)
-	if !ok || scan.reverse {
+	if !ok || scan.reverse || forwards && keys[0].Desc {
 		return n
 	}
 	role := func(i int) Role {
@@ -412,6 +421,9 @@ func prune(n node, need map[int]bool) {
 		prune(n.in, below)
 	case *limitNode:
 		prune(n.in, need)
+	case *windowNode:
+		n.prune(need)
+		prune(n.in, add(clone(), n.exprs()...))
 	case *computeNode:
 		k := 0
 		for i, id := range n.ids {

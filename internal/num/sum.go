@@ -38,6 +38,12 @@ func (s *Int128) Merge(o Int128) {
 	s.hi += o.hi + int64(carry)
 }
 
+// Negative returns the sum with the other sign.
+func (s Int128) Negative() Int128 {
+	lo, carry := bits.Add64(^s.lo, 1, 0)
+	return Int128{hi: ^s.hi + int64(carry), lo: lo}
+}
+
 // Int64 returns the sum and whether it fits.
 func (s Int128) Int64() (int64, bool) {
 	return int64(s.lo), s.hi == int64(s.lo)>>63

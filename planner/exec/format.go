@@ -217,6 +217,39 @@ func (f Formatter) Aggregate(a *Aggregate) string {
 	return b.String()
 }
 
+// WindowCall writes the call of a window function, without the window but for its frame.
+func (f Formatter) WindowCall(c *WindowCall) string {
+	if c.Agg != nil {
+		return f.Aggregate(c.Agg) + f.frame(&c.Frame)
+	}
+	args := make([]string, len(c.Args))
+	for i, x := range c.Args {
+		args[i] = f.Expr(x)
+	}
+	s := c.Fn.Name + "(" + strings.Join(args, ", ") + ")"
+	if c.Fn.Framed {
+		s += f.frame(&c.Frame)
+	}
+	return s
+}
+
+// frame writes a frame, unless it is the one that a window has when none is written.
+func (f Formatter) frame(w *Frame) string {
+	if w.Exclude == query.ExcludeNothing && w.Unit == query.FrameRange && w.Start == query.UnboundedPreceding &&
+		(w.End == query.CurrentRow || w.End == query.UnboundedFollowing) {
+		return ""
+	}
+	bound := func(k query.BoundKind, v query.Value) string {
+		name := [...]string{"UNBOUNDED PRECEDING", " PRECEDING", "CURRENT ROW", " FOLLOWING", "UNBOUNDED FOLLOWING"}[k]
+		if k == query.Preceding || k == query.Following {
+			return v.String() + name
+		}
+		return name
+	}
+	s := [...]string{" ROWS", " RANGE", " GROUPS"}[w.Unit] + " BETWEEN " + bound(w.Start, w.From) + " AND " + bound(w.End, w.To)
+	return s + [...]string{"", " EXCLUDE CURRENT ROW", " EXCLUDE GROUP", " EXCLUDE TIES"}[w.Exclude]
+}
+
 // SortKey writes a key of an order.
 func (f Formatter) SortKey(k SortKey) string {
 	s := f.Expr(k.Expr)
