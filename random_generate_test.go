@@ -488,7 +488,9 @@ func (g *queryGen) rows(from string, ordered bool) string {
 func (g *queryGen) statement() string {
 	log := g.oneOf("a", "a", "a", "a", "a", "b", "b", "b", g.oneOf("none", "a"))
 	g.tables, g.plain = []genTable{logTable("")}, g.chance(3)
-	switch g.r.IntN(10) {
+	switch g.r.IntN(12) {
+	case 10, 11:
+		return g.windowed(log)
 	case 0, 1, 2:
 		return g.grouped(log, true)
 	case 3, 4:

@@ -43,11 +43,14 @@ func (r *runner) grouping(b *query.Block, s *scope, aliases map[string]query.Exp
 	if b.Having != nil {
 		exprs = append(exprs, b.Having)
 	}
+	if b.Qualify != nil {
+		exprs = append(exprs, b.Qualify)
+	}
 	var failed error
 	for _, e := range exprs {
 		query.Walk(e, func(n query.Node) bool {
 			c, ok := n.(*query.Call)
-			if !ok || len(c.Name) != 1 || !isAggregate(c.Name[0].Name) {
+			if !ok || len(c.Name) != 1 || !isAggregate(c.Name[0].Name) || c.Over != nil {
 				return true
 			}
 			for _, a := range g.aggs {

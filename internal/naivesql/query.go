@@ -176,6 +176,11 @@ func (r *runner) block(b *query.Block, by []*query.Order, limit, offset int64) (
 			failed = c.take(rows, c.having)
 		}
 	}
+	if c.windows != nil {
+		if failed = c.window(failed); failed != nil && !r.lenient {
+			return &result{cols: c.cols, err: failed}, nil
+		}
+	}
 	if failed != nil && (by != nil || c.groups != nil) {
 		return &result{cols: c.cols, err: failed}, nil
 	}
@@ -205,6 +210,9 @@ type compiled struct {
 	items         []*node
 	distinct      bool
 	groups        *grouping
+	windows       *windowing
+	qualify       []*node
+	below         [][]value // rows that windows are computed of
 	order         *order
 	places        []int // with DISTINCT: the items that are the keys of the order
 	enough        int64 // rows that are as many as wanted, -1 for all
@@ -232,6 +240,13 @@ func (r *runner) prepare(b *query.Block, by []*query.Order, in *result) (*compil
 	if c.groups != nil {
 		above = c.groups.scope()
 	}
+	if c.windows, err = r.windowing(b, above, by, in.width(c.groups)); err != nil {
+		return nil, err
+	}
+	grouped := above
+	if c.windows != nil {
+		above = c.windows.scope(above)
+	}
 	for _, it := range b.Items {
 		x, err := above.compile(it.Expr)
 		if err != nil {
@@ -246,7 +261,12 @@ func (r *runner) prepare(b *query.Block, by []*query.Order, in *result) (*compil
 	}
 	behind := *above
 	behind.aliases = aliases
-	if c.having, err = conditions(&behind, b.Having); err != nil {
+	having := *grouped
+	having.aliases = aliases
+	if c.having, err = conditions(&having, b.Having); err != nil {
+		return nil, err
+	}
+	if c.qualify, err = conditions(&behind, b.Qualify); err != nil {
 		return nil, err
 	}
 	for _, t := range by {
@@ -277,7 +297,7 @@ func (r *runner) prepare(b *query.Block, by []*query.Order, in *result) (*compil
 // read takes in the rows that pass WHERE, until there are enough.
 func (c *compiled) read(in *result) error {
 	for _, row := range in.rows {
-		if c.full() {
+		if c.windows == nil && c.full() {
 			return nil
 		}
 		if c.groups == nil {
@@ -294,10 +314,43 @@ func (c *compiled) read(in *result) error {
 			return err
 		}
 	}
-	if c.full() {
+	if c.windows == nil && c.full() {
 		return nil
 	}
 	return in.err
+}
+
+// width is the number of columns of a row, or of a group.
+func (d *result) width(g *grouping) int {
+	if g != nil {
+		return len(g.keys) + len(g.aggs)
+	}
+	return len(d.cols)
+}
+
+// window computes the windows of the rows that were taken, which are followed by an error or not, and takes those that pass QUALIFY.
+func (c *compiled) window(failed error) error {
+	if failed != nil && !c.r.lenient {
+		return failed
+	}
+	windows := c.windows
+	c.windows = nil
+	rows, errs := windows.compute(c.r, c.below)
+	for i, row := range rows {
+		if errs[i] != nil {
+			if !c.r.lenient {
+				c.kept, c.keys = nil, nil
+			}
+			return errs[i]
+		}
+		if c.full() {
+			return nil
+		}
+		if err := c.take([][]value{row}, c.qualify); err != nil {
+			return err
+		}
+	}
+	return failed
 }
 
 func (c *compiled) full() bool { return c.enough >= 0 && int64(len(c.kept)) >= c.enough }
@@ -310,6 +363,10 @@ func (c *compiled) take(rows [][]value, conds []*node) error {
 			return err
 		}
 		if !ok {
+			continue
+		}
+		if c.windows != nil {
+			c.below = append(c.below, row)
 			continue
 		}
 		var keys []value

@@ -41,7 +41,11 @@ func (w *Window) Open(ctx context.Context) error {
 	}
 	var calls []*WindowCall
 	for _, c := range w.Calls {
-		calls = append(calls, c.Map(lay.place))
+		placed := c.Map(lay.place)
+		if c.Agg != nil && c.Agg.Filter != nil {
+			placed.Agg.Filter = lay.col(c.Agg.Filter)
+		}
+		calls = append(calls, placed)
 	}
 	var part []int
 	for _, x := range w.Partition {
@@ -49,7 +53,7 @@ func (w *Window) Open(ctx context.Context) error {
 	}
 	order := make([]SortKey, len(w.Order))
 	for i, k := range w.Order {
-		order[i] = SortKey{Expr: lay.place(k.Expr), Desc: k.Desc, NullsFirst: k.NullsFirst}
+		order[i] = SortKey{Expr: lay.col(k.Expr), Desc: k.Desc, NullsFirst: k.NullsFirst}
 	}
 	w.last = -1
 	op := w.In
@@ -178,6 +182,10 @@ func (l *windowLayout) place(x Expr) Expr {
 	if _, ok := x.(*Const); ok {
 		return x
 	}
+	return l.col(x)
+}
+
+func (l *windowLayout) col(x Expr) Expr {
 	return &Col{Span: x.At(), Index: l.column(x), T: x.Type()}
 }
 
