@@ -273,7 +273,7 @@ func (b *binder) window(s *scope, named []*query.NamedWindow, w *query.Window) (
 			return nil, err
 		}
 		keys = append(keys, x)
-		if _, ok := x.(*exec.Const); ok {
+		if _, ok := x.(*exec.Const); ok && (w.Frame == nil || w.Frame.StartOffset == nil && w.Frame.EndOffset == nil) {
 			continue // it orders nothing
 		}
 		d.order = append(d.order, exec.SortKey{Expr: x, Desc: o.Desc, NullsFirst: o.Nulls == query.NullsFirst})
@@ -309,18 +309,6 @@ func (b *binder) frame(w *query.Window, keys []exec.Expr) (exec.Frame, error) {
 	if q.EndOffset != nil {
 		if f.To, err = b.frameOffset(q, q.EndOffset, keys); err != nil {
 			return f, err
-		}
-	}
-	if len(keys) > 0 && q.Unit == query.FrameRange && offsets {
-		if _, ok := keys[0].(*exec.Const); ok { // all rows are peers
-			f = exec.Frame{Unit: q.Unit, Start: query.CurrentRow, End: query.CurrentRow, Exclude: q.Exclude}
-			if q.Start == query.UnboundedPreceding {
-				f.Start = q.Start
-			}
-			if q.End == query.UnboundedFollowing {
-				f.End = q.End
-			}
-			return f, unsupported(keys[0], "RANGE with an offset over a constant")
 		}
 	}
 	if len(keys) == 0 && q.Unit == query.FrameRange { // all rows are peers

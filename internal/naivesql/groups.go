@@ -46,8 +46,15 @@ func (r *runner) grouping(b *query.Block, s *scope, aliases map[string]query.Exp
 	if b.Qualify != nil {
 		exprs = append(exprs, b.Qualify)
 	}
-	var failed error
+	nodes := make([]query.Node, 0, len(exprs)+len(b.Windows))
 	for _, e := range exprs {
+		nodes = append(nodes, e)
+	}
+	for _, w := range b.Windows {
+		nodes = append(nodes, w)
+	}
+	var failed error
+	for _, e := range nodes {
 		query.Walk(e, func(n query.Node) bool {
 			c, ok := n.(*query.Call)
 			if !ok || len(c.Name) != 1 || !isAggregate(c.Name[0].Name) || c.Over != nil {

@@ -337,11 +337,8 @@ func (c *compiled) window(failed error) error {
 	c.windows = nil
 	rows, errs := windows.compute(c.r, c.below)
 	for i, row := range rows {
-		if errs[i] != nil {
-			if !c.r.lenient {
-				c.kept, c.keys = nil, nil
-			}
-			return errs[i]
+		if at := slices.IndexFunc(errs, func(err error) bool { return err != nil }); at >= 0 && (at == i || !c.r.lenient) {
+			return errs[at]
 		}
 		if c.full() {
 			return nil

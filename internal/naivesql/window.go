@@ -112,6 +112,11 @@ func (s *scope) window(b *query.Block, c *query.Call) (*windowCall, error) {
 	if w.frame == nil {
 		w.frame = &query.Frame{Unit: query.FrameRange, Start: query.UnboundedPreceding, End: query.CurrentRow}
 	}
+	if w.frame.Unit == query.FrameRange && (w.frame.StartOffset != nil || w.frame.EndOffset != nil) {
+		if t := w.order.keys[0].t; t == text || t == boolean {
+			return nil, fail(query.CodeType)
+		}
+	}
 	if isAggregate(w.name) {
 		plain := *c
 		plain.Over = nil
