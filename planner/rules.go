@@ -285,6 +285,9 @@ func (b *binder) order(n node) node {
 	if w, ok := n.(*windowNode); ok {
 		w.inOrder()
 	}
+	if f, ok := n.(*filterNode); ok {
+		return latestFirst(f)
+	}
 	s, ok := n.(*sortNode)
 	if !ok {
 		return n

@@ -102,6 +102,12 @@ func suite() []query {
 			duck: `SELECT count(*), min(s), max(s) FROM (SELECT repo, path, arg_max(sha, seq) AS s FROM changes GROUP BY repo, path) AS g`,
 			lite: `SELECT count(*), min(s), max(s) FROM (SELECT repo, path, sha AS s, max(seq) FROM changes GROUP BY repo, path) AS g`,
 		},
+		{
+			name: "latest per (repository, path), by QUALIFY",
+			text: `SELECT count(*), min(s), max(s) FROM (SELECT repo, path, sha AS s FROM changes QUALIFY row_number() OVER (PARTITION BY repo, path ORDER BY _seq DESC) = 1) AS g`,
+			duck: `SELECT count(*), min(s), max(s) FROM (SELECT repo, path, sha AS s FROM changes QUALIFY row_number() OVER (PARTITION BY repo, path ORDER BY seq DESC) = 1) AS g`,
+			lite: `SELECT count(*), min(s), max(s) FROM (SELECT sha AS s, row_number() OVER (PARTITION BY repo, path ORDER BY seq DESC) AS n FROM changes) AS g WHERE n = 1`,
+		},
 		{name: "by sha", lookup: true, text: `SELECT path, ins, del FROM changes WHERE sha = '{sha}'`},
 		{name: "substring LIKE", odd: true, text: `SELECT count(*), sum(ins) FROM changes WHERE path LIKE '%server%'`},
 		{
