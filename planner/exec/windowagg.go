@@ -172,8 +172,11 @@ type runningWay struct {
 func (r *runningWay) start(p span) error {
 	r.acc, r.at, r.lo, r.failed = newAccumulator(r.a.w.gate, r.a.call.Agg), p.lo, p.lo, nil
 	r.acc.grow(1)
-	return nil
+	return r.a.w.s.Step(accumulatorBytes)
 }
+
+// accumulatorBytes is about what a new accumulator takes.
+const accumulatorBytes = 1 << 11
 
 func (r *runningWay) frame(spans []span, out *vector.Vector) error {
 	hi := r.lo
@@ -215,12 +218,19 @@ func (f *freshWay) start(span) error { return nil }
 func (f *freshWay) frame(spans []span, out *vector.Vector) error {
 	acc := newAccumulator(f.a.w.gate, f.a.call.Agg)
 	acc.grow(1)
+	if err := f.a.w.s.Step(accumulatorBytes); err != nil {
+		return err
+	}
 	for _, s := range spans {
 		if err := f.a.addRows(acc, s, &f.groups, &f.sel); err != nil {
 			return err
 		}
 	}
-	f.held = acc.bytes()
+	if f.held = acc.bytes(); f.held > accumulatorBytes {
+		if err := f.a.w.s.Step(int(min(f.held, stepBytes))); err != nil {
+			return err
+		}
+	}
 	if f.held > partBytes {
 		if err := f.a.w.acct.ask(f.held); err != nil {
 			return err

@@ -172,6 +172,7 @@ func (w *partWindow) take() (bool, error) {
 		return false, errTooManyRows
 	}
 	from := w.taken
+	left := w.loadBytes() - w.rows.MemoryBytes()
 	for ; w.taken < b.Rows(); w.taken++ {
 		i := b.Row(w.taken)
 		samePart, samePeer := false, false
@@ -188,13 +189,13 @@ func (w *partWindow) take() (bool, error) {
 		}
 		pos := w.rows.Len() + w.taken - from
 		if !samePart {
-			if w.open && pos >= w.Env.batchRows() {
-				err := w.append(from)
-				return true, err
+			if w.open && (pos >= w.Env.batchRows() || left < 0) {
+				return true, w.append(from)
 			}
 			w.spans = append(w.spans, span{pos, pos})
 			w.open = true
 		}
+		left -= int64(rowBytes(b.Cols, i))
 		if !samePeer {
 			w.openGroup(pos)
 		}
@@ -203,6 +204,15 @@ func (w *partWindow) take() (bool, error) {
 		w.spans[len(w.spans)-1].hi = pos + 1
 	}
 	return false, w.append(from)
+}
+
+// loadBytes is how many bytes of small partitions are loaded at once.
+func (w *partWindow) loadBytes() int64 {
+	n := int64(partBytes / 4)
+	if b := w.Env.Budget; b != nil && b.limit > 0 {
+		n = min(n, b.limit/16)
+	}
+	return n
 }
 
 func (w *partWindow) openGroup(pos int) {
@@ -323,6 +333,7 @@ func (w *partWindow) compute(results []*vector.Vector, n int) (int, error) {
 	if w.wide {
 		step = 1
 	}
+	had := 0
 	for done := 0; done < n; done += step {
 		pos, limit := w.at+done, step
 		var failed error
@@ -334,17 +345,15 @@ func (w *partWindow) compute(results []*vector.Vector, n int) (int, error) {
 		if failed != nil {
 			return done + limit, failed
 		}
-		if err := w.s.Step(step * len(results) * rowStep); err != nil {
+		data := 0
+		for _, v := range results {
+			data += len(v.Data)
+		}
+		if err := w.s.Step(step*len(results)*rowStep + 2*(data-had)); err != nil {
 			return 0, err
 		}
-		if w.wide {
-			data := 0
-			for _, v := range results {
-				data += len(v.Data)
-			}
-			if data > partBytes {
-				return done + 1, nil
-			}
+		if had = data; w.wide && data > partBytes {
+			return done + 1, nil
 		}
 	}
 	return n, nil
