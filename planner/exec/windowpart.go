@@ -234,10 +234,11 @@ func (w *partWindow) append(from int) error {
 		b.Sel = w.sel
 	}
 	var err error
+	had := w.rows.MemoryBytes()
 	if w.locs, err = w.rows.AppendBatch(w.locs[:0], &b); err != nil {
 		return err
 	}
-	return w.s.rows(b.Sel, b.N)
+	return w.s.Step(2*int(w.rows.MemoryBytes()-had) + b.Rows()*rowStep)
 }
 
 // lastRow returns the row that was kept last.
