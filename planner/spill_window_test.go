@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed69692123/netdb/planner/exec"
@@ -191,4 +192,53 @@ func minus(n int64) func(at int64) (int64, bool) {
 
 func plus(n int64) func(at int64) (int64, bool) {
 	return func(at int64) (int64, bool) { return at + n, at+n >= 0 }
+}
+
+// TestWindowPieces: a partition that is larger than the budget is computed in pieces where no call looks far.
+func TestWindowPieces(t *testing.T) {
+	const n = 60_000 / fewer
+	x := func(i int) int64 { return int64(i * 7919 % 1000003) }
+	table := newManyRows(n)
+	table.w = &watched{Context: t.Context()}
+	c := memCatalog{TableName{KindFold, "big"}: table}
+	for _, part := range []int{n, 17_000} { // rows of a partition
+		over := fmt.Sprintf("OVER (PARTITION BY k // %d ORDER BY k", part)
+		from := "(SELECT x, s, row_number() OVER () - 1 AS k FROM big)"
+		sql := "SELECT x, sum(x) " + over + " ROWS BETWEEN 3 PRECEDING AND 2 FOLLOWING), lead(x, 5, -1) " + over + "), lag(x, 7, -1) " + over +
+			"), row_number() " + over + "), min(x) " + over + " ROWS BETWEEN 10 FOLLOWING AND 3000 FOLLOWING EXCLUDE TIES), length(max(s) " + over + " ROWS 1 PRECEDING)) FROM " + from
+		for _, o := range []RunOptions{{}, {MemoryBytes: 3 << 20, Spill: spill.Open(spill.Options{Path: t.TempDir()})}} {
+			rows, err := runSQL(t.Context(), c, sql, Options{}, o)
+			if err != nil || len(rows) != n {
+				t.Fatalf("%d rows, %v", len(rows), err)
+			}
+			for i := 0; i < n; i += 1 + i%7 {
+				lo, hi := i/part*part, min(i/part*part+part, n)
+				at := func(k int) int64 {
+					if k < lo || k >= hi {
+						return -1
+					}
+					return x(k)
+				}
+				sum, least := int64(0), "NULL"
+				for k := max(lo, i-3); k < min(hi, i+3); k++ {
+					sum += x(k)
+				}
+				if i%1000 == 0 || i > hi-3100 || i < lo+20 {
+					small := int64(1 << 62)
+					for k := i + 10; k < min(hi, i+3001); k++ {
+						small = min(small, x(k))
+					}
+					if small < 1<<62 {
+						least = fmt.Sprint(small)
+					}
+				} else {
+					least = strings.Split(rows[i], "|")[5]
+				}
+				want := fmt.Sprintf("%d|%d|%d|%d|%d|%s|40", x(i), sum, at(i+5), at(i-7), i-lo+1, least)
+				if rows[i] != want {
+					t.Fatalf("partitions of %d, %+v: row %d is %s, want %s", part, o, i, rows[i], want)
+				}
+			}
+		}
+	}
 }

@@ -37,6 +37,7 @@ type partWindow struct {
 	peers  paged[int32]
 	peerOf paged[int32]
 	open   bool // the last partition goes on
+	piece  windowPiece
 
 	evals []windowEval
 	at    int // rows given out
@@ -69,6 +70,7 @@ func (w *partWindow) Open(ctx context.Context) error {
 		w.evals = append(w.evals, e)
 		w.wide = w.wide || c.T.Dynamic() || c.T == vector.Text || c.T == vector.Blob
 	}
+	w.piece.prepare(w.Calls)
 	for range w.Width + len(w.Calls) {
 		w.cols = append(w.cols, &vector.Vector{})
 	}
@@ -86,7 +88,7 @@ func (w *partWindow) Next(ctx context.Context) (*vector.Batch, error) {
 		return nil, w.err
 	}
 	w.s.begin(ctx)
-	if w.rows == nil || w.at == w.rows.Len() {
+	if w.rows == nil || w.at == w.piece.limit {
 		if w.err = w.load(ctx); w.err != nil {
 			return nil, w.err
 		}
@@ -106,12 +108,9 @@ func (w *partWindow) Next(ctx context.Context) (*vector.Batch, error) {
 
 // load reads whole partitions, until there are enough rows for a batch.
 func (w *partWindow) load(ctx context.Context) error {
-	types := make([]vector.Type, len(w.Exprs))
-	for i, x := range w.Exprs {
-		types[i] = x.Type()
+	if err := w.again(); err != nil {
+		return err
 	}
-	w.rows, w.starts, w.spans, w.at, w.page, w.open = vector.NewRows(w.gate, types), w.starts[:0], w.spans[:0], 0, 0, false
-	w.peers.n, w.peerOf.n = 0, 0
 	for !w.ended {
 		if w.in == nil || w.taken == w.in.Rows() {
 			b, err := w.In.Next(ctx)
@@ -135,6 +134,7 @@ func (w *partWindow) load(ctx context.Context) error {
 			return err
 		}
 	}
+	w.endPiece()
 	w.openGroup(w.rows.Len()) // the end
 	w.starts = w.starts[:0]
 	n := 0
@@ -194,6 +194,9 @@ func (w *partWindow) take() (bool, error) {
 			}
 			w.spans = append(w.spans, span{pos, pos})
 			w.open = true
+		}
+		if left < 0 && samePart && w.cut(pos) {
+			return true, w.append(from)
 		}
 		left -= int64(rowBytes(b.Cols, i))
 		if !samePeer {
@@ -301,7 +304,7 @@ func (w *partWindow) eachPage(s span, f func(cols []*vector.Vector, from, to int
 func (w *partWindow) emit() error {
 	cols, from := w.find(w.at)
 	_, n := w.rows.Page(w.page)
-	n = min(n-from, w.Env.batchRows())
+	n = min(n-from, w.Env.batchRows(), w.piece.limit-w.at)
 	results := w.cols[w.Width : w.Width+len(w.Calls)]
 	for k, c := range w.Calls {
 		results[k].Reset(c.T)

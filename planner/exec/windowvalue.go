@@ -85,6 +85,9 @@ func (e *rankEval) row(pos int, out *vector.Vector) error {
 	n, at := int64(e.part.hi-e.part.lo), int64(pos-e.part.lo)
 	switch e.kind {
 	case rowNumber:
+		if e.part.lo == 0 {
+			at += e.w.piece.gone
+		}
 		out.AppendInt(at + 1)
 	case rankOf:
 		out.AppendInt(int64(e.w.group(pos).lo-e.part.lo) + 1)
