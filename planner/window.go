@@ -85,20 +85,6 @@ func (n *windowNode) push(b *binder, preds []exec.Expr) node {
 	return b.wrap(n, rest)
 }
 
-// byValue reports whether a predicate is the same for values that are equal, such as 1 and 1.0.
-func byValue(x exec.Expr) bool {
-	same := true
-	exec.Walk(x, func(x exec.Expr) bool {
-		switch x.(type) {
-		case *exec.Col, *exec.Const, *exec.Compare, *exec.In, *exec.Is, *exec.Logic, *exec.Not:
-		default:
-			same = false
-		}
-		return same
-	})
-	return same
-}
-
 // keepFirst notes how many rows of each partition predicates leave, when row_number is all that is computed.
 func (n *windowNode) keepFirst(preds []exec.Expr) {
 	if len(n.calls) != 1 || n.calls[0].Agg != nil || n.calls[0].Fn.Name != "row_number" || slices.ContainsFunc(preds, exec.CanFail) {

@@ -116,7 +116,7 @@ func (c *WindowCall) Exprs() []Expr {
 	if c.Agg == nil {
 		return c.Args
 	}
-	out := append([]Expr(nil), c.Agg.inputs()...)
+	out := append([]Expr(nil), c.Agg.Inputs()...)
 	if c.Agg.Filter != nil {
 		out = append(out, c.Agg.Filter)
 	}

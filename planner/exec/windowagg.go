@@ -39,7 +39,7 @@ type aggWay interface {
 
 func (w *partWindow) aggregate(c *WindowCall) windowEval {
 	a := &frameAgg{w: w, call: c, filter: -1, frames: frames{w: w, f: c.Frame}}
-	for _, x := range c.Agg.inputs() {
+	for _, x := range c.Agg.Inputs() {
 		a.args = append(a.args, newOperand(x))
 	}
 	if c.Agg.Filter != nil {
@@ -318,7 +318,6 @@ type sumWay struct {
 	lo   int
 	sums paged[sumsTo]
 	tree stateTree[num.Sum]
-	acc  sumAcc
 }
 
 // sumsTo is of the rows before a position the sum of the integers, and how many numbers, doubles, and integers beyond BIGINT there are.
@@ -369,7 +368,7 @@ func (w *sumWay) start(p span) error {
 }
 
 func (w *sumWay) frame(spans []span, out *vector.Vector) error {
-	var s sumState
+	var s windowSum
 	for _, r := range spans {
 		a, b := w.sums.at(r.lo-w.lo), w.sums.at(r.hi-w.lo)
 		if a.large != b.large {
@@ -383,10 +382,36 @@ func (w *sumWay) frame(spans []span, out *vector.Vector) error {
 			w.tree.query(r, &s.floats)
 		}
 	}
-	w.acc.avg = w.avg
-	w.acc.grow(1)
-	*w.acc.s.at(0) = s
-	return w.acc.result(out, 0)
+	return s.result(out, w.avg)
+}
+
+// windowSum is the numbers of a frame: integers exactly, doubles as two floats, apart from each other.
+type windowSum struct {
+	ints   num.Int128
+	floats num.Sum
+	n, nf  int64 // numbers, and of them doubles
+}
+
+// result appends the sum, or the mean.
+func (s *windowSum) result(out *vector.Vector, avg bool) error {
+	f := s.floats
+	switch {
+	case s.n == 0:
+		out.AppendNull()
+	case avg:
+		f.AddInts(s.ints)
+		out.AppendFloat(f.Div(s.n))
+	case s.nf > 0 || out.Type == vector.Float:
+		f.AddInts(s.ints)
+		out.AppendFloat(f.Value())
+	default:
+		i, ok := s.ints.Int64()
+		if !ok {
+			return vector.ErrOverflow
+		}
+		out.AppendInt(i)
+	}
+	return nil
 }
 
 func (w *sumWay) bytes() int64 { return w.sums.bytes() + w.tree.bytes() }

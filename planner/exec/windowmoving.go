@@ -16,7 +16,7 @@ type streamMoving struct {
 	count  bool
 	// from and to are how many rows before the row the frame begins and ends.
 	from, to int64
-	acc      sumAcc
+	avg      bool
 	groups   paged[movingSum]
 	held     int64
 	g        *storeGate
@@ -29,7 +29,7 @@ type movingSum struct {
 	first int64
 	lo    int64 // rows from lo up to hi are in the sums: what leaves has come in before, because to is not more than from
 	hi    int64
-	sums  sumState
+	sums  windowSum
 	large int64 // integers beyond BIGINT that are in
 	queue floatQueue
 }
@@ -52,8 +52,7 @@ func newStreamMoving(g *storeGate, c *WindowCall, args []operand, filter int) *s
 	if c.Frame.End == query.Preceding {
 		e.to = c.Frame.To.Int()
 	}
-	e.acc.avg = c.Agg.Fn.Name == "avg"
-	e.acc.grow(1)
+	e.avg = c.Agg.Fn.Name == "avg"
 	return e
 }
 
@@ -113,8 +112,7 @@ func (e *streamMoving) row(cols []*vector.Vector, i int, group int32, out *vecto
 	if s.nf > 0 {
 		s.floats = m.queue.sum(m.lo)
 	}
-	*e.acc.s.at(0) = s
-	return e.acc.result(out, 0)
+	return s.result(out, e.avg)
 }
 
 func (m *movingSum) at(row int64) movingCell { return m.cells[row&int64(len(m.cells)-1)] }

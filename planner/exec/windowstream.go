@@ -231,7 +231,7 @@ func (w *streamWindow) eval(c *WindowCall) streamEval {
 		filter = c.Agg.Filter.(*Col).Index
 	}
 	var args []operand
-	for _, x := range c.Agg.inputs() {
+	for _, x := range c.Agg.Inputs() {
 		args = append(args, newOperand(x))
 	}
 	if c.Frame.running() {
