@@ -77,6 +77,7 @@ type table struct {
 	schema string       // views, folds, logs or netdb when the table was named with it and has no alias
 	scan   *scanNode    // nil for a query
 	cols   []outCol     // of a query; of a scan, columns renamed by an alias list
+	extra  []outCol     // of a scan: columns that a table function adds
 	merged map[int]bool // columns that USING merged with those of another table
 }
 

@@ -51,6 +51,8 @@ func (b *binder) call(s *scope, e *query.Call) (exec.Expr, error) {
 		return b.ifCall(e, name, args)
 	case "nullif":
 		return b.nullif(e, args)
+	case "time_bucket", "date_bin":
+		return b.timeBucket(e, name, args)
 	}
 	if exec.FindFunction(name) == nil {
 		return nil, b.unknownFunction(e, name)

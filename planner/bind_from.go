@@ -261,20 +261,9 @@ func (b *binder) unknownTable(ref *query.TableName, all []TableName) error {
 	return e
 }
 
-// tableFunc binds a function in FROM. The one there is: logs('pattern').
-func (b *binder) tableFunc(s *scope, ref *query.TableFunc) (node, error) {
-	if ref.Lateral {
-		return nil, unsupported(ref, "LATERAL")
-	}
+// logsFunc binds logs('pattern').
+func (b *binder) logsFunc(s *scope, ref *query.TableFunc) (node, error) {
 	call := ref.Call
-	if len(call.Name) != 1 || !strings.EqualFold(call.Name[0].Name, "logs") {
-		name := call.Name[len(call.Name)-1].Name
-		e := query.Errorf(call, query.CodeUnknownFunc, "no table function %q", name)
-		if query.Nearest(name, []string{"logs"}) != "" {
-			e = e.WithHint("did you mean logs('pattern')?")
-		}
-		return nil, e
-	}
 	if len(call.Args) != 1 || call.Star || call.Distinct || call.Over != nil || call.Filter != nil {
 		return nil, query.Errorf(call, query.CodeSyntax, "logs wants one pattern").WithHint("logs('sensors/**')")
 	}

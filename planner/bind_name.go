@@ -245,6 +245,9 @@ func (b *binder) inTable(t *table, n *query.Name, parts []query.Ident, complete 
 		return b.inQuery(t, n, parts)
 	}
 	scan := t.scan
+	if c, ok := b.inExtra(t, n, parts); ok {
+		return c, nil
+	}
 	payload := -1
 	for i, c := range scan.columns {
 		if c.Role == RolePayload {
@@ -376,7 +379,7 @@ func (b *binder) unknownName(s *scope, n *query.Name, parts []query.Ident, table
 	var candidates []string
 	var dynamic *table // the first table with fields
 	for _, t := range tables {
-		for _, c := range t.cols {
+		for _, c := range append(t.cols[:len(t.cols):len(t.cols)], t.extra...) {
 			candidates = append(candidates, c.name)
 		}
 		if t.scan == nil {
@@ -448,7 +451,7 @@ func (b *binder) star(t *table) ([]outCol, error) {
 		}
 	}
 	if !payload {
-		return out, nil
+		return append(out, t.extra...), nil
 	}
 	tree, err := b.tree(t.scan.source, true)
 	if err != nil {
@@ -459,7 +462,7 @@ func (b *binder) star(t *table) ([]outCol, error) {
 		b.noteField(id, t.scan, f.Path)
 		out = append(out, outCol{f.Path[0], id})
 	}
-	return out, nil
+	return append(out, t.extra...), nil
 }
 
 // starAll returns the columns of a plain `*`: those that USING merged first, then each table's.

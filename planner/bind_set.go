@@ -64,6 +64,11 @@ func usesOf(q *query.Query, c *query.CTE) int {
 		if t, ok := x.(*query.TableName); ok && len(t.Parts) == 1 && strings.EqualFold(t.Parts[0].Name, c.Name.Name) {
 			n++
 		}
+		if f, ok := x.(*query.TableFunc); ok {
+			if t, ok := tableOfFunc(f).(*query.TableName); ok && len(t.Parts) == 1 && strings.EqualFold(t.Parts[0].Name, c.Name.Name) {
+				n++
+			}
+		}
 		return true
 	})
 	return n

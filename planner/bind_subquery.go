@@ -338,6 +338,8 @@ func nodeExprs(n node) []exec.Expr {
 		return n.exprs
 	case *computeNode:
 		return n.exprs
+	case *hopNode:
+		return []exec.Expr{n.x}
 	case *aggregateNode:
 		return append(slices.Clone(n.keys), aggExprs(n.aggs)...)
 	case *distinctOnNode:

@@ -167,6 +167,10 @@ func (b *builder) operator(n node) exec.Operator {
 		}
 		op.Exprs = append(op.Exprs, placeAll(n.exprs, outs)...)
 		return op
+	case *hopNode:
+		return &exec.Hop{In: b.build(n.in), X: place(n.x, n.in.outputs()), Grid: n.grid, Ends: n.ends, Env: b.env}
+	case *sessionNode:
+		return b.session(n)
 	case *unionNode:
 		op := &exec.Union{}
 		for i, in := range n.ins {

@@ -46,6 +46,8 @@ func (b *binder) estimate(n node) error {
 		}
 	case *joinNode:
 		est = n.estimateJoin(in(0), in(1))
+	case *hopNode:
+		est = mulSat(in(0), n.grid.Hops())
 	case *keptNode:
 		est = n.of.in.common().est
 	case *distinctOnNode:

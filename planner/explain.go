@@ -97,6 +97,10 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 		return n.describe(f)
 	case *computeNode:
 		return "Compute", list(n.exprs, ", ")
+	case *hopNode:
+		return "Hop", f.Expr(n.x) + n.grid.Text()
+	case *sessionNode:
+		return "Session", p.sessionText(n)
 	case *unionNode:
 		return "UnionAll", ""
 	}

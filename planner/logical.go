@@ -141,6 +141,23 @@ type (
 		ids   []int
 	}
 
+	// hopNode gives each row once for each window of a grid that x is in, and the windows' bounds.
+	hopNode struct {
+		unary
+		x    exec.Expr
+		grid *exec.Grid
+		windowColumns
+	}
+
+	// sessionNode adds the bounds of the session that a row is in. Its input comes in the order of keys and x.
+	sessionNode struct {
+		unary
+		keys []int
+		x    int
+		gap  int64
+		windowColumns
+	}
+
 	// withNode runs a plan beside which other things are computed once, when they are asked for. Its inputs are those, then the
 	// plan.
 	withNode struct {

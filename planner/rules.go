@@ -13,6 +13,7 @@ import (
 func (b *binder) optimize(n node, outs []int) (node, error) {
 	n = b.push(n, nil)
 	n = b.order(n)
+	n = b.windowKeys(n)
 	need := map[int]bool{}
 	for _, id := range outs {
 		need[id] = true
@@ -31,6 +32,7 @@ func (b *binder) optimize(n node, outs []int) (node, error) {
 // n. A predicate that can fail is never moved below a join, an aggregate or a DISTINCT, and never ahead of one that stood
 // before it.
 func (b *binder) push(n node, preds []exec.Expr) node {
+	preds = b.unbucket(preds)
 	switch n := n.(type) {
 	case *filterNode:
 		return b.push(n.in, append(slices.Clone(n.preds), preds...))
@@ -55,10 +57,16 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 	case *windowNode:
 		return n.push(b, preds)
 	case *computeNode:
-		down, rest := b.split(preds, func(exec.Expr) bool { return true })
+		down, rest := b.split(preds, func(x exec.Expr) bool { return !exec.CanFail(substitute(x, n.ids, n.exprs)) })
 		for i, x := range down {
 			down[i] = b.fold(substitute(x, n.ids, n.exprs))
 		}
+		n.in = b.push(n.in, down)
+		return b.wrap(n, rest)
+	case *hopNode:
+		return b.pushHop(n, preds)
+	case *sessionNode:
+		down, rest := b.split(preds, func(x exec.Expr) bool { return within(x, n.keys) && byValue(x) })
 		n.in = b.push(n.in, down)
 		return b.wrap(n, rest)
 	case *withNode:
@@ -322,6 +330,12 @@ func (b *binder) order(n node) node {
 			}
 			at = x.in
 			continue
+		case *computeNode:
+			for i := range keys {
+				keys[i].Expr = substitute(keys[i].Expr, x.ids, x.exprs)
+			}
+			at = x.in
+			continue
 		}
 		break
 	}
@@ -437,6 +451,16 @@ func prune(n node, need map[int]bool) {
 		}
 		n.ids, n.exprs = n.ids[:k], n.exprs[:k]
 		prune(n.in, add(clone(), n.exprs...))
+	case *hopNode:
+		n.prune(need)
+		prune(n.in, add(clone(), n.x))
+	case *sessionNode:
+		n.prune(need)
+		below := clone()
+		for _, id := range append([]int{n.x}, n.keys...) {
+			below[id] = true
+		}
+		prune(n.in, below)
 	case *joinNode:
 		below := add(clone(), n.exprs()...)
 		prune(n.left, below)

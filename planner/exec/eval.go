@@ -146,6 +146,8 @@ func (s *evalState) compile(e Expr) evaluator {
 		c := &widenEval{s: s, t: e.T, x: s.compile(e.X)}
 		s.output(&c.out, e.T)
 		return c
+	case *Bucket:
+		return s.compileBucket(e)
 	case *Call:
 		return s.compileCall(e)
 	case *Query:

@@ -454,6 +454,9 @@ func Equal(a, b Expr) bool {
 	case *Widen:
 		y, ok := b.(*Widen)
 		return ok && x.T == y.T && equalArgs(x, y)
+	case *Bucket:
+		y, ok := b.(*Bucket)
+		return ok && x.End == y.End && x.Grid.Equal(y.Grid) && equalArgs(x, y)
 	case *Query:
 		y, ok := b.(*Query)
 		return ok && x.ID == y.ID && equalArgs(x, y)

@@ -110,6 +110,8 @@ func (b *printer) format(e Expr, at int) {
 			b.WriteString(" LIKE ")
 		}
 		b.format(e.Pattern, bindAdd)
+	case *Bucket:
+		e.format(b)
 	case *Query:
 		text := "(query " + strconv.Itoa(e.ID+1) + ")"
 		switch e.Kind {

@@ -206,7 +206,7 @@ func FindFunction(name string) *Function { return functionsByName()[name] }
 
 // FunctionNames returns the names of all functions and aggregates, in order.
 func FunctionNames() []string {
-	names := []string{"coalesce", "if", "ifnull", "iif", "nullif"}
+	names := []string{"coalesce", "date_bin", "if", "ifnull", "iif", "nullif", "time_bucket"}
 	for name := range functionsByName() {
 		if name != "||" {
 			names = append(names, name)
