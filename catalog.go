@@ -102,6 +102,9 @@ func (c *catalog) Table(ctx context.Context, t planner.TableName) (planner.Sourc
 			return nil, err
 		}
 		s.SetIndexes(c.db.indexesOf(ctx, t.Name, defs))
+		if c.db.o.Lineage != nil {
+			return &lineageLog{Source: s, log: t.Name, of: c.db.o.Lineage}, nil
+		}
 		return s, nil
 	}
 	return nil, nil

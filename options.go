@@ -35,6 +35,8 @@ type Options struct {
 	BatchRows int
 	// Columns says whether queries read events by column; ColumnsNever also keeps column files from being made in the background.
 	Columns ColumnUse
+	// Lineage says what the parents of an event are, for the table function lineage; nil leaves it to its argument parents.
+	Lineage Lineage
 	// MaxWaiters bounds the calls that wait for tokens at once, over all folds; 0 means 65,536.
 	MaxWaiters int
 }

@@ -16,6 +16,7 @@ var tableFuncs = map[string]string{
 	"tumble":  "tumble(table, time, size [, origin])",
 	"hop":     "hop(table, time, slide, size [, origin])",
 	"session": "session(table, time, gap [, keys …])",
+	"lineage": "lineage(log, seq [, direction => 'forward'] [, depth => n] [, parents => 'field'])",
 }
 
 // tableFunc binds a function in FROM.
@@ -53,6 +54,8 @@ func (b *binder) tableFunc(s *scope, ref *query.TableFunc) (node, error) {
 		return b.logsFunc(s, ref)
 	case "session":
 		return b.sessionFunc(s, ref)
+	case "lineage":
+		return b.lineageFunc(s, ref)
 	}
 	return b.gridFunc(s, ref, name)
 }

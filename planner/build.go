@@ -209,6 +209,9 @@ func (b *builder) scan(n *scanNode) exec.Operator {
 		return b.part(n)
 	}
 	req := b.request(n)
+	if l, ok := n.source.(*lineageSource); ok {
+		req.Hold = exec.Hold(b.env, l.Title())
+	}
 	return &exec.Scan{
 		Start: func(ctx context.Context) (exec.Iterator, error) { return n.source.Scan(ctx, req) },
 		Count: countScan,

@@ -160,6 +160,8 @@ type Request struct {
 	Columns ColumnUse
 	// Within is the range of the scan that this one is a part of; the zero value is Range.
 	Within Range
+	// Hold, when set, is told how many bytes the scan holds now beside its batches, and refuses more than the query may.
+	Hold func(bytes int64) error
 }
 
 // ColumnUse says whether the rows of a log are read by column. Answers do not depend on it.

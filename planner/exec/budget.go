@@ -97,6 +97,12 @@ func (a *account) ask(n int64) error {
 	return &BudgetError{Operator: a.name, NeedBytes: a.b.used.Load() + n, LimitBytes: a.b.limit}
 }
 
+// Hold returns a function that sets what is held against the budget under a name, or gives a *BudgetError.
+func Hold(env *Env, name string) func(bytes int64) error {
+	a := newAccount(env, name)
+	return a.set
+}
+
 // release gives everything back.
 func (a *account) release() {
 	if a.b != nil {
