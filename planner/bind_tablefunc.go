@@ -240,7 +240,7 @@ func (b *binder) grid(name string, slide, size, origin query.Expr) (*exec.Grid, 
 		at = exec.DefaultOrigin(step, zone)
 	}
 	if origin != nil {
-		if at, err = b.origin(origin, name, numbers, at); err != nil {
+		if at, err = b.gridOrigin(origin, name, numbers, at); err != nil {
 			return nil, err
 		}
 	}
@@ -254,8 +254,8 @@ func (b *binder) grid(name string, slide, size, origin query.Expr) (*exec.Grid, 
 	return g, nil
 }
 
-// origin evaluates where a window starts.
-func (b *binder) origin(e query.Expr, name string, numbers bool, none int64) (int64, error) {
+// gridOrigin evaluates where a window starts.
+func (b *binder) gridOrigin(e query.Expr, name string, numbers bool, none int64) (int64, error) {
 	x, err := b.expr(&scope{where: "the origin of " + name}, e)
 	if err != nil {
 		return 0, err

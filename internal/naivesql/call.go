@@ -121,7 +121,7 @@ func (s *scope) call(e *query.Call) (*node, error) {
 			return nil, nil
 		})
 	case "json_type":
-		return one(text, nil, func(v value) (value, error) {
+		return one(text, []typ{boolean, bigint, double}, func(v value) (value, error) {
 			switch v.(type) {
 			case Null:
 				return "null", nil

@@ -48,6 +48,8 @@ func (r *runner) table(ref query.TableRef, where query.Expr) (*result, error) {
 		}
 		in.keys = nil
 		return in, nil
+	case *query.TableFunc:
+		return r.windows(ref)
 	case *query.Join:
 		return r.join(ref, where)
 	}
