@@ -12,7 +12,7 @@ import (
 	"github.com/seed69692123/netdb/redex"
 )
 
-var randomWindows = flag.Int("randomwindows", 240, "statements of TestRandomWindows")
+var randomWindows = flag.Int("randomwindows", 160, "statements of TestRandomWindows")
 
 // windows is a table function over a log, whose columns are then in scope.
 func (g *queryGen) windows(log string) string {
