@@ -241,7 +241,7 @@ func (it *lineageIterator) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 	}
 	if it.paths {
-		if it.err = it.w.hold(it.w.bytes() + int64(cap(it.path))*3 ); it.err != nil {
+		if it.err = it.w.hold(it.w.bytes() + int64(cap(it.path))*3); it.err != nil {
 			return nil, it.err
 		}
 	}

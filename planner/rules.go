@@ -66,9 +66,7 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 	case *hopNode:
 		return b.pushHop(n, preds)
 	case *sessionNode:
-		down, rest := b.split(preds, func(x exec.Expr) bool { return within(x, n.keys) && byValue(x) })
-		n.in = b.push(n.in, down)
-		return b.wrap(n, rest)
+		return b.pushSession(n, preds)
 	case *withNode:
 		for i, in := range n.ins {
 			n.ins[i] = b.push(in, nil)
@@ -456,11 +454,7 @@ func prune(n node, need map[int]bool) {
 		prune(n.in, add(clone(), n.x))
 	case *sessionNode:
 		n.prune(need)
-		below := clone()
-		for _, id := range append([]int{n.x}, n.keys...) {
-			below[id] = true
-		}
-		prune(n.in, below)
+		prune(n.in, n.below(clone()))
 	case *joinNode:
 		below := add(clone(), n.exprs()...)
 		prune(n.left, below)

@@ -108,18 +108,19 @@ func (b *binder) hopRange(n *hopNode, op vector.CompareOp, end bool, c int64) []
 	return bounds
 }
 
-// byValue reports whether a predicate is the same for values that are equal: 1 and 1.0.
-func byValue(x exec.Expr) bool {
-	ok := true
-	exec.Walk(x, func(x exec.Expr) bool {
-		switch x.(type) {
-		case *exec.Col, *exec.Const, *exec.Compare, *exec.In, *exec.Is, *exec.Like, *exec.Logic, *exec.Not:
-		default:
-			ok = false
-		}
-		return ok
-	})
-	return ok
+// pushSession moves predicates on the keys below a session: it has all rows of a key, or none.
+func (b *binder) pushSession(n *sessionNode, preds []exec.Expr) node {
+	down, rest := b.split(preds, func(x exec.Expr) bool { return within(x, n.keys) && byValue(x) })
+	n.in = b.push(n.in, down)
+	return b.wrap(n, rest)
+}
+
+// below adds what a session needs of its input to what is needed of its output.
+func (n *sessionNode) below(need map[int]bool) map[int]bool {
+	for _, id := range append([]int{n.x}, n.keys...) {
+		need[id] = true
+	}
+	return need
 }
 
 // windowKeys leaves the end of a window out of the keys of an aggregate that groups by its start, too: it follows from that, and one

@@ -170,3 +170,14 @@ func TestLineageMemory(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// lineageLogs adds what the scripts on lineage search.
+func lineageLogs(c memCatalog) {
+	// 0 and 1 made 2, that 3 and 4, these 5; 6 names what is not there; 7 and 8 are in a cycle, 9 is its own.
+	c.log(newLog("made",
+		`{"n":"a"}`, `{"n":"b"}`, `{"n":"c","by":[0,1]}`, `{"n":"d","by":2}`, `{"n":"e","by":2.0}`,
+		`{"n":"f","by":[4,3,{"log":"made too","seq":0}],"of":{"by":3}}`, `{"n":"g","by":[5,99,{"log":"none","seq":1},"x",-1,[3],null,2.5]}`,
+		`{"n":"h","by":8}`, `{"n":"i","by":[2,7]}`, `{"n":"j","by":9}`, `{"n":"k","by":{"seq":10000000000000000000}}`,
+	))
+	c.log(newLog("made too", `{"n":"A","by":{"seq":0,"log":"made","why":{"seq":5}}}`, `{"n":"B","by":0}`))
+}
