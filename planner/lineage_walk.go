@@ -417,7 +417,6 @@ func (w *lineageWalk) readChildren(ctx context.Context) error {
 		}
 		return compareEdges(a, b)
 	})
-	w.children = slices.Compact(w.children)
 	return ctx.Err()
 }
 

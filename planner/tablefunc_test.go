@@ -100,6 +100,7 @@ func TestTableFuncsCancel(t *testing.T) {
 		"SELECT count(*) FROM tumble(big, x, 3) WHERE window_end > 5",
 		"SELECT max(window_end) FROM session(big, x, 1000)",
 		"SELECT max(s), max(window_end) FROM session(big, x, 1000, s)",
+		"SELECT window_end FROM hop(big, x, 1, 1000) LIMIT 400000",
 		"SELECT window_start FROM session((SELECT * FROM big ORDER BY x), x, 1)",
 	} {
 		w := &watched{Context: context.Background()}
