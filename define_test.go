@@ -176,13 +176,26 @@ func TestDefinitionErrors(t *testing.T) {
 	if got := run1(t, db, `SELECT * FROM c`); got != "id\n3" {
 		t.Errorf("a view over a view that was made anew: %s", got)
 	}
+	tx, err := db.Begin(t.Context(), netdb.TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `CREATE VIEW d AS SELECT 1 AS x`); err == nil || !strings.Contains(err.Error(), "a transaction cannot define anything") {
+		t.Errorf("in a transaction: %v", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Error(err)
+	}
+	if _, err := db.Query(t.Context(), `INSERT INTO views.a (id) VALUES (1)`); err == nil {
+		t.Error("a view takes an INSERT")
+	}
 	if err := db.DeleteLog(t.Context(), "orders"); err != nil {
 		t.Fatal(err)
 	}
 	run1(t, db, `CREATE VIEW gone AS SELECT 1 AS x`)
 	run1(t, db, `CREATE OR REPLACE VIEW b AS SELECT * FROM gone`)
 	run1(t, db, `DROP VIEW gone`)
-	_, err := db.Query(t.Context(), `SELECT * FROM c`)
+	_, err = db.Query(t.Context(), `SELECT * FROM c`)
 	var qe *query.Error
 	if !errors.As(err, &qe) || qe.Code != query.CodeUnknownTable || qe.Pos != 14 || !strings.HasPrefix(qe.Msg, `view "c": view "b": no table "views.gone"`) {
 		t.Errorf("a view of a view that is gone: %v", err)
