@@ -202,6 +202,9 @@ func (b *binder) showFunctions() bound {
 	for _, f := range exec.AggregateFunctions() {
 		add("aggregate", f.Doc, append([]string{f.Name}, f.Aliases...)...)
 	}
+	for _, f := range exec.WindowFunctions() {
+		add("window", f.Doc, f.Name)
+	}
 	slices.SortStableFunc(rows, func(x, y []string) int { return strings.Compare(x[0], y[0]) })
 	return b.textRows(rows, "name", "kind", "description")
 }
