@@ -44,15 +44,8 @@ func (b *binder) call(s *scope, e *query.Call) (exec.Expr, error) {
 		}
 		args[i] = x
 	}
-	switch name {
-	case "coalesce", "ifnull":
-		return b.coalesce(e, name, args)
-	case "if", "iif":
-		return b.ifCall(e, name, args)
-	case "nullif":
-		return b.nullif(e, args)
-	case "time_bucket", "date_bin":
-		return b.timeBucket(e, name, args)
+	if x, ok, err := b.form(e, name, args); ok {
+		return x, err
 	}
 	if exec.FindFunction(name) == nil {
 		return nil, b.unknownFunction(e, name)
@@ -64,8 +57,8 @@ func (b *binder) unknownFunction(e *query.Call, name string) error {
 	if exec.FindWindowFunction(name) != nil {
 		return query.Errorf(e, query.CodeWindow, "%s is a window function: it needs OVER (…)", name)
 	}
-	if name == "timezone" { // what the parser makes of it
-		return unsupported(e, "AT TIME ZONE")
+	if hint := refused[name]; hint != "" {
+		return unsupported(e, name+"()").WithHint("%s", hint)
 	}
 	err := query.Errorf(e, query.CodeUnknownFunc, "no function %s", quoteName(e.Name[0].Name))
 	if near := query.Nearest(name, exec.FunctionNames()); near != "" {
@@ -89,6 +82,9 @@ func plural(n int) string {
 // function binds a scalar function of the table to its arguments.
 func (b *binder) function(at query.Span, name string, args []exec.Expr) (exec.Expr, error) {
 	fn := exec.FindFunction(name)
+	if n := len(args); fn.Interval != nil && n > 0 && args[n-1].Type() == vector.IntervalType {
+		fn = fn.Interval
+	}
 	lo, hi := fn.Arity()
 	if len(args) < lo || hi >= 0 && len(args) > hi {
 		want := plural(lo)

@@ -133,7 +133,7 @@ func (b *binder) exprNode(s *scope, e query.Expr) (exec.Expr, error) {
 	case *query.Tuple:
 		return nil, unsupported(e, "a row value")
 	case *query.Array:
-		return nil, unsupported(e, "an array value")
+		return b.array(s, e)
 	case *query.Star:
 		return nil, query.Errorf(e, query.CodeSyntax, "* is not a value")
 	case *query.NamedArg:
@@ -303,6 +303,9 @@ func (b *binder) binary(s *scope, e *query.Binary) (exec.Expr, error) {
 		return b.concat(e, l, r)
 	case query.OpArrow, query.OpArrowText:
 		return b.arrowOp(e, l, r)
+	}
+	if x, ok, err := b.operatorCall(e, l, r); ok {
+		return x, err
 	}
 	at := e.OpSpan
 	if at.IsZero() {

@@ -276,6 +276,40 @@ func LengthPaced(v Value, pace *num.Pace) int {
 	return n
 }
 
+// EachPaced calls f with each element of an array or member of an object, with its name as it is written, until f returns false.
+func EachPaced(v Value, pace *num.Pace, f func(key []byte, escaped bool, v Value) bool) {
+	each(v, pace, f)
+}
+
+// Elements gives the elements of a JSON array one by one. It may be stopped and gone on with.
+type Elements struct {
+	p []byte
+	i int
+}
+
+// ElementsOf returns the elements of an array of JSON; of other values there are none.
+func ElementsOf(v Value) Elements {
+	if v.Class != Array || v.Format != JSON {
+		return Elements{}
+	}
+	return Elements{p: v.Raw, i: 1}
+}
+
+// Next returns the next element, and whether there is one.
+func (e *Elements) Next(pace *num.Pace) (Value, bool) {
+	for e.i = jsonSpace(e.p, e.i); e.i < len(e.p) && e.p[e.i] == ','; e.i = jsonSpace(e.p, e.i+1) {
+	}
+	if e.i >= len(e.p) || e.p[e.i] == ']' {
+		return Value{}, false
+	}
+	v, next := jsonValue(e.p, e.i, pace)
+	if next <= e.i || pace.Step(next-e.i) {
+		return Value{}, false
+	}
+	e.i = next
+	return v, true
+}
+
 // each calls f with each element of an array or member of an object until it returns false.
 func each(v Value, pace *num.Pace, f func(key []byte, escaped bool, v Value) bool) {
 	if v.Class != Array && v.Class != Object || len(v.Raw) == 0 {

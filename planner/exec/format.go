@@ -156,10 +156,10 @@ func (b *printer) format(e Expr, at int) {
 			b.format(e.Args[0], bindAtom)
 			b.WriteString("->")
 			b.format(e.Args[1], bindAtom)
-		case e.Fn.Name == "||":
+		case e.Fn.Name[0] > 'z' || e.Fn.Name[0] < 'a':
 			defer open(bindAdd)()
 			b.format(e.Args[0], bindAdd)
-			b.WriteString(" || ")
+			b.WriteString(" " + e.Fn.Name + " ")
 			b.format(e.Args[1], bindAdd)
 		default:
 			b.WriteString(e.Fn.Name)

@@ -22,11 +22,11 @@ func jsonFunctions() []*Function {
 				c.out.Ints[i] = int64(payload.LengthPaced(top, c.pace))
 				return c.Step(0)
 			},
-			Doc: "json_array_length(x): the number of elements of an array",
+			Doc: "json_array_length(x): the number of elements of an array", Example: "json_array_length('[1, 2]')", Answer: "2",
 		},
 		{
-			Name: "json_get", Aliases: []string{"json_extract"}, Params: []Param{JSONParam, AnyParam}, result: gives(vector.JSON), row: jsonGet,
-			Doc: "json_get(x, key): x -> key, a member of an object or an element of an array counted from 0, from the end when negative",
+			Name: "json_get", Params: []Param{JSONParam, AnyParam}, result: gives(vector.JSON), row: jsonGet,
+			Doc: "json_get(x, key): x -> key, a member of an object or an element of an array counted from 0, from the end when negative", Example: "json_get('{\"a\": [1, 2]}', 'a')", Answer: "[1, 2]",
 		},
 		{
 			Name: "json_type", Params: []Param{JSONParam}, nulls: true, result: gives(vector.Text),
@@ -39,7 +39,7 @@ func jsonFunctions() []*Function {
 				}
 				return c.setText(i, []byte(k.String()))
 			},
-			Doc: "json_type(x): null, boolean, integer, double, text, array, object …; NULL where there is nothing",
+			Doc: "json_type(x): null, boolean, integer, double, text, array, object …; NULL where there is nothing", Example: "json_type('[1]')", Answer: "array",
 		},
 		{
 			Name: "to_json", Params: []Param{AnyParam}, nulls: true, result: gives(vector.Text),
@@ -55,7 +55,7 @@ func jsonFunctions() []*Function {
 					return appendJSONText(dst, c.args[0], i), nil
 				})
 			},
-			Doc: "to_json(x): the value as JSON text",
+			Doc: "to_json(x): the value as JSON text", Example: "to_json('a\"b')", Answer: "\"a\\\"b\"",
 		},
 	}
 }
@@ -81,8 +81,10 @@ func jsonGet(c *call, i int) error {
 }
 
 // setPayload writes a value found in JSON to row i.
-func (c *call) setPayload(i int, x *payload.Value) error {
-	out := &c.out
+func (c *call) setPayload(i int, x *payload.Value) error { return c.putPayload(&c.out, i, x) }
+
+// putPayload writes a value found in JSON to a row of a dynamic vector.
+func (c *evalState) putPayload(out *vector.Vector, i int, x *payload.Value) error {
 	var class vector.Class
 	switch x.Class {
 	case payload.Null:

@@ -11,9 +11,9 @@ var errDomain = errors.New("argument out of the function's domain")
 
 // numberFunctions are the functions on numbers, and those on values of any type that compare them.
 func numberFunctions() []*Function {
-	float := func(name, doc string, f func(x float64) (float64, bool)) *Function {
+	float := func(name, doc, example, answer string, f func(x float64) (float64, bool)) *Function {
 		return &Function{
-			Name: name, Params: []Param{FloatParam}, result: gives(vector.Float), CanFail: true, Doc: doc,
+			Name: name, Params: []Param{FloatParam}, result: gives(vector.Float), CanFail: true, Doc: doc, Example: example, Answer: answer,
 			row: func(c *call, i int) error {
 				y, ok := f(c.args[0].Float(i))
 				if !ok {
@@ -25,9 +25,9 @@ func numberFunctions() []*Function {
 		}
 	}
 	// rounding keeps integers and rounds doubles.
-	rounding := func(name, doc string, f func(float64) float64, aliases ...string) *Function {
+	rounding := func(name, doc, example, answer string, f func(float64) float64, aliases ...string) *Function {
 		return &Function{
-			Name: name, Aliases: aliases, Params: []Param{NumberParam}, result: firstNumber, Doc: doc,
+			Name: name, Aliases: aliases, Params: []Param{NumberParam}, result: firstNumber, Doc: doc, Example: example, Answer: answer,
 			row: func(c *call, i int) error {
 				v := c.args[0]
 				switch v.Class(i) {
@@ -80,28 +80,28 @@ func numberFunctions() []*Function {
 				}
 				return nil
 			},
-			Doc: "abs(x): without its sign",
+			Doc: "abs(x): without its sign", Example: "abs(-2)", Answer: "2",
 		},
-		rounding("ceil", "ceil(x): the least integer not below x, in the type of x", math.Ceil, "ceiling"),
-		float("exp", "exp(x): e to the power of x", func(x float64) (float64, bool) { return math.Exp(x), true }),
-		rounding("floor", "floor(x): the greatest integer not above x, in the type of x", math.Floor),
+		rounding("ceil", "ceil(x): the least integer not below x, in the type of x", "ceil(1.2)", "2.0", math.Ceil, "ceiling"),
+		float("exp", "exp(x): e to the power of x", "exp(0)", "1.0", func(x float64) (float64, bool) { return math.Exp(x), true }),
+		rounding("floor", "floor(x): the greatest integer not above x, in the type of x", "floor(-1.2)", "-2.0", math.Floor),
 		{
 			Name: "greatest", Params: []Param{AnyParam}, Rest: true, Unify: true, nulls: true, result: unified, row: pick(1),
-			Doc: "greatest(a, b, …): the greatest of the values; NULLs are left out",
+			Doc: "greatest(a, b, …): the greatest of the values; NULLs are left out", Example: "greatest(1, NULL, 3)", Answer: "3",
 		},
 		{
 			Name: "least", Params: []Param{AnyParam}, Rest: true, Unify: true, nulls: true, result: unified, row: pick(-1),
-			Doc: "least(a, b, …): the least of the values; NULLs are left out",
+			Doc: "least(a, b, …): the least of the values; NULLs are left out", Example: "least(1, NULL, 3)", Answer: "1",
 		},
-		float("ln", "ln(x): the natural logarithm", func(x float64) (float64, bool) { return math.Log(x), !(x <= 0) }),
-		float("log10", "log10(x): the logarithm to base 10", func(x float64) (float64, bool) { return math.Log10(x), !(x <= 0) }),
+		float("ln", "ln(x): the natural logarithm", "ln(1)", "0.0", func(x float64) (float64, bool) { return math.Log(x), !(x <= 0) }),
+		float("log10", "log10(x): the logarithm to base 10", "log10(1000)", "3.0", func(x float64) (float64, bool) { return math.Log10(x), !(x <= 0) }),
 		{
 			Name: "power", Aliases: []string{"pow"}, Params: []Param{FloatParam, FloatParam}, result: gives(vector.Float),
 			row: func(c *call, i int) error {
 				c.out.Floats[i] = math.Pow(c.args[0].Float(i), c.args[1].Float(i))
 				return nil
 			},
-			Doc: "power(x, y): x to the power of y, DOUBLE",
+			Doc: "power(x, y): x to the power of y, DOUBLE", Example: "power(2, 10)", Answer: "1024.0",
 		},
 		{
 			Name: "round", Params: []Param{NumberParam, IntParam}, Min: 1, result: firstNumber,
@@ -124,7 +124,7 @@ func numberFunctions() []*Function {
 				}
 				return nil
 			},
-			Doc: "round(x [, digits]): rounded half away from zero, to so many digits behind the point",
+			Doc: "round(x [, digits]): rounded half away from zero, to so many digits behind the point", Example: "round(2.345, 2)", Answer: "2.35",
 		},
 		{
 			Name: "sign", Params: []Param{NumberParam}, result: gives(vector.Int),
@@ -139,16 +139,16 @@ func numberFunctions() []*Function {
 				c.out.Ints[i] = int64(c.CompareTotal(v, i, &z, 0, false))
 				return nil
 			},
-			Doc: "sign(x): -1, 0 or 1",
+			Doc: "sign(x): -1, 0 or 1", Example: "sign(-2.5)", Answer: "-1",
 		},
-		float("sqrt", "sqrt(x): the square root", func(x float64) (float64, bool) { return math.Sqrt(x), !(x < 0) }),
-		rounding("trunc", "trunc(x): without what is behind the point, in the type of x", math.Trunc),
+		float("sqrt", "sqrt(x): the square root", "sqrt(16)", "4.0", func(x float64) (float64, bool) { return math.Sqrt(x), !(x < 0) }),
+		rounding("trunc", "trunc(x): without what is behind the point, in the type of x", "trunc(-1.7)", "-1.0", math.Trunc),
 		{
 			Name: "typeof", Params: []Param{AnyParam}, nulls: true, result: gives(vector.Text),
 			row: func(c *call, i int) error {
 				return c.setText(i, []byte(classType(c.args[0].Class(i))))
 			},
-			Doc: "typeof(x): the name of the value's SQL type",
+			Doc: "typeof(x): the name of the value's SQL type", Example: "typeof(1.5)", Answer: "DOUBLE",
 		},
 	}
 }

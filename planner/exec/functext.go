@@ -57,20 +57,20 @@ func textFunctions() []*Function {
 	return []*Function{
 		{
 			Name: "||", Params: []Param{AnyParam, AnyParam}, nulls: true, result: concatType, row: concatRow, CanFail: true,
-			Doc: "a || b: text joined; NULL if one is NULL",
+			Doc: "a || b: text joined; NULL if one is NULL", Example: "'a' || 1", Answer: "a1",
 		},
 		{
 			Name: "concat", Params: []Param{AnyParam}, Rest: true, nulls: true, result: gives(vector.Text), CanFail: true,
 			row: func(c *call, i int) error { return c.join(i) },
-			Doc: "concat(a, b, …): the values as text, joined; NULLs are left out",
+			Doc: "concat(a, b, …): the values as text, joined; NULLs are left out", Example: "concat('a', NULL, 2)", Answer: "a2",
 		},
 		{
 			Name: "contains", Params: text2, result: gives(vector.Bool), row: test(contains),
-			Doc: "contains(text, part): whether part occurs in text",
+			Doc: "contains(text, part): whether part occurs in text", Example: "contains('abc', 'b')", Answer: "true",
 		},
 		{
 			Name: "ends_with", Aliases: []string{"suffix"}, Params: text2, result: gives(vector.Bool), row: test(suffix),
-			Doc: "ends_with(text, end): whether text ends with end",
+			Doc: "ends_with(text, end): whether text ends with end", Example: "ends_with('abc', 'bc')", Answer: "true",
 		},
 		{
 			Name: "left", Params: []Param{TextParam, IntParam}, result: gives(vector.Text),
@@ -85,7 +85,7 @@ func textFunctions() []*Function {
 				}
 				return c.setSubstring(i, s, 1, n)
 			},
-			Doc: "left(text, n): the first n characters; all but the last -n when n is negative",
+			Doc: "left(text, n): the first n characters; all but the last -n when n is negative", Example: "left('héllo', 2)", Answer: "hé",
 		},
 		{
 			Name: "length", Aliases: []string{"char_length", "character_length", "len"}, Params: []Param{AnyParam}, result: textOrBlob,
@@ -104,16 +104,16 @@ func textFunctions() []*Function {
 				}
 				return nil
 			},
-			Doc: "length(x): the number of characters of a text, of bytes of a blob",
+			Doc: "length(x): the number of characters of a text, of bytes of a blob", Example: "length('né')", Answer: "2",
 		},
 		{
 			Name: "lower", Aliases: []string{"lcase"}, Params: text, result: gives(vector.Text),
 			row: inCase(bytes.ToLower),
-			Doc: "lower(text): in lower case",
+			Doc: "lower(text): in lower case", Example: "lower('ÀB')", Answer: "àb",
 		},
 		{
 			Name: "ltrim", Params: text2, Min: 1, result: gives(vector.Text), row: trim(true, false),
-			Doc: "ltrim(text [, characters]): without the spaces, or those characters, at its start",
+			Doc: "ltrim(text [, characters]): without the spaces, or those characters, at its start", Example: "ltrim('xxa', 'x')", Answer: "a",
 		},
 		{
 			Name: "octet_length", Params: []Param{AnyParam}, result: textOrBlob,
@@ -127,7 +127,7 @@ func textFunctions() []*Function {
 				c.out.Ints[i] = int64(len(v.Bytes(i)))
 				return nil
 			},
-			Doc: "octet_length(x): the number of bytes of a text or blob",
+			Doc: "octet_length(x): the number of bytes of a text or blob", Example: "octet_length('né')", Answer: "3",
 		},
 		{
 			Name: "repeat", Params: []Param{TextParam, IntParam}, result: gives(vector.Text), CanFail: true,
@@ -160,7 +160,7 @@ func textFunctions() []*Function {
 					return dst, nil
 				})
 			},
-			Doc: "repeat(text, n): text n times",
+			Doc: "repeat(text, n): text n times", Example: "repeat('ab', 3)", Answer: "ababab",
 		},
 		{
 			Name: "replace", Params: []Param{TextParam, TextParam, TextParam}, result: gives(vector.Text), CanFail: true,
@@ -171,7 +171,7 @@ func textFunctions() []*Function {
 				}
 				return c.replace(i, s, from, to)
 			},
-			Doc: "replace(text, from, to): with every from replaced by to",
+			Doc: "replace(text, from, to): with every from replaced by to", Example: "replace('a-b-c', '-', '+')", Answer: "a+b+c",
 		},
 		{
 			Name: "reverse", Params: text, result: gives(vector.Text),
@@ -189,7 +189,7 @@ func textFunctions() []*Function {
 					return dst, nil
 				})
 			},
-			Doc: "reverse(text): its characters backwards",
+			Doc: "reverse(text): its characters backwards", Example: "reverse('héllo')", Answer: "olléh",
 		},
 		{
 			Name: "right", Params: []Param{TextParam, IntParam}, result: gives(vector.Text),
@@ -204,11 +204,11 @@ func textFunctions() []*Function {
 				}
 				return c.setSubstring(i, s, max(1, count-min(n, count)+1), n)
 			},
-			Doc: "right(text, n): the last n characters; all but the first -n when n is negative",
+			Doc: "right(text, n): the last n characters; all but the first -n when n is negative", Example: "right('hello', 2)", Answer: "lo",
 		},
 		{
 			Name: "rtrim", Params: text2, Min: 1, result: gives(vector.Text), row: trim(false, true),
-			Doc: "rtrim(text [, characters]): without the spaces, or those characters, at its end",
+			Doc: "rtrim(text [, characters]): without the spaces, or those characters, at its end", Example: "rtrim('a..', '.')", Answer: "a",
 		},
 		{
 			Name: "split_part", Params: []Param{TextParam, TextParam, IntParam}, result: gives(vector.Text),
@@ -219,11 +219,11 @@ func textFunctions() []*Function {
 				}
 				return c.setText(i, part)
 			},
-			Doc: "split_part(text, separator, n): the n-th of the parts between separators, from 1; from the end when n is negative",
+			Doc: "split_part(text, separator, n): the n-th of the parts between separators, from 1; from the end when n is negative", Example: "split_part('a,b,c', ',', 2)", Answer: "b",
 		},
 		{
 			Name: "starts_with", Aliases: []string{"prefix"}, Params: text2, result: gives(vector.Bool), row: test(prefix),
-			Doc: "starts_with(text, start): whether text begins with start",
+			Doc: "starts_with(text, start): whether text begins with start", Example: "starts_with('abc', 'ab')", Answer: "true",
 		},
 		{
 			Name: "strpos", Aliases: []string{"instr"}, Params: text2, result: gives(vector.Int),
@@ -238,7 +238,7 @@ func textFunctions() []*Function {
 				c.out.Ints[i] = n + 1
 				return err
 			},
-			Doc: "strpos(text, part): the character at which part first occurs, 0 when it does not",
+			Doc: "strpos(text, part): the character at which part first occurs, 0 when it does not", Example: "strpos('abc', 'c')", Answer: "3",
 		},
 		{
 			Name: "substr", Aliases: []string{"substring"}, Params: []Param{TextParam, IntParam, IntParam}, Min: 2, result: gives(vector.Text), CanFail: true,
@@ -261,16 +261,16 @@ func textFunctions() []*Function {
 				}
 				return c.setSubstring(i, s, max(start, 1), n)
 			},
-			Doc: "substr(text, start [, length]): characters from start on, counted from 1, from the end when negative",
+			Doc: "substr(text, start [, length]): characters from start on, counted from 1, from the end when negative", Example: "substr('hello', 2, 3)", Answer: "ell",
 		},
 		{
 			Name: "trim", Aliases: []string{"btrim"}, Params: text2, Min: 1, result: gives(vector.Text), row: trim(true, true),
-			Doc: "trim(text [, characters]): without the spaces, or those characters, at both ends",
+			Doc: "trim(text [, characters]): without the spaces, or those characters, at both ends", Example: "trim('  a ')", Answer: "a",
 		},
 		{
 			Name: "upper", Aliases: []string{"ucase"}, Params: text, result: gives(vector.Text),
 			row: inCase(bytes.ToUpper),
-			Doc: "upper(text): in upper case",
+			Doc: "upper(text): in upper case", Example: "upper('straße')", Answer: "STRAßE",
 		},
 	}
 }

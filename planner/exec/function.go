@@ -53,7 +53,7 @@ type Function struct {
 	Name    string
 	Aliases []string
 	Params  []Param
-	Min     int  // arguments that must be given; 0 means all of Params
+	Min     int  // arguments that must be given; 0 means all of Params, less than 0 none
 	Rest    bool // the last parameter may be repeated
 	// Unify brings all arguments to one type.
 	Unify bool
@@ -61,7 +61,10 @@ type Function struct {
 	CanFail bool
 	// Volatile: it is not folded when the plan is made.
 	Volatile bool
-	Doc      string
+	// Doc is the form of a call, a colon and what it gives; Example a call, and Answer what that gives in UTC.
+	Doc, Example, Answer string
+	// Interval is the function instead of this one where the last argument is an INTERVAL.
+	Interval *Function
 
 	result func(args []vector.Type) (vector.Type, bool)
 	// nulls: row is called for NULL arguments too; else their result is NULL.
@@ -72,8 +75,8 @@ type Function struct {
 // Arity returns the least and the greatest number of arguments, -1 for no bound.
 func (f *Function) Arity() (lo, hi int) {
 	lo, hi = len(f.Params), len(f.Params)
-	if f.Min > 0 {
-		lo = f.Min
+	if f.Min != 0 {
+		lo = max(f.Min, 0)
 	}
 	if f.Rest {
 		hi = -1
@@ -92,6 +95,8 @@ type call struct {
 	*evalState
 	args []*vector.Vector
 	out  vector.Vector
+	kept any // what the function keeps between rows
+	sink sink
 }
 
 // setText writes a copy of text.
@@ -105,6 +110,11 @@ func (c *call) setText(i int, s []byte) error {
 
 // write has f append at most n bytes to Data and makes them the text of row i.
 func (c *call) write(i, n int, f func(dst []byte) ([]byte, error)) error {
+	return c.writeAs(c.out.Type.Class(), i, n, f)
+}
+
+// writeAs is write of a value of a class.
+func (c *call) writeAs(class vector.Class, i, n int, f func(dst []byte) ([]byte, error)) error {
 	if n > vector.MaxValueBytes {
 		return vector.ErrValueTooLarge
 	}
@@ -120,7 +130,7 @@ func (c *call) write(i, n int, f func(dst []byte) ([]byte, error)) error {
 	if len(dst)-at > vector.MaxValueBytes {
 		return vector.ErrValueTooLarge
 	}
-	c.out.SetRef(i, c.out.Type.Class(), vector.MakeRef(at, len(dst)-at))
+	c.out.SetRef(i, class, vector.MakeRef(at, len(dst)-at))
 	return nil
 }
 
@@ -147,6 +157,7 @@ type callEval struct {
 	call
 	e    *Call
 	args []evaluator
+	memo dictMemo
 }
 
 func (s *evalState) compileCall(e *Call) evaluator {
@@ -165,6 +176,9 @@ func (e *callEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error)
 	}
 	e.out.Resize(e.e.T, b.N)
 	fn := e.e.Fn
+	if k := e.dictionary(sel.Count(b.N)); k >= 0 {
+		return e.byCode(k, sel, b.N)
+	}
 rows:
 	for k := range sel.Count(b.N) {
 		i := k
@@ -206,9 +220,12 @@ func FindFunction(name string) *Function { return functionsByName()[name] }
 
 // FunctionNames returns the names of all functions and aggregates, in order.
 func FunctionNames() []string {
-	names := []string{"coalesce", "date_bin", "if", "ifnull", "iif", "nullif", "time_bucket"}
+	var names []string
+	for _, f := range Forms() {
+		names = append(append(names, f.Name), f.Aliases...)
+	}
 	for name := range functionsByName() {
-		if name != "||" {
+		if name[0] >= 'a' { // no operator
 			names = append(names, name)
 		}
 	}
@@ -237,5 +254,6 @@ func firstNumber(args []vector.Type) (vector.Type, bool) {
 func Functions() []*Function { return functionTable() }
 
 var functionTable = sync.OnceValue(func() []*Function {
-	return slices.Concat(textFunctions(), numberFunctions(), timeFunctions(), jsonFunctions())
+	return slices.Concat(textFunctions(), splitFunctions(), encodingFunctions(), regexpFunctions(), numberFunctions(), mathFunctions(),
+		timeFunctions(), partFunctions(), spanFunctions(), formatFunctions(), jsonFunctions(), buildFunctions(), listFunctions())
 })
