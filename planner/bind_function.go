@@ -43,6 +43,11 @@ func (b *binder) form(e *query.Call, name string, args []exec.Expr) (x exec.Expr
 			return nil, false, nil
 		}
 		x, err = b.function(e.Span, "epoch", args[1:])
+	case "make_timestamp":
+		if len(args) != 1 {
+			return nil, false, nil
+		}
+		x, err = b.function(e.Span, "make_timestamp_us", args)
 	default:
 		return nil, false, nil
 	}

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"fmt"
 	"slices"
 	"strings"
@@ -251,7 +252,7 @@ func TestFunctionTables(t *testing.T) {
 			}
 			seen[n] = true
 		}
-		if s != "||" && !strings.HasPrefix(doc, s+"(") {
+		if s[0] >= 'a' && s[0] <= 'z' && !strings.HasPrefix(doc, s+"(") {
 			t.Errorf("function %s: documentation %q does not show a call", s, doc)
 		}
 	}
@@ -281,6 +282,7 @@ func TestFunctionsOnAnything(t *testing.T) {
 		values = append(values, &Const{Value: v, T: vector.Any})
 	}
 	calls := 0
+	rng := rand.New(rand.NewPCG(1, 2))
 	try := func(f *Function, args []Expr) {
 		types := make([]vector.Type, len(args))
 		bound := make([]Expr, len(args))
@@ -306,6 +308,15 @@ func TestFunctionsOnAnything(t *testing.T) {
 		lo, _ := f.Arity()
 		for n := lo; n <= max(lo, len(f.Params)); n++ {
 			args := make([]Expr, n)
+			if n > 3 { // too many for all
+				for range 3000 {
+					for i := range args {
+						args[i] = values[rng.IntN(len(values))]
+					}
+					try(f, args)
+				}
+				continue
+			}
 			var fill func(i int)
 			fill = func(i int) {
 				if i == n {

@@ -91,12 +91,9 @@ func spanFunctions() []*Function {
 			Example: "make_interval(1, 2, 0, 3, 4, 5, 6.5)", Answer: "1 year 2 months 3 days 04:05:06.5",
 		},
 		{
-			Name: "make_timestamp", Aliases: []string{"make_timestamptz"}, Params: []Param{i, i, i, i, i, FloatParam, TextParam}, Min: 1, CanFail: true,
-			result: func(args []vector.Type) (vector.Type, bool) {
-				return vector.Time, len(args) == 1 || len(args) >= 6
-			},
-			row:     makeTimestamp,
-			Doc:     "make_timestamp(year, month, day, hour, minute, seconds [, zone]): a time by the clock of the session's zone or another one; make_timestamp(n): the time n microseconds after 1970",
+			Name: "make_timestamp", Aliases: []string{"make_timestamptz"}, Params: []Param{i, i, i, i, i, FloatParam, TextParam}, Min: 6, CanFail: true,
+			result: gives(vector.Time), row: makeTimestamp,
+			Doc:     "make_timestamp(year, month, day, hour, minute, seconds [, zone]): a time by the clock of the session's zone or another one; make_timestamp(n) is make_timestamp_us(n)",
 			Example: "make_timestamp(2024, 7, 1, 12, 30, 1.5, 'Europe/Paris')", Answer: "2024-07-01T10:30:01.500000000Z",
 		},
 		{
@@ -194,15 +191,6 @@ func makeInterval(c *call, i int) error {
 }
 
 func makeTimestamp(c *call, i int) error {
-	if len(c.args) == 1 {
-		x := c.args[0].Int(i)
-		ns := x * 1000
-		if ns/1000 != x {
-			return vector.ErrTimeRange
-		}
-		c.out.Ints[i] = ns
-		return nil
-	}
 	y, m, d := c.args[0].Int(i), c.args[1].Int(i), c.args[2].Int(i)
 	h, mi, s := c.args[3].Int(i), c.args[4].Int(i), c.args[5].Float(i)
 	if !isDay(y, m, d) || h < 0 || h > 23 || mi < 0 || mi > 59 || !(s >= 0 && s < 60) {

@@ -84,6 +84,10 @@ func timeFunctions() []*Function {
 			Doc: "make_timestamp_ns(n): the time n nanoseconds after 1970", Example: "make_timestamp_ns(15)", Answer: "1970-01-01T00:00:00.000000015Z",
 		},
 		{
+			Name: "make_timestamp_us", Params: []Param{NumberParam}, result: gives(vector.Time), CanFail: true, row: fromUnix(1e3, 1e3),
+			Doc: "make_timestamp_us(n): the time n microseconds after 1970", Example: "make_timestamp_us(1500000)", Answer: "1970-01-01T00:00:01.500000000Z",
+		},
+		{
 			Name: "now", Aliases: []string{"current_timestamp", "transaction_timestamp"}, Params: nil, result: gives(vector.Time), row: now,
 			Doc: "now(): the time the query started", Example: "now() = now()", Answer: "true",
 		},

@@ -225,7 +225,7 @@ func FunctionNames() []string {
 		names = append(append(names, f.Name), f.Aliases...)
 	}
 	for name := range functionsByName() {
-		if name[0] >= 'a' { // no operator
+		if name[0] >= 'a' && name[0] <= 'z' { // no operator
 			names = append(names, name)
 		}
 	}
