@@ -99,6 +99,8 @@ type scope struct {
 	outer *enclosure
 	// applies collects the joins that such queries become; nil where they must not depend on the row.
 	applies *applies
+	// unnests collects what unnest in the select list makes rows of; nil where it must not stand.
+	unnests *unnestNode
 	// guards are true where what is being bound is evaluated at all.
 	guards []exec.Expr
 }

@@ -47,7 +47,7 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 	inner.aliases = nil
 	s.aggs = &aggCollector{inner: &inner}
 	s.windows = &windowCollector{named: q.Windows}
-	s.where = "SELECT"
+	s.where, s.unnests = "SELECT", &unnestNode{}
 	if err := b.namedWindows(s, q.Windows); err != nil {
 		return bound{}, err
 	}
@@ -55,6 +55,7 @@ func (b *binder) block(q *query.Block, order []*query.Order, limit, offset int64
 	if err != nil {
 		return bound{}, err
 	}
+	tree = s.unnests.over(tree)
 	aliases := make([]aliasItem, len(items))
 	for i, it := range items {
 		aliases[i] = aliasItem{it.name, it.expr}

@@ -44,6 +44,9 @@ func (b *binder) call(s *scope, e *query.Call) (exec.Expr, error) {
 		}
 		args[i] = x
 	}
+	if name == "unnest" {
+		return b.unnestItem(s, e, args)
+	}
 	if x, ok, err := b.form(e, name, args); ok {
 		return x, err
 	}

@@ -13,6 +13,13 @@ import (
 func (b *binder) from(s *scope, refs []query.TableRef) (node, error) {
 	var tree node
 	for _, ref := range refs {
+		if f := lateral(ref); f != nil {
+			var err error
+			if tree, err = b.fromRows(s, tree, f); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		n, err := b.tableRef(s, ref)
 		if err != nil {
 			return nil, err

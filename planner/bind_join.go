@@ -10,6 +10,9 @@ import (
 
 // join binds a join of two tables.
 func (b *binder) join(s *scope, j *query.Join) (node, error) {
+	if f := lateral(j.R); f != nil {
+		return b.joinRows(s, j, f)
+	}
 	n := &joinNode{}
 	swap := false
 	switch j.Kind {

@@ -264,6 +264,9 @@ func (b *binder) quantified(s *scope, e *query.Quantified) (exec.Expr, error) {
 
 // planFails reports whether running a plan can give an error of a value.
 func planFails(n node) bool {
+	if u, ok := n.(*unnestNode); ok && slices.ContainsFunc(u.lists, unnestList.canFail) {
+		return true
+	}
 	if slices.ContainsFunc(nodeExprs(n), exec.CanFail) {
 		return true
 	}
@@ -340,6 +343,8 @@ func nodeExprs(n node) []exec.Expr {
 		return n.exprs
 	case *hopNode:
 		return []exec.Expr{n.x}
+	case *unnestNode:
+		return n.exprs()
 	case *aggregateNode:
 		return append(slices.Clone(n.keys), aggExprs(n.aggs)...)
 	case *distinctOnNode:

@@ -24,6 +24,9 @@ func (b *binder) tableFunc(s *scope, ref *query.TableFunc) (node, error) {
 	if ref.Lateral {
 		return nil, unsupported(ref, "LATERAL")
 	}
+	if f := lateral(ref); f != nil {
+		return b.fromRows(s, nil, f)
+	}
 	call := ref.Call
 	name := strings.ToLower(call.Name[len(call.Name)-1].Name)
 	if len(call.Name) == 1 && name == "table" && len(call.Args) == 1 { // the standard's TABLE(f(…))

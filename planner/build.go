@@ -159,6 +159,8 @@ func (b *builder) operator(n node) exec.Operator {
 		return b.join(n)
 	case *windowNode:
 		return n.operator(b)
+	case *unnestNode:
+		return b.unnest(n)
 	case *computeNode:
 		outs := n.in.outputs()
 		op := &exec.Project{In: b.build(n.in), Env: b.env}

@@ -52,6 +52,8 @@ func (b *binder) estimate(n node) error {
 		est = n.of.in.common().est
 	case *distinctOnNode:
 		est = distinctRows(in(0), len(n.keys))
+	case *unnestNode:
+		est = mulSat(in(0), 4)
 	case *setNode:
 		if est = in(0); !n.except {
 			est = min(est, in(1))

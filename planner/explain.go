@@ -101,6 +101,8 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 		return "Hop", f.Expr(n.x) + n.grid.Text()
 	case *sessionNode:
 		return "Session", p.sessionText(n)
+	case *unnestNode:
+		return "Unnest", n.describe(list)
 	case *unionNode:
 		return "UnionAll", ""
 	}

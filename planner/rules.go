@@ -67,6 +67,8 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 		return b.pushHop(n, preds)
 	case *sessionNode:
 		return b.pushSession(n, preds)
+	case *unnestNode:
+		return n.push(b, preds)
 	case *withNode:
 		for i, in := range n.ins {
 			n.ins[i] = b.push(in, nil)
@@ -455,6 +457,8 @@ func prune(n node, need map[int]bool) {
 	case *sessionNode:
 		n.prune(need)
 		prune(n.in, n.below(clone()))
+	case *unnestNode:
+		prune(n.in, add(clone(), n.exprs()...))
 	case *joinNode:
 		below := add(clone(), n.exprs()...)
 		prune(n.left, below)

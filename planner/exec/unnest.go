@@ -12,12 +12,11 @@ import (
 // Unnest gives each row of its input once for each element of its lists, which are taken side by side: where one is shorter its
 // elements are NULL. A row without elements is left out, unless Outer is set: then it comes once with NULLs.
 type Unnest struct {
-	In         Operator
-	Keep       int // the first columns of the input, which are passed on
-	Lists      []List
-	Ordinality bool // the last column counts the elements of a row, from 1
-	Outer      bool
-	Env        *Env
+	In    Operator
+	Keep  int // the first columns of the input, which are passed on
+	Lists []List
+	Outer bool
+	Env   *Env
 
 	s       *evalState
 	in      *vector.Batch
@@ -61,9 +60,6 @@ func (u *Unnest) Open(ctx context.Context) error {
 	u.s = newEvalState(u.Env)
 	u.readers = make([]listReader, len(u.Lists))
 	n := u.Keep + len(u.Lists)
-	if u.Ordinality {
-		n++
-	}
 	for range n {
 		u.cols = append(u.cols, &vector.Vector{})
 	}
@@ -86,16 +82,16 @@ func (u *Unnest) Next(ctx context.Context) (*vector.Batch, error) {
 			u.in, u.row, u.started = b, 0, false
 		}
 		u.fill()
-		if u.row >= u.in.Rows() {
-			defer func() { u.in = nil }()
-		}
-		if n := len(u.rows); n > 0 {
+		n := len(u.rows)
+		if n > 0 {
 			u.finish(n)
-			u.stats.Rows += int64(n)
-			return &u.out, nil
 		}
 		if u.row >= u.in.Rows() {
 			u.in = nil
+		}
+		if n > 0 {
+			u.stats.Rows += int64(n)
+			return &u.out, nil
 		}
 	}
 	return nil, u.err
@@ -107,9 +103,6 @@ func (u *Unnest) fill() {
 	size, most := 0, u.Env.batchRows()
 	for k, l := range u.Lists {
 		u.cols[u.Keep+k].Reset(l.T)
-	}
-	if u.Ordinality {
-		u.cols[len(u.cols)-1].Reset(vector.Int)
 	}
 	for u.row < u.in.Rows() && len(u.rows) < most && size < partBytes {
 		i := u.in.Row(u.row)
@@ -150,13 +143,6 @@ func (u *Unnest) fill() {
 		}
 		u.given++
 		u.rows = append(u.rows, int32(i))
-		if u.Ordinality {
-			if o := u.cols[len(u.cols)-1]; found {
-				o.AppendInt(u.given)
-			} else {
-				o.AppendNull()
-			}
-		}
 	}
 }
 
@@ -297,9 +283,6 @@ func gather(out, v *vector.Vector, rows []int32) {
 	out.ShareData(v)
 	for k, i := range rows {
 		out.Take(k, v, int(i))
-		if v.Type.Dynamic() && v.ExplicitNull(int(i)) {
-			out.SetBits(k, vector.ClassNull, 1)
-		}
 	}
 }
 
