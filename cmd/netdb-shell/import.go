@@ -16,14 +16,34 @@ FILE holds JSON lines: one object a line, plain or packed with gzip or zstd, whi
 first bytes. "-" is the standard input. A log that does not exist is made. Events are appended in
 batches; each batch is in the log whole or not at all. The import ends at the first line that is
 not one JSON object in UTF-8, at most 16 MiB long and 512 levels deep, and says how many events were
-kept: those before that line.`
+kept: those before that line.
+
+CSV is taken for what it is by a name that ends in .csv or .tsv, before .gz or .zst too, or with
+-format csv (or jsonl). Each row is an event, with the columns for fields. Found by a look at the
+first rows, unless given:
+    -header yes|no      whether the first row names the columns
+    -delimiter X        a character; tab is a tab
+    -quote X            a character
+    -types a=text,...   of columns: text, bigint, double, boolean, timestamp
+    -columns a,b,...    names instead of those of the header
+    -null TEXT          what is null beside nothing at all
+    -ragged             rows may end early
+A value that does not fit a type that was found stays text; one that does not fit a type that was
+given ends the import. timestamp writes times as text of nine digits in UTC; otherwise they stay as
+they are written.`
 
 func (sh *shell) cmdImport(ctx context.Context, w *words) error {
-	given, err := w.parse(newFlags("import"), 2, 2)
+	fs := newFlags("import")
+	csv := csvFlags(fs)
+	given, err := w.parse(fs, 2, 2)
 	if err != nil {
 		return err
 	}
 	file, name := given[0], given[1]
+	format, err := csv.format(file)
+	if err != nil {
+		return err
+	}
 	if file == "-" && sh.stdinScript {
 		return usagef(".import -: the standard input is where the commands come from")
 	}
@@ -37,7 +57,7 @@ func (sh *shell) cmdImport(ctx context.Context, w *words) error {
 	if err != nil {
 		return fmt.Errorf("import of %s: %w; 0 events kept in log %q", file, err, name)
 	}
-	kept, took, err := sh.importFrom(ctx, src, file, name)
+	kept, took, err := sh.importFrom(ctx, src, format, file, name)
 	if cerr := src.Close(); err == nil {
 		err = cerr
 	}
@@ -50,7 +70,7 @@ func (sh *shell) cmdImport(ctx context.Context, w *words) error {
 }
 
 // importFrom appends the lines of src to a log and returns how many it kept.
-func (sh *shell) importFrom(ctx context.Context, src *source, file, name string) (int64, time.Duration, error) {
+func (sh *shell) importFrom(ctx context.Context, src *source, format func(io.Reader) filler, file, name string) (int64, time.Duration, error) {
 	var l *redex.Log
 	ready := func() (err error) { // a file that is no good from its first line on makes no log
 		if l == nil {
@@ -65,7 +85,7 @@ func (sh *shell) importFrom(ctx context.Context, src *source, file, name string)
 	}
 	began := time.Now()
 	bar := newProgress(sh.err, began)
-	kept, err := importLines(ctx, src, func(ctx context.Context, entries []redex.Entry, total int64) error {
+	kept, err := importLines(ctx, format(src), func(ctx context.Context, entries []redex.Entry, total int64) error {
 		if err := ready(); err != nil {
 			return err
 		}
@@ -96,19 +116,25 @@ func (sh *shell) importFrom(ctx context.Context, src *source, file, name string)
 	return kept, took, nil
 }
 
-// importLines reads JSON lines and gives them to add in batches, with the number of events of which that batch is the last.
+// filler reads a source in batches.
+type filler interface {
+	// fill reads events into b until it is full or the source ends.
+	fill(b *batch)
+}
+
+// importLines reads a source and gives them to add in batches, with the number of events of which that batch is the last.
 // It returns how many events add took. Reading runs ahead of adding by a few batches.
-func importLines(ctx context.Context, r io.Reader, add func(ctx context.Context, entries []redex.Entry, total int64) error) (int64, error) {
+func importLines(ctx context.Context, from filler, add func(ctx context.Context, entries []redex.Entry, total int64) error) (int64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	full, empty := make(chan *batch, 3), make(chan *batch, 3)
 	for range cap(empty) {
 		empty <- &batch{}
 	}
 	done := make(chan struct{})
-	go readBatches(ctx, newLineReader(r), empty, full, done)
+	go readBatches(ctx, from, empty, full, done)
 	defer func() {
 		cancel()
-		<-done // it reads from r, which belongs to the caller
+		<-done // it reads from what belongs to the caller
 	}()
 	var kept int64
 	var entries []redex.Entry
@@ -140,7 +166,7 @@ func importLines(ctx context.Context, r io.Reader, add func(ctx context.Context,
 }
 
 // readBatches fills batches until the source ends or ctx is over, and closes done.
-func readBatches(ctx context.Context, l *lineReader, empty, full chan *batch, done chan struct{}) {
+func readBatches(ctx context.Context, l filler, empty, full chan *batch, done chan struct{}) {
 	defer close(done)
 	for {
 		select {

@@ -76,7 +76,7 @@ func TestOpenSource(t *testing.T) {
 // collect imports a text and returns the payloads that were kept.
 func collect(ctx context.Context, r io.Reader) ([]string, int64, error) {
 	var got []string
-	kept, err := importLines(ctx, r, func(_ context.Context, entries []redex.Entry, total int64) error {
+	kept, err := importLines(ctx, newLineReader(r), func(_ context.Context, entries []redex.Entry, total int64) error {
 		for _, e := range entries {
 			got = append(got, string(e.Payload))
 		}
@@ -162,7 +162,7 @@ func TestImportEnds(t *testing.T) {
 	many := strings.Repeat("{}\n", 100_000)
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
-	kept, err := importLines(ctx, strings.NewReader(many), func(context.Context, []redex.Entry, int64) error {
+	kept, err := importLines(ctx, newLineReader(strings.NewReader(many)), func(context.Context, []redex.Entry, int64) error {
 		if calls++; calls == 3 {
 			cancel()
 		}
@@ -173,7 +173,7 @@ func TestImportEnds(t *testing.T) {
 	}
 	full := errors.New("full")
 	calls = 0
-	kept, err = importLines(t.Context(), strings.NewReader(many), func(context.Context, []redex.Entry, int64) error {
+	kept, err = importLines(t.Context(), newLineReader(strings.NewReader(many)), func(context.Context, []redex.Entry, int64) error {
 		if calls++; calls == 3 {
 			return full
 		}

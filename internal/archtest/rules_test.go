@@ -14,6 +14,7 @@ func mayImport() map[string][]string {
 		"internal/waitheap": {},
 		"internal/payload":  {"internal/num"},
 		"internal/snapfile": {},
+		"internal/csvjson":  {"query", "internal/num", "internal/payload"},
 		"redex/sealed":      {"internal/payload"},
 		"redex/internal/kv": {},
 		"redex":             {"redex/journal", "redex/sealed", "redex/internal/kv", "internal/payload"},
@@ -31,7 +32,7 @@ func mayImport() map[string][]string {
 		"planner/logscan":   {"planner", "planner/vector", "query", "redex", "redex/sealed", "internal/num", "internal/payload"},
 		".":                 {"redex", "redex/journal", "redex/index", "fold", "tasks", "memories", "query", "query/sql", "planner", "planner/exec", "planner/spill", "planner/vector", "planner/logscan", "internal/num", "internal/payload", "internal/snapfile"},
 		"sqldriver":         {".", "fold", "redex", "query", "query/sql"},
-		"cmd/netdb-shell":   {".", "redex", "fold", "tasks", "memories", "query", "query/sql", "internal/payload"},
+		"cmd/netdb-shell":   {".", "redex", "fold", "tasks", "memories", "query", "query/sql", "internal/csvjson", "internal/payload"},
 		"internal/simdisk":  {"redex/journal"},
 		"internal/naivesql": {"query"},
 		"internal/archtest": {},
@@ -46,7 +47,7 @@ func testOnly() []string {
 // stdOnly are packages that import nothing but the standard library and what mayImport gives them: they are parsed, read and
 // reused alone.
 func stdOnly() []string {
-	return []string{"query", "query/sql", "planner/vector", "planner/exec", "planner", "internal/num", "internal/payload", "internal/flatmap", "internal/naivesql", "internal/archtest", "fold", "tasks", "memories"}
+	return []string{"query", "query/sql", "planner/vector", "planner/exec", "planner", "internal/num", "internal/payload", "internal/flatmap", "internal/csvjson", "internal/naivesql", "internal/archtest", "fold", "tasks", "memories"}
 }
 
 // designed are packages hard enough to have a DESIGN.md.
