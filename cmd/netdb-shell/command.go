@@ -24,7 +24,7 @@ func commands() []command {
 		{"logs", "[PREFIX]", "list logs with what they hold", "", (*shell).cmdLogs},
 		{"tables", "", "list what can stand behind FROM", "", (*shell).cmdTables},
 		{"schema", "[TABLE]", "list columns and their types", "A payload field has no declared type: ANY, each value keeps its own.", (*shell).cmdSchema},
-		{"import", "[OPTIONS] FILE LOG", "append JSON lines or the rows of CSV to a log", importHelp, (*shell).cmdImport},
+		{"import", "FILE LOG [FLAGS]", "append JSON lines or the rows of CSV to a log", importHelp, (*shell).cmdImport},
 		{"append", "[FLAGS] LOG JSON|@FILE", "append one event", appendHelp, (*shell).cmdAppend},
 		{"get", "LOG SEQ|latest", "show one event with everything it carries", "", (*shell).cmdGet},
 		{"tail", "LOG [-n N] [-f]", "show the last events of a log", tailHelp, (*shell).cmdTail},

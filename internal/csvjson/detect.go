@@ -206,7 +206,7 @@ func findDelimiter(sample []byte, quote byte, eof bool) byte {
 // sampleOf takes the first rows apart. A row that the sample ends in is not one of them, nor one that cannot be taken apart.
 func sampleOf(sample []byte, comma, quote byte, eof bool, most int) (rows [][]field) {
 	for len(rows) < most && len(sample) > 0 {
-		n, ok := rowEnd(sample, 0, comma, quote, eof)
+		n, ok := new(rowScan).end(sample, comma, quote, eof)
 		if !ok {
 			break
 		}

@@ -209,15 +209,11 @@ func (r *Reader) fill() (bool, error) {
 
 // row reads the next row that is not an empty line.
 func (r *Reader) row() error {
-	from := 0 // bytes of the row that are known to hold no end
+	var scan rowScan
 	for {
 		rest := r.buf[r.pos:]
-		n, ok := rowEnd(rest, from, r.comma, r.quote, r.eof)
+		n, ok := scan.end(rest, r.comma, r.quote, r.eof)
 		if !ok {
-			from = 0
-			if n > 0 { // no quote so far
-				from = n
-			}
 			more, err := r.fill()
 			if err != nil {
 				return err
@@ -239,7 +235,7 @@ func (r *Reader) row() error {
 			if n == 0 {
 				return io.EOF
 			}
-			from = 0
+			scan = rowScan{}
 			continue
 		}
 		return r.split(body, line)
@@ -258,54 +254,59 @@ func trimEnd(row []byte) []byte {
 	return row
 }
 
-// rowEnd returns the length of the first row of b with its line end. If b ends before it does ok is false, unless that is the end of all,
-// and n is where to look on: 0 when a quote was seen.
-func rowEnd(b []byte, from int, comma, quote byte, eof bool) (n int, ok bool) {
-	i := bytes.IndexByte(b[from:], '\n')
-	line := b
-	if i >= 0 {
-		line = b[:from+i]
-	}
-	if bytes.IndexByte(line, quote) < 0 {
-		switch {
-		case i >= 0:
-			return from + i + 1, true
-		case eof:
-			return len(b), true
+// rowScan looks for the end of a row, also when its text comes bit by bit. The zero value is at the start of one.
+type rowScan struct {
+	at     int  // bytes that were looked at
+	quotes bool // there is a quote: from then on each byte counts
+	inside bool // of quotes
+	within bool // of a field without quotes, where they mean nothing
+}
+
+// end returns the length of the row that b begins with, and its line end. ok is false when b, which is not all there is, ends before.
+func (s *rowScan) end(b []byte, comma, quote byte, eof bool) (n int, ok bool) {
+	if !s.quotes {
+		line := b[s.at:]
+		i := bytes.IndexByte(line, '\n')
+		if i >= 0 {
+			line = line[:i]
 		}
-		return len(b), false
-	}
-	// With quotes: one opens at the start of a field only.
-	inside, start := false, true
-	for k := 0; k < len(b); k++ {
-		c := b[k]
 		switch {
-		case inside:
-			j := bytes.IndexByte(b[k:], quote)
-			if j < 0 {
+		case bytes.IndexByte(line, quote) >= 0:
+			*s = rowScan{quotes: true}
+		case i >= 0:
+			return s.at + i + 1, true
+		default:
+			s.at = len(b)
+			return len(b), eof
+		}
+	}
+	for ; s.at < len(b); s.at++ {
+		c := b[s.at]
+		switch {
+		case s.inside:
+			i := bytes.IndexByte(b[s.at:], quote)
+			if i < 0 {
+				s.at = len(b)
 				return len(b), eof
 			}
-			k += j
-			if k+1 < len(b) && b[k+1] == quote {
-				k++
+			s.at += i
+			if s.at+1 == len(b) && !eof {
+				return 0, false // another quote may follow
+			}
+			if s.at+1 < len(b) && b[s.at+1] == quote {
+				s.at++
 				continue
 			}
-			if k+1 == len(b) && !eof {
-				return 0, false
-			}
-			inside = false
+			s.inside, s.within = false, true
 		case c == '\n':
-			return k + 1, true
-		case c == quote && start:
-			inside, start = true, false
+			return s.at + 1, true
+		case c == quote && !s.within:
+			s.inside = true
 		default:
-			start = c == comma
+			s.within = c != comma
 		}
 	}
-	if eof {
-		return len(b), true
-	}
-	return 0, false
+	return len(b), eof
 }
 
 // split takes a row apart. line is its first.

@@ -3,8 +3,8 @@ package exec
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
