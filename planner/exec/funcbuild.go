@@ -138,14 +138,17 @@ func buildFunctions() []*Function {
 	}
 }
 
-// members calls f with each element or member, and ends with the first error.
+// errEnough ends the going through elements without an error.
+var errEnough = errors.New("exec: enough elements")
+
+// members calls f with each element or member, and ends with the first error, or without one behind errEnough.
 func (c *call) members(x payload.Value, f func(key []byte, escaped bool, v payload.Value) error) error {
 	var failed error
 	payload.EachPaced(x, c.pace, func(key []byte, escaped bool, v payload.Value) bool {
 		failed = f(key, escaped, v)
 		return failed == nil
 	})
-	if failed != nil {
+	if failed != nil && !errors.Is(failed, errEnough) {
 		return failed
 	}
 	return c.Step(0)
@@ -217,22 +220,20 @@ func (c *call) contains(x, part payload.Value) (bool, error) {
 	case x.Class == payload.Object && part.Class == payload.Object:
 		all := true
 		err := c.members(part, func(key []byte, escaped bool, v payload.Value) error {
-			if !all {
-				return nil
-			}
 			ok, err := c.contains(payload.LookupPaced(x, c.name(key, escaped), c.pace), v)
-			all = ok
+			if all = ok; !ok && err == nil {
+				err = errEnough
+			}
 			return err
 		})
 		return all, err
 	case x.Class == payload.Array && part.Class == payload.Array:
 		all := true
 		err := c.members(part, func(_ []byte, _ bool, v payload.Value) error {
-			if !all {
-				return nil
-			}
 			ok, err := c.hasElement(x, v)
-			all = ok
+			if all = ok; !ok && err == nil {
+				err = errEnough
+			}
 			return err
 		})
 		return all, err
@@ -245,11 +246,13 @@ func (c *call) contains(x, part payload.Value) (bool, error) {
 func (c *call) hasElement(x, part payload.Value) (bool, error) {
 	found := false
 	err := c.members(x, func(_ []byte, _ bool, v payload.Value) error {
-		if found || v.Class == payload.Array && part.Class != payload.Array {
+		if v.Class == payload.Array && part.Class != payload.Array {
 			return nil
 		}
 		ok, err := c.contains(v, part)
-		found = ok
+		if found = ok; ok && err == nil {
+			err = errEnough
+		}
 		return err
 	})
 	return found, err

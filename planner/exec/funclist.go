@@ -199,7 +199,10 @@ func listFunctions() []*Function {
 				return c.list(i, func(w *sink, next func() error) error {
 					k := int64(0)
 					return c.members(list, func(_ []byte, _ bool, v payload.Value) error {
-						if k++; k < from || k > to {
+						if k++; k > to {
+							return errEnough
+						}
+						if k < from {
 							return nil
 						}
 						if err := next(); err != nil {
@@ -346,33 +349,29 @@ func listSort(c *call, i int, list payload.Value) error {
 // position returns which element argument 1 equals, from 1; 0 when there is none.
 func (c *call) position(list payload.Value, i int) (int64, error) {
 	v := c.args[1]
-	one := vector.New(vector.JSON, 1)
-	one.Grow(1)
+	class, want := v.Class(i), c.payloadOf(v, i)
 	at, k := int64(0), int64(0)
 	err := c.members(list, func(_ []byte, _ bool, x payload.Value) error {
-		if k++; at > 0 {
-			return nil
-		}
-		one.Data = one.Data[:0]
+		k++
+		same := false
 		switch {
-		case x.Class == payload.Text && v.Class(i) != vector.ClassText, x.Class == payload.Null:
-			return nil
-		case x.Class == payload.Text && !x.Escaped:
-			if string(x.Raw) == string(v.Bytes(i)) {
-				at = k
+		case x.Class == payload.Array && class == vector.ClassArray, x.Class == payload.Object && class == vector.ClassObject:
+			col, err := c.column([]payload.Value{x})
+			if err != nil {
+				return err
 			}
-			return nil
-		case x.Class == payload.Object && v.Class(i) != vector.ClassObject, x.Class == payload.Array && v.Class(i) != vector.ClassArray:
-			return nil
+			same = c.EqualValues(col, 0, v, i)
+			if err := c.Fault(); err != nil {
+				return err
+			}
+		default:
+			same = c.sameScalar(x, want)
 		}
-		col, err := c.column([]payload.Value{x})
-		if err != nil {
-			return err
-		}
-		if c.EqualValues(col, 0, v, i) {
+		if same {
 			at = k
+			return errEnough
 		}
-		return c.Fault()
+		return nil
 	})
 	return at, err
 }
