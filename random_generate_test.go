@@ -255,7 +255,13 @@ func (g *queryGen) text(depth int) string {
 		return g.field("text")
 	}
 	d := depth - 1
-	switch g.r.IntN(8) {
+	switch g.r.IntN(10) {
+	case 8:
+		return g.oneOf("reverse(", "md5(") + g.text(d) + ")"
+	case 9:
+		if !g.plain {
+			return g.oneOf("left("+g.text(d)+", 2)", "replace("+g.text(d)+", 'a', 'éx')", "regexp_replace("+g.text(d)+", '[ab]+|^$', '_', 'g')")
+		}
 	case 0:
 		return g.oneOf("lower(", "upper(") + g.text(d) + ")"
 	case 1:

@@ -141,7 +141,7 @@ func (s *scope) call(e *query.Call) (*node, error) {
 			return nil, nil
 		})
 	}
-	return nil, unknown(e)
+	return s.textCall(e, name, args)
 }
 
 func (s *scope) cast(e *query.Cast) (*node, error) {

@@ -14,8 +14,9 @@ const (
 	patternBytes = 1 << 15
 	keptPatterns = 64
 	keptBytes    = 1 << 10
-	// wholeBytes is the longest text of which all matches are found at once.
-	wholeBytes = 1 << 13
+	// wholeBytes is the longest text that is searched without a look at the context, wholeMatches how many matches are found at once.
+	wholeBytes   = stepBytes / 4
+	wholeMatches = 4096
 	// regexpStep is what the search for one match counts for beside the characters.
 	regexpStep = 256
 )
@@ -162,16 +163,21 @@ func (c *call) find(re *regexp.Regexp, s []byte) ([]int, error) {
 // eachMatch calls f with the places of each match and its groups, from left to right, without overlap. An empty match right behind
 // another one does not count.
 func (c *call) eachMatch(p *pattern, s []byte, f func(at []int) error) error {
+	var at []int
+	var err error
+	end := -1 // of the match before
 	if len(s) <= wholeBytes {
-		for _, at := range p.re.FindAllSubmatchIndex(s, -1) {
+		all := p.re.FindAllSubmatchIndex(s, wholeMatches)
+		for _, at = range all {
 			if err := f(at); err != nil {
 				return err
 			}
 		}
-		return c.Step(len(s))
-	}
-	at, err := c.find(p.re, s)
-	if err != nil || at == nil {
+		if len(all) < wholeMatches {
+			return c.Step(len(s))
+		}
+		end = at[1]
+	} else if at, err = c.find(p.re, s); err != nil || at == nil {
 		return err
 	}
 	if p.behind == nil {
@@ -181,9 +187,8 @@ func (c *call) eachMatch(p *pattern, s []byte, f func(at []int) error) error {
 		}
 		p.behind = behind
 	}
-	end := -1 // of the match before
-	for {
-		if at[1] > at[0] || at[0] != end {
+	for given := end >= 0; ; given = false {
+		if !given && (at[1] > at[0] || at[0] != end) {
 			if err := f(at); err != nil {
 				return err
 			}
