@@ -37,12 +37,7 @@ func callOf(t testing.TB, name string, args ...Expr) *Call {
 func TestDictionary(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	words := []string{"", "a", "é,b", "12", "[1,2]", "x-y-z", "never used: bad \xc3\xa9", strings.Repeat("long ", 100)}
-	dict := &vector.Dict{}
-	for _, w := range words {
-		at := len(dict.Data)
-		dict.Data = append(dict.Data, w...)
-		dict.Refs = append(dict.Refs, vector.MakeRef(at, len(w)))
-	}
+	dict := dictOf(words...)
 	col := &Col{T: vector.Text}
 	counted := &Function{Name: "counted", Params: []Param{TextParam}, result: gives(vector.Int)}
 	calls := 0
@@ -64,6 +59,10 @@ func TestDictionary(t *testing.T) {
 		byRow := row.compile(e)
 		for range 3 {
 			n := 1 + rng.IntN(300)
+			if rng.IntN(2) == 0 { // another chunk
+				words = append(words[1:len(words):len(words)], words[0])
+				dict = dictOf(words...)
+			}
 			coded := &vector.Vector{Type: vector.Text, Dict: dict, Len: n, Nulls: make(vector.Bitmap, (n+63)/64)}
 			plain := vector.New(vector.Text, n)
 			var sel vector.Sel
