@@ -12,8 +12,7 @@ import (
 // optimize rewrites a bound plan. outs are the columns the result needs.
 func (b *binder) optimize(n node, outs []int) (node, error) {
 	n = b.push(n, nil)
-	n = b.order(n)
-	n = b.windowKeys(n)
+	n = b.windowKeys(b.order(n))
 	need := map[int]bool{}
 	for _, id := range outs {
 		need[id] = true
@@ -32,8 +31,7 @@ func (b *binder) optimize(n node, outs []int) (node, error) {
 // n. A predicate that can fail is never moved below a join, an aggregate or a DISTINCT, and never ahead of one that stood
 // before it.
 func (b *binder) push(n node, preds []exec.Expr) node {
-	preds = b.unbucket(preds)
-	switch n := n.(type) {
+	switch preds = b.unbucket(preds); n := n.(type) {
 	case *filterNode:
 		return b.push(n.in, append(slices.Clone(n.preds), preds...))
 	case *scanNode:
@@ -63,10 +61,6 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 		}
 		n.in = b.push(n.in, down)
 		return b.wrap(n, rest)
-	case *hopNode:
-		return b.pushHop(n, preds)
-	case *sessionNode:
-		return b.pushSession(n, preds)
 	case *unnestNode:
 		return n.push(b, preds)
 	case *withNode:
@@ -101,7 +95,7 @@ func (b *binder) push(n node, preds []exec.Expr) node {
 		}
 		return b.wrap(n, rest)
 	}
-	return b.wrap(n, preds)
+	return b.pushWindows(n, preds)
 }
 
 // wrap puts a filter above n: none when nothing is left to test, no rows when a predicate is never true.
@@ -330,10 +324,7 @@ func (b *binder) order(n node) node {
 			}
 			at = x.in
 			continue
-		case *computeNode:
-			for i := range keys {
-				keys[i].Expr = substitute(keys[i].Expr, x.ids, x.exprs)
-			}
+		case *computeNode: // what it adds has no order
 			at = x.in
 			continue
 		}
@@ -451,12 +442,8 @@ func prune(n node, need map[int]bool) {
 		}
 		n.ids, n.exprs = n.ids[:k], n.exprs[:k]
 		prune(n.in, add(clone(), n.exprs...))
-	case *hopNode:
-		n.prune(need)
-		prune(n.in, add(clone(), n.x))
-	case *sessionNode:
-		n.prune(need)
-		prune(n.in, n.below(clone()))
+	case *hopNode, *sessionNode:
+		prune(n.inputs()[0], pruneWindows(n, clone()))
 	case *unnestNode:
 		prune(n.in, add(clone(), n.exprs()...))
 	case *joinNode:

@@ -70,6 +70,32 @@ func boundOf(c *exec.Const, t vector.Type) (int64, bool) {
 	return 0, false
 }
 
+// pushWindows moves predicates below a hop or a session; of another node they stay above.
+func (b *binder) pushWindows(n node, preds []exec.Expr) node {
+	switch n := n.(type) {
+	case *hopNode:
+		return b.pushHop(n, preds)
+	case *sessionNode:
+		return b.pushSession(n, preds)
+	}
+	return b.wrap(n, preds)
+}
+
+// pruneWindows drops the bounds that are not needed, and adds to need what a hop or a session needs of its input.
+func pruneWindows(n node, need map[int]bool) map[int]bool {
+	switch n := n.(type) {
+	case *hopNode:
+		n.prune(need)
+		exec.Columns(n.x, need)
+	case *sessionNode:
+		n.prune(need)
+		for _, id := range append([]int{n.x}, n.keys...) {
+			need[id] = true
+		}
+	}
+	return need
+}
+
 // pushHop moves predicates below a hop: those of its input as they are, and what those of the windows' bounds mean for x.
 func (b *binder) pushHop(n *hopNode, preds []exec.Expr) node {
 	ins := n.in.outputs()
@@ -113,14 +139,6 @@ func (b *binder) pushSession(n *sessionNode, preds []exec.Expr) node {
 	down, rest := b.split(preds, func(x exec.Expr) bool { return within(x, n.keys) && byValue(x) })
 	n.in = b.push(n.in, down)
 	return b.wrap(n, rest)
-}
-
-// below adds what a session needs of its input to what is needed of its output.
-func (n *sessionNode) below(need map[int]bool) map[int]bool {
-	for _, id := range append([]int{n.x}, n.keys...) {
-		need[id] = true
-	}
-	return need
 }
 
 // windowKeys leaves the end of a window out of the keys of an aggregate that groups by its start, too: it follows from that, and one
