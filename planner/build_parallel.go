@@ -83,6 +83,7 @@ func (b *builder) parallelAggregate(n *aggregateNode) exec.Operator {
 	return &exec.ParallelAggregate{
 		Serial:  b.aggregate(n, b.build(n.in)),
 		Threads: b.opts.Threads,
+		Fixed:   slices.ContainsFunc(n.aggs, func(a *exec.Aggregate) bool { return a.Fn.Divided }),
 		Env:     b.env,
 		Divide: func(ctx context.Context) (int, error) {
 			var left ScanStats

@@ -533,16 +533,6 @@ func (b *binder) countFromBounds(n node) node {
 	return v
 }
 
-// pushLimit tells sorts and scans below a limit how many rows it wants.
-func pushLimit(n node) {
-	if l, ok := n.(*limitNode); ok && l.count >= 0 && l.count <= math.MaxInt64-l.offset {
-		wants(l.in, l.count+l.offset)
-	}
-	for _, c := range n.inputs() {
-		pushLimit(c)
-	}
-}
-
 func wants(n node, rows int64) {
 	if rows == 0 {
 		return // nothing will be asked for

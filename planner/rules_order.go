@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"math"
 	"slices"
 
 	"github.com/seed69692123/netdb/planner/exec"
@@ -107,4 +108,14 @@ func (b *binder) rows(n node) int64 {
 		return 1 << 60
 	}
 	return n.common().est
+}
+
+// pushLimit tells sorts and scans below a limit how many rows it wants.
+func pushLimit(n node) {
+	if l, ok := n.(*limitNode); ok && l.count >= 0 && l.count <= math.MaxInt64-l.offset {
+		wants(l.in, l.count+l.offset)
+	}
+	for _, c := range n.inputs() {
+		pushLimit(c)
+	}
 }

@@ -269,7 +269,7 @@ func sketchFunctions() []*AggregateFunction {
 			Doc: "approx_count_distinct(x): about count(DISTINCT x), with a standard error of 0.8 %, in 16 KiB for a group",
 		},
 		{
-			Name: "approx_quantile", Arity: 2, Settings: []string{"fraction"}, params: []Param{AnyParam, FloatParam},
+			Name: "approx_quantile", Divided: true, Arity: 2, Settings: []string{"fraction"}, params: []Param{AnyParam, FloatParam},
 			result: func(args []Expr) (vector.Type, bool) {
 				t := vector.Float
 				if args[1].Type() == vector.JSON {

@@ -15,6 +15,8 @@ type AggregateFunction struct {
 	Settings []string
 	// Ordered: the result depends on the order of the rows.
 	Ordered bool
+	// Divided: the result depends on how rows were divided before they were merged.
+	Divided bool
 	Doc     string
 	// typed: the function takes a column as a typed one where all its values in a batch have one type.
 	typed bool

@@ -184,19 +184,19 @@ func varianceFunctions() []*AggregateFunction {
 	}
 	return []*AggregateFunction{
 		{
-			Name: "stddev_pop", Arity: 1, params: []Param{AnyParam}, result: result, start: start(true, 0),
+			Name: "stddev_pop", Divided: true, Arity: 1, params: []Param{AnyParam}, result: result, start: start(true, 0),
 			Doc: "stddev_pop(x): the standard deviation of the numbers, taken for all there are",
 		},
 		{
-			Name: "stddev_samp", Aliases: []string{"stddev"}, Arity: 1, params: []Param{AnyParam}, result: result, start: start(true, 1),
+			Name: "stddev_samp", Divided: true, Aliases: []string{"stddev"}, Arity: 1, params: []Param{AnyParam}, result: result, start: start(true, 1),
 			Doc: "stddev_samp(x): the standard deviation of the numbers, taken for a sample; NULL of fewer than two",
 		},
 		{
-			Name: "var_pop", Arity: 1, params: []Param{AnyParam}, result: result, start: start(false, 0),
+			Name: "var_pop", Divided: true, Arity: 1, params: []Param{AnyParam}, result: result, start: start(false, 0),
 			Doc: "var_pop(x): the mean square of the distances from the mean",
 		},
 		{
-			Name: "var_samp", Aliases: []string{"variance"}, Arity: 1, params: []Param{AnyParam}, result: result, start: start(false, 1),
+			Name: "var_samp", Divided: true, Aliases: []string{"variance"}, Arity: 1, params: []Param{AnyParam}, result: result, start: start(false, 1),
 			Doc: "var_samp(x): the same for a sample, divided by n-1; NULL of fewer than two",
 		},
 	}

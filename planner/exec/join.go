@@ -57,10 +57,10 @@ type Join struct {
 	keys    []*vector.Vector
 	hashes  []uint64
 	codes   keyCodes // of the rows of in
-	k       int   // next row of in, counted in its selection
-	chain   int32 // next build row for row k; -1 at the end
-	begun   bool  // chain is set
-	matched bool  // row k has had a partner that passed the residual
+	k       int      // next row of in, counted in its selection
+	chain   int32    // next build row for row k; -1 at the end
+	begun   bool     // chain is set
+	matched bool     // row k has had a partner that passed the residual
 
 	p       []int32      // pairs: rows of in
 	b       []vector.Loc // and of the build side

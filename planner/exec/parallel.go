@@ -19,12 +19,14 @@ type Division struct {
 	mu    sync.Mutex
 	taken []bool
 	begun int
-	first int // stretches that are begun evenly
+	first int  // stretches that are begun evenly
+	fixed bool // there are no others
 }
 
-// NewDivision returns a division of so many parts for so many goroutines.
-func NewDivision(parts, threads int) *Division {
-	return &Division{taken: make([]bool, parts), first: min(threads, parts)}
+// NewDivision returns a division of so many parts for so many goroutines. One that is fixed gives each of them one stretch: so it is the same
+// whatever their speed.
+func NewDivision(parts, threads int, fixed bool) *Division {
+	return &Division{taken: make([]bool, parts), first: min(threads, parts), fixed: fixed}
 }
 
 // Begin takes a part at which nobody goes on, and returns its number; -1 when all are taken.
@@ -38,6 +40,9 @@ func (d *Division) Begin() int {
 			d.taken[at] = true
 			return at
 		}
+	}
+	if d.fixed {
+		return -1
 	}
 	from, n := -1, 0
 	for i := 0; i < len(d.taken); i++ {
@@ -65,11 +70,21 @@ func (d *Division) Begin() int {
 func (d *Division) Take(i int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if i >= len(d.taken) || d.taken[i] {
+	if i >= len(d.taken) || d.taken[i] || d.fixed && d.begins(i) {
 		return false
 	}
 	d.taken[i] = true
 	return true
+}
+
+// begins reports whether a fixed stretch begins with part i.
+func (d *Division) begins(i int) bool {
+	for k := range d.first {
+		if k*len(d.taken)/d.first == i {
+			return true
+		}
+	}
+	return false
 }
 
 // PartScan reads a stretch of parts of a table: one that was begun, and those after it until one is taken.
@@ -153,7 +168,9 @@ type ParallelAggregate struct {
 	// Part returns an aggregate like Serial over the stretch that begins with a part.
 	Part    func(d *Division, first int) *HashAggregate
 	Threads int
-	Env     *Env
+	// Fixed divides the table in the same way each time: for aggregates whose result shows how it was divided.
+	Fixed bool
+	Env   *Env
 
 	reserve spiller // counts among those who share the budget, until it is known who does
 	result  *HashAggregate
@@ -218,7 +235,7 @@ func (p *ParallelAggregate) run(ctx context.Context) error {
 func (p *ParallelAggregate) group(ctx context.Context, parts int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	d := NewDivision(parts, p.Threads)
+	d := NewDivision(parts, p.Threads, p.Fixed)
 	most := int64(0)
 	if p.Env.Budget != nil && p.Env.Budget.limit > 0 {
 		most = p.Env.Budget.limit / 2
