@@ -16,18 +16,6 @@ import (
 	"github.com/seed69692123/netdb/redex"
 )
 
-// answers runs statements and returns what each gave: its rows, or its error.
-func answers(t *testing.T, db *netdb.DB, statements ...string) []string {
-	t.Helper()
-	var out []string
-	for _, s := range statements {
-		c := queryCase{sql: s}
-		got, _ := c.run(t.Context(), db, dataState{}, netdb.Limits{})
-		out = append(out, got)
-	}
-	return out
-}
-
 // run1 runs a statement that must succeed.
 func run1(t *testing.T, db *netdb.DB, statement string) string {
 	t.Helper()

@@ -131,7 +131,6 @@ type windowInput struct {
 	table *table
 	scope *scope
 	x     exec.Expr
-	size  query.Value // what windows are measured in: an INTERVAL, or a BIGINT
 }
 
 // windowInput binds the table and the time of a window function. sizes are its other arguments, all of them intervals or all numbers.
@@ -514,20 +513,21 @@ func (p *Plan) sessionText(n *sessionNode) string {
 	f := p.formatter()
 	name := func(id int) string { return f.Expr(&exec.Col{Index: id, Name: p.cols[id].name}) }
 	v := query.Int(n.gap)
-	out := name(n.x) + ", "
+	var out strings.Builder
+	out.WriteString(name(n.x) + ", ")
 	if p.cols[n.x].typ == vector.Time {
 		v = query.Interval(0, 0, n.gap)
-		out += "INTERVAL '" + v.String() + "'"
+		out.WriteString("INTERVAL '" + v.String() + "'")
 	} else {
-		out += v.String()
+		out.WriteString(v.String())
 	}
 	for i, id := range n.keys {
 		if i == 0 {
-			out += " key="
+			out.WriteString(" key=")
 		} else {
-			out += ", "
+			out.WriteString(", ")
 		}
-		out += name(id)
+		out.WriteString(name(id))
 	}
-	return out
+	return out.String()
 }

@@ -19,12 +19,7 @@ type Divisible interface {
 // divisible returns the scan at the end of a chain of nodes that look at one row at a time; nil when the node is something else.
 func divisible(n node) *scanNode {
 	plain := func(xs []exec.Expr) bool {
-		for _, x := range xs {
-			if runsQuery(x) {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(xs, runsQuery)
 	}
 	switch n := n.(type) {
 	case *scanNode:

@@ -67,7 +67,6 @@ type Reader struct {
 	o       Options
 	buf     []byte
 	pos     int  // of what was not given yet
-	end     int  // of what was read
 	eof     bool // there is no more to read
 	err     error
 	line    int64 // lines before pos

@@ -29,7 +29,7 @@ func parseJSONPath(s string) (*jsonPath, error) {
 	p := &jsonPath{text: s}
 	switch {
 	case strings.HasPrefix(s, "/"):
-		for _, part := range strings.Split(s[1:], "/") {
+		for part := range strings.SplitSeq(s[1:], "/") {
 			part = strings.ReplaceAll(strings.ReplaceAll(part, "~1", "/"), "~0", "~")
 			n, err := strconv.Atoi(part)
 			p.steps = append(p.steps, jsonStep{name: part, number: n, index: err == nil && n >= 0 && n <= math.MaxInt32})

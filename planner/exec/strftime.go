@@ -202,11 +202,11 @@ func (f *timeFormat) parse(s string, zone *time.Location) (time.Time, error) {
 
 // parsedTime is what was read of a time.
 type parsedTime struct {
-	year, month, day         int
-	hour, minute, second     int
-	nanos, yearDay, hour12   int
-	pm, half, twelve, yearOK bool
-	zone                     *time.Location
+	year, month, day       int
+	hour, minute, second   int
+	nanos, yearDay, hour12 int
+	pm, half, twelve       bool
+	zone                   *time.Location
 }
 
 func (p *parsedTime) read(verb byte, s string) (rest string, ok bool) {

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"github.com/seed69692123/netdb/planner/vector"
-	"github.com/seed69692123/netdb/query"
 )
 
 // eval makes what computes a call.
@@ -202,9 +201,4 @@ func (e *frameValue) row(pos int, out *vector.Vector) error {
 	}
 	v, i := e.col.at(e.w, at)
 	return e.w.appendRow(out, v, i)
-}
-
-// wholeFrame is the frame of a partition.
-func wholeFrame() Frame {
-	return Frame{Start: query.UnboundedPreceding, End: query.UnboundedFollowing}
 }
