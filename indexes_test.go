@@ -241,7 +241,7 @@ func (p *definer) work(d *simdisk.Disk, seed uint64) {
 			return
 		}
 		name, text := fmt.Sprintf("v%d", rng.IntN(3)), fmt.Sprint(seed*100+uint64(i))
-		ok := true
+		var ok bool
 		switch _, there := p.views[name]; {
 		case i%5 == 4 && p.index:
 			ok = p.statement(ctx, db, `DROP INDEX IF EXISTS x`, func() { p.index = false })

@@ -217,8 +217,9 @@ func (b *binder) grid(name string, slide, size, origin query.Expr) (*exec.Grid, 
 	if err != nil {
 		return nil, err
 	}
-	window, sameKind := step, numbers
+	window := step
 	if size != slide {
+		var sameKind bool
 		if window, sameKind, err = b.length(size, "the size of "+name); err != nil {
 			return nil, err
 		}

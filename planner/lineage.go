@@ -175,7 +175,6 @@ type lineageIterator struct {
 	kept   []vector.Vector
 	path   []byte
 	out    vector.Batch
-	stats  ScanStats
 }
 
 // ScanStats returns what was read.

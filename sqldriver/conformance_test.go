@@ -91,7 +91,7 @@ func TestArguments(t *testing.T) {
 		{[]byte{0, 255}, []byte{0, 255}},
 		{[]byte(nil), nil},
 		{at, at.UTC()},
-		{time.Duration(90 * time.Minute), "01:30:00"},
+		{90 * time.Minute, "01:30:00"},
 		{json.RawMessage(`{"a": [1]}`), []byte(`{"a": [1]}`)},
 		{json.Number("12"), int64(12)},
 		{json.Number("1.25"), 1.25},

@@ -77,7 +77,7 @@ func TestPool(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if err := errors.Join(append(errs, st.Close())...); err != nil {
+		if err := errors.Join(errors.Join(errs...), st.Close()); err != nil {
 			t.Fatalf("%d connections: %v", size, err)
 		}
 		if n := one[int](t, p, "SELECT count(*) FROM log"); n != 1+workers*each*3 {

@@ -29,7 +29,7 @@ func formatFunctions() []*Function {
 				return err
 			}
 			s := c.args[0].Bytes(i)
-			t, err := time.Time{}, error(errNoMatch)
+			t, err := time.Time{}, errNoMatch
 			if len(s) <= 2*longestFormat {
 				t, err = f.parse(string(s), c.zone())
 			}

@@ -170,7 +170,7 @@ func makeInterval(c *call, i int) error {
 	var sum vector.Interval
 	for k, v := range c.args {
 		var part vector.Interval
-		ok := true
+		var ok bool
 		if k < len(units) {
 			u := units[k]
 			part, ok = scaled(v.Int(i), int64(u.Months), int64(u.Days), u.Nanos)

@@ -3,7 +3,6 @@ package exec
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -56,7 +55,7 @@ func TestCodedJoins(t *testing.T) {
 			return text
 		}
 		if got, want := run(lf, rf), run(ls, rs); got != want {
-			t.Fatal(fmt.Sprintf("round %d, %v:\n%s\nwant\n%s", round, kind, got, want))
+			t.Fatalf("round %d, %v:\n%s\nwant\n%s", round, kind, got, want)
 		}
 	}
 }
