@@ -128,13 +128,28 @@ func dateTrunc(c *call, i int) error {
 		c.out.Ints[i] = floorDiv(ns, unit) * unit
 		return nil
 	}
-	t, ok := truncate(p, time.Unix(0, ns).In(z))
-	if !ok {
-		return &TimePartError{string(c.args[0].Bytes(i))}
+	cut := func(ns int64) (int64, error) {
+		t, ok := truncate(p, time.Unix(0, ns).In(z))
+		if !ok {
+			return 0, &TimePartError{string(c.args[0].Bytes(i))}
+		}
+		if t.Unix() < minSeconds {
+			return 0, vector.ErrTimeRange
+		}
+		return t.UnixNano(), nil
 	}
-	if t.Unix() < minSeconds {
-		return vector.ErrTimeRange
+	spans := p >= partDay && len(c.args) == 2 // of a clock, whose hours may come twice, days and longer do not
+	if spans && k.span.has(ns) {
+		c.out.Ints[i] = k.span.start
+		return nil
 	}
-	c.out.Ints[i] = t.UnixNano()
+	start, err := cut(ns)
+	if err != nil {
+		return err
+	}
+	if spans {
+		k.span.learn(ns, start, cut)
+	}
+	c.out.Ints[i] = start
 	return nil
 }

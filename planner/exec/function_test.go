@@ -411,3 +411,39 @@ func FuzzPrintf(f *testing.F) {
 		}
 	})
 }
+
+// TestTruncSpans: what is remembered of a span of times is what the calendar says of each, whatever the order of times and the zone.
+func TestTruncSpans(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 1))
+	known := 0
+	for _, name := range []string{"UTC", "Europe/Paris", "America/Sao_Paulo", "Asia/Beirut", "Pacific/Apia", "America/St_Johns"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []timePart{partDay, partWeek, partMonth, partQuarter, partYear, partDecade, partIsoyear} {
+			cut := func(ns int64) (int64, error) {
+				at, _ := truncate(p, time.Unix(0, ns).In(zone))
+				return at.UnixNano(), nil
+			}
+			var s truncSpan
+			at := time.Date(1990+r.IntN(30), time.Month(1+r.IntN(12)), 1, 0, 0, 0, 0, zone).UnixNano()
+			for range 3000 {
+				if at += r.Int64N(int64(3 * time.Hour)); r.IntN(100) == 0 {
+					at -= r.Int64N(int64(200 * time.Hour))
+				}
+				want, _ := cut(at)
+				if s.has(at) {
+					if known++; s.start != want {
+						t.Fatalf("%s, part %d, %v: %v, want %v", name, p, time.Unix(0, at).In(zone), time.Unix(0, s.start).In(zone), time.Unix(0, want).In(zone))
+					}
+					continue
+				}
+				s.learn(at, want, cut)
+			}
+		}
+	}
+	if known < 60_000 {
+		t.Fatal("only", known, "were known")
+	}
+}

@@ -70,11 +70,36 @@ func (e *TimePartError) Error() string {
 	return fmt.Sprintf("no part of a time is called %q: year, quarter, month, week, day, hour, minute and second are", e.Part)
 }
 
+// truncSpan is times that date_trunc makes one, the first of them: from start to last.
+type truncSpan struct {
+	known       bool
+	start, last int64
+}
+
+// has reports whether a time is in the span.
+func (s *truncSpan) has(ns int64) bool { return s.known && s.start <= ns && ns <= s.last }
+
+// learn takes in that a time becomes start. When that is the span's, it grows to twice as far if what is there becomes the same: times that
+// ascend need few looks at the calendar.
+func (s *truncSpan) learn(ns, start int64, truncate func(ns int64) (int64, error)) {
+	if !s.known || start != s.start || ns < s.last {
+		*s = truncSpan{true, start, ns}
+		return
+	}
+	s.last = ns
+	if far := ns + (ns - start); far > ns {
+		if at, err := truncate(far); err == nil && at == start {
+			s.last = far
+		}
+	}
+}
+
 // keptPart is the part that a call got last.
 type keptPart struct {
 	text string
 	part timePart
 	zone keptZone
+	span truncSpan
 }
 
 // part returns the part that argument 0 names.
@@ -90,7 +115,7 @@ func (c *call) part(i int) (timePart, *keptPart, error) {
 		if p == partNone {
 			return 0, nil, &TimePartError{string(text[:min(len(text), 32)])}
 		}
-		k.text, k.part = string(text), p
+		k.text, k.part, k.span = string(text), p, truncSpan{}
 	}
 	return k.part, k, nil
 }
