@@ -6,3 +6,6 @@ import "time"
 
 // soon is how fast a cancelled query returns.
 const soon = 50 * time.Millisecond
+
+// oneThread: queries run with one goroutine, too.
+const oneThread = true

@@ -6,3 +6,6 @@ import "time"
 
 // soon is how fast a cancelled query returns; the race detector makes everything several times slower.
 const soon = 500 * time.Millisecond
+
+// oneThread: queries of one goroutine have no races, and run in the tests without the detector.
+const oneThread = false
