@@ -9,3 +9,6 @@ const soon = 50 * time.Millisecond
 
 // oneThread: queries run with one goroutine, too.
 const oneThread = true
+
+// randomPart divides the number of random statements.
+const randomPart = 1

@@ -9,3 +9,6 @@ const soon = 500 * time.Millisecond
 
 // oneThread: queries of one goroutine have no races, and run in the tests without the detector.
 const oneThread = false
+
+// randomPart: a fourth of the random statements run, the detector makes each several times slower.
+const randomPart = 4

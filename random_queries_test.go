@@ -23,7 +23,7 @@ import (
 var (
 	randomSeed    = flag.Uint64("randomseed", 1, "seed of TestRandomQueries; 0 takes one from the clock")
 	randomRows    = flag.Int("randomrows", 0, "events of one log in TestRandomQueries; 0 draws a number")
-	randomQueries = flag.Int("randomqueries", 300, "statements of TestRandomQueries")
+	randomQueries = flag.Int("randomqueries", 300/randomPart, "statements of TestRandomQueries")
 )
 
 // TestRandomQueries asks random statements of random events, in all states, and compares with the answers of internal/naivesql.

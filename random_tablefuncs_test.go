@@ -12,7 +12,7 @@ import (
 	"github.com/seed69692123/netdb/redex"
 )
 
-var randomWindows = flag.Int("randomwindows", 160, "statements of TestRandomWindows")
+var randomWindows = flag.Int("randomwindows", 160/randomPart, "statements of TestRandomWindows")
 
 // windows is a table function over a log, whose columns are then in scope.
 func (g *queryGen) windows(log string) string {
@@ -80,7 +80,7 @@ func TestRandomWindows(t *testing.T) {
 		for _, s := range states() {
 			stores[s.name], tables[s.name] = stateDB(t, s, entries), naiveTables(s, logs)
 		}
-		for n := range 80 {
+		for n := range min(80, *randomWindows-round*80) {
 			g := &queryGen{r: r, plain: r.IntN(3) > 0}
 			from := g.windows(g.oneOf("a", "a", "a", "b", "none"))
 			text := ""
