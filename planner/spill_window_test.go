@@ -116,7 +116,7 @@ func TestWindowMemory(t *testing.T) {
 		{"SELECT i, row_number() OVER (PARTITION BY i ORDER BY s), repeat(s, 10000) FROM t", true},
 		{"SELECT max(x) FROM (SELECT max(x) OVER (PARTITION BY i) AS x FROM (SELECT i, repeat(s, 10000) AS x FROM t))", true},
 		{"SELECT length(x) FROM (SELECT string_agg(x, ',') OVER (PARTITION BY i % 100) AS x FROM (SELECT i, repeat(s, 10000) AS x FROM t))", true},
-		{"SELECT length(lag(x) OVER (ORDER BY i)) FROM (SELECT i, repeat(s, 10000) AS x FROM t)", fewer > 1},
+		{"SELECT length(lag(x) OVER (ORDER BY i)) FROM (SELECT i, repeat(s, 10000) AS x FROM t, (VALUES (1), (2), (3), (4)) v(k))", false},
 	} {
 		dir := spill.Open(spill.Options{Path: t.TempDir()})
 		var err error
