@@ -238,6 +238,7 @@ func TestColumnTypes(t *testing.T) {
 		"SELECT DATE '2026-05-01' AS d, INTERVAL '1 day' AS v, NULL AS n":                        {{"d", "DATE", time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)}, {"v", "INTERVAL", "1 day"}, {"n", "JSON", nil}},
 		"EXPLAIN SELECT 1": {{"plan", "TEXT", nil}},
 		"INSERT INTO other (a, b) VALUES (1, 'x'), (2.5, 'y') RETURNING a, b, _seq": {{"a", "DOUBLE", 1.0}, {"b", "TEXT", "x"}, {"_seq", "BIGINT", int64(0)}},
+
 		"SELECT nosuch FROM logs.log2": nil,
 	} {
 		rows, err := p.Query(text)
