@@ -325,36 +325,7 @@ func (p *definer) verify(d *simdisk.Disk) {
 // TestPowerCutsWhileDefining cuts the power while views and indexes are made and dropped: a statement that returned is done, one that
 // did not is done or not.
 func TestPowerCutsWhileDefining(t *testing.T) {
-	run := func(at int64, seed uint64) (ops int64) {
-		p := &definer{t: t, views: map[string]string{}}
-		d := simdisk.New(seed)
-		if at > 0 {
-			d.CutAt(at)
-		}
-		p.work(d, seed)
-		ops = d.Ops()
-		d = d.Restart(seed + 1)
-		d.CutAt(1 + at%97)
-		p.verify(d)
-		d = d.Restart(seed + 2)
-		p.verify(d)
-		d.CutAt(d.Ops() + 40 + at%211)
-		p.work(d, seed+3)
-		d = d.Restart(seed + 4)
-		p.verify(d)
-		return ops
-	}
-	total := run(0, 1)
-	step := int64(1)
-	if *powerCuts > 0 {
-		step = max(total/int64(*powerCuts), 1)
-	}
-	for at := int64(1); at <= total && !t.Failed(); at += step {
-		if run(at, uint64(at)*10); t.Failed() {
-			t.Logf("with the power cut at operation %d of %d", at, total)
-		}
-	}
-	t.Logf("%d operations, every %d-th", total, step)
+	cutPower(t, func() cutDisk { return &definer{t: t, views: map[string]string{}} })
 }
 
 // TestStoredDefinitions reads what is none of a definition: it is an error of what it names, and of nothing else.

@@ -177,11 +177,25 @@ func (p *powerRun) verify(d *simdisk.Disk) {
 // checkpoints, again while what is left is opened, and again after work goes on: what was acknowledged stays, batches are
 // whole, and the fold is what the logs say.
 func TestPowerCuts(t *testing.T) {
-	run := func(at int64, seed uint64) (ops int64) {
+	cutPower(t, func() cutDisk {
 		p := &powerRun{t: t, acked: map[string]map[redex.Seq]string{}}
 		for _, name := range killLogs {
 			p.acked[name] = map[redex.Seq]string{}
 		}
+		return p
+	})
+}
+
+// cutDisk is what writes to a disk until its power is cut, and says what must be there afterwards.
+type cutDisk interface {
+	work(d *simdisk.Disk, seed uint64)
+	verify(d *simdisk.Disk)
+}
+
+// cutPower runs what begin returns with the power cut at one operation after the other: while it works, while it recovers, and while it goes on.
+func cutPower(t *testing.T, begin func() cutDisk) {
+	run := func(at int64, seed uint64) (ops int64) {
+		p := begin()
 		d := simdisk.New(seed)
 		if at > 0 {
 			d.CutAt(at)

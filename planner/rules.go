@@ -302,34 +302,7 @@ func (b *binder) order(n node) node {
 	if len(s.keys) == 0 {
 		return s.in
 	}
-	keys := slices.Clone(s.keys)
-	at := s.in
-	forwards := false // what stands between depends on the order in which the scan is read
-	for {
-		switch x := at.(type) {
-		case *filterNode:
-			at = x.in
-			continue
-		case *windowNode:
-			at, forwards = x.in, true
-			continue
-		case *joinNode:
-			if x.kind >= exec.JoinSemi { // left rows come once, or not at all
-				at = x.left
-				continue
-			}
-		case *projectNode:
-			for i := range keys {
-				keys[i].Expr = substitute(keys[i].Expr, x.ids, x.exprs)
-			}
-			at = x.in
-			continue
-		case *computeNode: // what it adds has no order
-			at = x.in
-			continue
-		}
-		break
-	}
+	keys, at, forwards := orderBelow(s.keys, s.in)
 	scan, ok := at.(*scanNode)
 	if !ok || scan.reverse || forwards && keys[0].Desc {
 		return n

@@ -119,3 +119,34 @@ func pushLimit(n node) {
 		pushLimit(c)
 	}
 }
+
+// orderBelow goes down through what keeps the order of its input, and returns the keys as they are there. forwards says that something on the
+// way depends on the direction in which it is read.
+func orderBelow(keys []exec.SortKey, n node) (below []exec.SortKey, at node, forwards bool) {
+	keys = slices.Clone(keys)
+	for {
+		switch x := n.(type) {
+		case *filterNode:
+			n = x.in
+			continue
+		case *windowNode:
+			n, forwards = x.in, true
+			continue
+		case *computeNode: // what it adds has no order
+			n = x.in
+			continue
+		case *joinNode:
+			if x.kind >= exec.JoinSemi { // left rows come once, or not at all
+				n = x.left
+				continue
+			}
+		case *projectNode:
+			for i := range keys {
+				keys[i].Expr = substitute(keys[i].Expr, x.ids, x.exprs)
+			}
+			n = x.in
+			continue
+		}
+		return keys, n, forwards
+	}
+}

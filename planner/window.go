@@ -120,33 +120,7 @@ func (n *windowNode) keepFirst(preds []exec.Expr) {
 
 // inOrder finds out whether the rows come in the order of the window: that in which a log is read.
 func (n *windowNode) inOrder() {
-	keys := slices.Clone(n.order)
-	at := n.in
-	for {
-		switch x := at.(type) {
-		case *filterNode:
-			at = x.in
-			continue
-		case *windowNode:
-			at = x.in
-			continue
-		case *computeNode:
-			at = x.in
-			continue
-		case *joinNode:
-			if x.kind >= exec.JoinSemi { // left rows come once, or not at all
-				at = x.left
-				continue
-			}
-		case *projectNode:
-			for i := range keys {
-				keys[i].Expr = substitute(keys[i].Expr, x.ids, x.exprs)
-			}
-			at = x.in
-			continue
-		}
-		break
-	}
+	keys, at, _ := orderBelow(n.order, n.in)
 	scan, ok := at.(*scanNode)
 	if len(keys) == 0 {
 		n.sorted = n.sorted || n.streams(false) || len(n.partition) == 0
