@@ -202,7 +202,7 @@ func (c *columnReader) fillRows(ctx context.Context, b *vector.Batch, n int) err
 			for k := range v.Ints {
 				v.Ints[k] = int64(r.at) + int64(k)
 			}
-			v.Len = hi - lo
+			v.Len, v.Most = hi-lo, max(uint64(r.at)+uint64(hi-lo), 1)
 			continue
 		}
 		if o.none {
@@ -219,6 +219,9 @@ func (c *columnReader) fillRows(ctx context.Context, b *vector.Batch, n int) err
 		}
 		if v.Type.Dynamic() {
 			o.fillDynamic(v, lo, hi, c.share)
+			if least, greatest, ok := o.cur.Column().Zone(block); ok && v.Uniform == vector.ClassInt {
+				v.Most = max(vector.Magnitude(least), vector.Magnitude(greatest), 1)
+			}
 		} else {
 			o.fillTyped(v, lo, hi)
 		}
@@ -277,14 +280,18 @@ func (o *columnOutput) fillDynamic(v *vector.Vector, lo, hi int, share bool) {
 		}
 		return
 	}
+	plain := len(blk.Exceptions) == 0
+	if blk.Coded && plain && len(blk.Null) == 0 {
+		o.fillCoded(v, lo, hi, share)
+		return
+	}
 	v.Classes = append(v.Classes[:0], uniform[blk.Class][:n]...)
 	v.Bits = resize(v.Bits, n)
 	v.Len = n
-	plain := len(blk.Exceptions) == 0
 	switch {
 	case blk.Class == payload.Missing:
 		clear(v.Bits)
-	case blk.Coded && plain:
+	case blk.Coded && plain: // with nulls that were written
 		v.ShareDict(o.dict)
 		v.Codes = append(v.Codes[:0], blk.Codes[lo:hi]...)
 		for i, code := range blk.Codes[lo:hi] {
@@ -328,6 +335,28 @@ func (o *columnOutput) fillDynamic(v *vector.Vector, lo, hi int, share bool) {
 		v.Uniform, v.NoNulls = class, len(blk.Absent) == 0
 		v.Nulls = appendBits(v.Nulls[:0], blk.Absent, lo, hi)
 	}
+}
+
+// fillCoded is fillDynamic of texts of the column's dictionary.
+func (o *columnOutput) fillCoded(v *vector.Vector, lo, hi int, share bool) {
+	blk := &o.blk
+	c := vector.Vector{
+		Len: hi - lo, Classes: uniform[blk.Class][:hi-lo], Dict: o.dict, Data: o.dict.Data, Codes: blk.Codes[lo:hi], CodesOnly: true,
+		Uniform: classes[blk.Class], NoNulls: len(blk.Absent) == 0,
+	}
+	if !c.NoNulls {
+		o.classes = append(o.classes[:0], c.Classes...)
+		each(blk.Absent, lo, hi, func(i int) { o.classes[i] = vector.ClassNull })
+		o.nulls = appendBits(o.nulls[:0], blk.Absent, lo, hi)
+		c.Classes, c.Nulls = o.classes, o.nulls
+	}
+	if share {
+		v.Share(c)
+		return
+	}
+	v.ShareDict(o.dict)
+	v.Classes, v.Codes, v.Nulls = append(v.Classes[:0], c.Classes...), append(v.Codes[:0], c.Codes...), append(v.Nulls[:0], c.Nulls...)
+	v.Len, v.CodesOnly, v.Uniform, v.NoNulls = c.Len, true, c.Uniform, c.NoNulls
 }
 
 // appendBits appends the bits [lo, hi) of a set.

@@ -128,11 +128,14 @@ func (e *encoder) column(v *vector.Vector, n int) (int, error) {
 			err = e.put([]byte{byte(v.Classes[v.At(i)])})
 		}
 		for i := 0; i < n && err == nil; i++ {
-			bits := v.Bits[v.At(i)]
-			if v.Classes[v.At(i)].HasBytes() {
-				l := vector.Ref(bits).Len()
+			var bits uint64
+			switch {
+			case v.Classes[v.At(i)].HasBytes():
+				l := len(v.Bytes(i))
 				data += l
 				bits = uint64(l)
+			case !v.CodesOnly:
+				bits = v.Bits[v.At(i)]
 			}
 			err = e.u64(bits)
 		}

@@ -32,6 +32,7 @@ func (v *Vector) AppendInt(n int64) {
 		return
 	}
 	v.Ints = append(v.Ints, n)
+	v.Most = 0
 	v.grown()
 }
 
@@ -115,6 +116,7 @@ func (v *Vector) SetBytes(i int, c Class, b []byte) { v.SetRef(i, c, v.AddData(b
 // SetRef writes a value that is in Data already to row i.
 func (v *Vector) SetRef(i int, c Class, r Ref) {
 	if v.Type.Dynamic() {
+		v.needBits()
 		v.Classes[i], v.Bits[i] = c, uint64(r)
 		return
 	}
@@ -122,12 +124,17 @@ func (v *Vector) SetRef(i int, c Class, r Ref) {
 }
 
 // SetBits writes a value without bytes to row i of a dynamic vector.
-func (v *Vector) SetBits(i int, c Class, bits uint64) { v.Classes[i], v.Bits[i] = c, bits }
+func (v *Vector) SetBits(i int, c Class, bits uint64) {
+	v.needBits()
+	v.Most = 0
+	v.Classes[i], v.Bits[i] = c, bits
+}
 
 func (v *Vector) appendBits(c Class, bits uint64) {
+	v.needBits()
 	v.Classes, v.Bits = append(v.Classes, c), append(v.Bits, bits)
 	v.Len++
-	v.Uniform = ClassNull
+	v.Uniform, v.Most = ClassNull, 0
 }
 
 // grown counts a row that was appended to the value slice of a typed vector.
@@ -174,6 +181,7 @@ func (v *Vector) SetFrom(i int, src *Vector, j int) {
 		if v.Nulls != nil && i>>6 < len(v.Nulls) {
 			v.Nulls.Clear(i)
 		}
+		v.Most = 0
 		switch v.Type {
 		case Bool:
 			v.Bools[i] = src.Bool(j)
@@ -188,6 +196,8 @@ func (v *Vector) SetFrom(i int, src *Vector, j int) {
 		}
 		return
 	}
+	v.needBits()
+	v.Most = 0
 	switch c {
 	case ClassBool:
 		v.Classes[i], v.Bits[i] = c, 0

@@ -72,10 +72,10 @@ func ArithType(op ArithOp, a, b Type) (Type, bool) {
 // selected, and NULLs, never fail. The types must be ones that ArithType accepts.
 func (s *State) Arith(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 	t, _ := ArithType(op, a.Type, b.Type)
-	out.Resize(t, n)
 	if done, err := s.arithUniform(op, t, a, b, out, sel, n); done {
 		return err
 	}
+	out.Resize(t, n)
 	switch {
 	case a.Type == Int && b.Type == Int && t == Int:
 		return arithInts(op, a, b, out, sel, n)
@@ -113,8 +113,14 @@ func (s *State) arithUniform(op ArithOp, t Type, a, b, out *Vector, sel Sel, n i
 	}
 	to := out
 	if t == Any {
+		out.Reset(t)
+		out.Classes, out.Bits, out.Len = extend(out.Classes, n), extend(out.Bits, n), n
 		to = &s.c
-		to.Resize(result, n)
+		to.Reset(result)
+		to.Ints, to.Floats, to.Len = as[int64](out.Bits), as[float64](out.Bits), n
+		to.shared = true
+	} else {
+		out.Resize(t, n)
 	}
 	if result == Int {
 		err = arithInts(op, x, y, to, sel, n)
@@ -127,8 +133,15 @@ func (s *State) arithUniform(op ArithOp, t Type, a, b, out *Vector, sel Sel, n i
 	return true, err
 }
 
-// arithInts first goes through without branches, remembering whether anything was wrong, and only then looks for the row.
+// arithInts calculates without looking where bounds show that nothing can overflow. Else it first goes through without branches, remembering
+// whether anything was wrong, and only then looks for the row.
 func arithInts(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
+	if most := mostOfArith(op, a, b); most != 0 && (sel == nil || len(sel) > n/8) {
+		arithBounded(op, a, b, out.Ints[:n])
+		orNulls(out, a, b)
+		out.Most = most
+		return nil
+	}
 	am, bm := a.mask(), b.mask()
 	x, y, o := a.Ints, b.Ints, out.Ints
 	bad := true // unless the quick way shows that nothing is
@@ -201,6 +214,85 @@ func arithInts(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 		return true
 	})
 	return failed
+}
+
+// mostOfArith returns how far results can be from 0, when both sides are bounded so that none can overflow; else 0.
+func mostOfArith(op ArithOp, a, b *Vector) uint64 {
+	p, q := a.most(), b.most()
+	if p == 0 || q == 0 || p > math.MaxInt32<<29 || q > math.MaxInt32<<29 {
+		return 0
+	}
+	switch op {
+	case Add, Subtract:
+		return p + q
+	case Multiply:
+		if hi, lo := bits.Mul64(p, q); hi == 0 && lo <= math.MaxInt64 {
+			return lo
+		}
+	}
+	return 0
+}
+
+// most is Most, of a constant too.
+func (v *Vector) most() uint64 {
+	if v.Const && len(v.Ints) > 0 {
+		return max(Magnitude(v.Ints[0]), 1)
+	}
+	return v.Most
+}
+
+// arithBounded calculates all rows, also those that nobody looks at.
+func arithBounded(op ArithOp, a, b *Vector, o []int64) {
+	x, y := a.Ints, b.Ints
+	switch {
+	case a.Const && b.Const:
+		for i := range o {
+			o[i], _ = intArith(op, x[0], y[0])
+		}
+	case b.Const:
+		constant(op, x[:len(o)], y[0], o)
+	case a.Const && op == Subtract:
+		p := x[0]
+		for i, q := range y[:len(o)] {
+			o[i] = p - q
+		}
+	case a.Const:
+		constant(op, y[:len(o)], x[0], o)
+	default:
+		x, y = x[:len(o)], y[:len(o)]
+		switch op {
+		case Add:
+			for i := range o {
+				o[i] = x[i] + y[i]
+			}
+		case Subtract:
+			for i := range o {
+				o[i] = x[i] - y[i]
+			}
+		case Multiply:
+			for i := range o {
+				o[i] = x[i] * y[i]
+			}
+		}
+	}
+}
+
+// constant calculates with one number.
+func constant(op ArithOp, x []int64, q int64, o []int64) {
+	switch op {
+	case Add:
+		for i := range o {
+			o[i] = x[i] + q
+		}
+	case Subtract:
+		for i := range o {
+			o[i] = x[i] - q
+		}
+	case Multiply:
+		for i := range o {
+			o[i] = x[i] * q
+		}
+	}
 }
 
 // each calls f with each selected row until it returns false.

@@ -353,7 +353,7 @@ func (s *State) compareDynamicConst(op CompareOp, a, b, out *Vector, sel Sel, n 
 				out.Nulls.Set(i)
 				return
 			}
-			x := Ref(a.Bits[i]).In(a.Data)
+			x := a.Bytes(i)
 			switch op {
 			case Eq:
 				out.Bools[i] = string(x) == string(y)

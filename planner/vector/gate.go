@@ -47,15 +47,17 @@ func (v *Vector) DataTotal(sel Sel, n int) int {
 		return sel.Count(n) * v.DataLen(0)
 	case v.Type == Text || v.Type == Blob, v.Uniform.HasBytes() && v.NoNulls && v.Type.Dynamic():
 		refs := v.Refs
-		if v.Type.Dynamic() {
-			refs = as[Ref](v.Bits)
-		} else if v.Dict != nil {
+		switch {
+		case v.CodesOnly, v.Dict != nil && !v.Type.Dynamic():
+			nulls := v.Type != Any && v.Type != JSON && v.Nulls.Any()
 			sel.All(n, func(i int) {
-				if !v.Nulls.Get(i) {
+				if !nulls || !v.Nulls.Get(i) {
 					sum += v.Dict.Refs[v.Codes[i]].Len()
 				}
 			})
 			return sum
+		case v.Type.Dynamic():
+			refs = as[Ref](v.Bits)
 		}
 		nulls := !v.Type.Dynamic() && v.Nulls.Any()
 		sel.All(n, func(i int) {
@@ -66,7 +68,7 @@ func (v *Vector) DataTotal(sel Sel, n int) int {
 	case v.Type.Dynamic() && (v.Uniform == ClassNull || v.Uniform.HasBytes()):
 		sel.All(n, func(i int) {
 			if v.Classes[i].HasBytes() {
-				sum += Ref(v.Bits[i]).Len()
+				sum += len(v.Bytes(i))
 			}
 		})
 	}

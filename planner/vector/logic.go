@@ -1,5 +1,10 @@
 package vector
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // truth is a value of three-valued logic.
 type truth uint8
 
@@ -138,20 +143,23 @@ func (s *State) SelectTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
 	at := len(dst)
 	dst = extend(dst, at+sel.Count(n))
 	switch {
-	case sel == nil && !cond.Nulls.Any():
-		for i, x := range b[:n] {
-			dst[at] = int32(i)
-			at += int(x)
-		}
 	case sel == nil:
 		for from := 0; from < n; from += 64 {
 			null := uint64(0)
 			if w := from >> 6; w < len(cond.Nulls) {
 				null = cond.Nulls[w]
 			}
-			for k, x := range b[from:min(n, from+64)] {
+			set := eightBits(b[from:min(n, from+64)]) &^ null
+			if bits.OnesCount64(set) <= fewOf64 {
+				for ; set != 0; set &= set - 1 {
+					dst[at] = int32(from + bits.TrailingZeros64(set))
+					at++
+				}
+				continue
+			}
+			for k := range min(64, n-from) {
 				dst[at] = int32(from + k)
-				at += int(x) &^ int(null>>k&1)
+				at += int(set >> k & 1)
 			}
 		}
 	case !cond.Nulls.Any():
@@ -168,6 +176,22 @@ func (s *State) SelectTrue(cond *Vector, sel Sel, n int, dst Sel) Sel {
 		}
 	}
 	return notNil(dst[:at])
+}
+
+// fewOf64 is up to how many of 64 rows are looked for one by one.
+const fewOf64 = 24
+
+// eightBits gives at most 64 bytes that are 0 or 1 as bits. (Eight bytes are gathered by a multiplication that has each of them move to
+// a place of its own in the highest byte.)
+func eightBits(b []byte) (set uint64) {
+	k := 0
+	for ; k+8 <= len(b); k += 8 {
+		set |= binary.LittleEndian.Uint64(b[k:]) * 0x0102040810204080 >> 56 << k
+	}
+	for ; k < len(b); k++ {
+		set |= uint64(b[k]) << k
+	}
+	return set
 }
 
 // SelectNotFalse appends to dst the rows at which a condition is true or unknown: where the right side of AND must be known.

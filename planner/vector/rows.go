@@ -180,16 +180,16 @@ func (v *Vector) Gather(src *Vector, idx []int32) {
 }
 
 func (v *Vector) gatherDynamic(src *Vector, idx []int32, mask int32) {
-	v.Classes, v.Bits = extend(v.Classes, len(idx)), extend(v.Bits, len(idx))
-	v.Uniform, v.NoNulls = src.Uniform, src.NoNulls
-	for k, i := range idx {
+	v.Uniform, v.NoNulls, v.CodesOnly = src.Uniform, src.NoNulls, src.CodesOnly
+	v.Classes = gather(v.Classes, src.Classes, idx, mask)
+	for _, i := range idx {
 		if i < 0 {
-			v.Classes[k], v.Bits[k] = ClassNull, 0
 			v.NoNulls = false
-			continue
+			break
 		}
-		i &= mask
-		v.Classes[k], v.Bits[k] = src.Classes[i], src.Bits[i]
+	}
+	if !v.CodesOnly {
+		v.Bits = gather(v.Bits, src.Bits, idx, mask)
 	}
 	if src.Dict != nil {
 		v.Codes = gather(v.Codes, src.Codes, idx, mask)

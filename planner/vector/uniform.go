@@ -22,7 +22,7 @@ func (v *Vector) typed(dst *Vector) bool {
 	if v.Uniform == ClassNull || v.Const || !v.NoNulls && len(v.Nulls) < words(v.Len) {
 		return false
 	}
-	*dst = Vector{Len: v.Len, shared: true}
+	*dst = Vector{Len: v.Len, Most: v.Most, shared: true}
 	if !v.NoNulls {
 		dst.Nulls = v.Nulls
 	}
@@ -34,9 +34,10 @@ func (v *Vector) typed(dst *Vector) bool {
 	case ClassTime:
 		dst.Type, dst.Ints = Time, as[int64](v.Bits)
 	case ClassText:
-		dst.Type, dst.Refs, dst.Data = Text, as[Ref](v.Bits), v.Data
-		if v.Dict != nil {
+		if dst.Type = Text; v.Dict != nil {
 			dst.Dict, dst.Codes = v.Dict, v.Codes
+		} else {
+			dst.Refs, dst.Data = as[Ref](v.Bits), v.Data
 		}
 	default:
 		return false
@@ -53,16 +54,11 @@ func (v *Vector) Typed(dst *Vector) *Vector {
 	return v
 }
 
-// setUniform makes a dynamic vector the values of a typed one of integers or floats, which is given up.
+// setUniform makes a dynamic vector the values of a typed one of integers or floats, which lie in its Bits already.
 func (v *Vector) setUniform(x *Vector, class Class) {
 	n := x.Len
-	v.Uniform, v.NoNulls = class, !x.Nulls.Any()
+	v.Uniform, v.NoNulls, v.Most = class, !x.Nulls.Any(), x.Most
 	fillClasses(v.Classes, class)
-	if class == ClassFloat {
-		copy(as[float64](v.Bits), x.Floats[:n])
-	} else {
-		copy(as[int64](v.Bits), x.Ints[:n])
-	}
 	if v.NoNulls {
 		return
 	}
@@ -328,15 +324,13 @@ func (v *Vector) FillCoded(src *Vector, d *Dict, n int) bool {
 		return false
 	}
 	v.Reset(v.Type)
-	v.Grow(n)
+	v.Len = n
+	v.Classes = extend(v.Classes, n)
 	v.ShareDict(d)
 	v.Codes = append(v.Codes[:0], x.Codes[:n]...)
 	last := uint32(len(d.Refs) - 1)
 	eachSet(x.Nulls, n, func(i int) { v.Codes[i] = last })
-	for i, c := range v.Codes {
-		v.Bits[i] = uint64(d.Refs[c])
-	}
 	fillClasses(v.Classes, ClassText)
-	v.Uniform, v.NoNulls, v.Nulls = ClassText, true, v.Nulls[:0]
+	v.Uniform, v.NoNulls, v.Nulls, v.CodesOnly = ClassText, true, v.Nulls[:0], true
 	return true
 }

@@ -3,6 +3,7 @@ package vector
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -35,14 +36,19 @@ type Vector struct {
 
 	// Dict, when set, is the dictionary of a Text or Blob vector: row i is value Codes[i] of it, and Refs and Data are unused.
 	// A Dict vector is read only: CopyFrom makes an ordinary one of it. In a dynamic vector Dict and Codes say once more what Bits
-	// refers to: each row that is not NULL is text.
-	Dict  *Dict
-	Codes []uint32
+	// refers to: each row that is not NULL is text. CodesOnly says that Bits are not there; no NULL was written, then.
+	Dict      *Dict
+	Codes     []uint32
+	CodesOnly bool
 
 	// Uniform, unless it is ClassNull, is the class of every row of a dynamic vector that is not NULL, and NoNulls says that none is.
 	// Who makes a vector may say so, for kernels that have a short way then; whatever changes rows resets it.
 	Uniform Class
 	NoNulls bool
+
+	// Most, unless it is 0, says that the integer of no row that is selected, NULL or not, is further from 0. Who makes a vector of integers,
+	// typed or uniform, may say so; whatever changes rows resets it.
+	Most uint64
 
 	shared     bool // every slice belongs to somebody else
 	sharedData bool // Data does
@@ -77,8 +83,8 @@ func (v *Vector) Reset(t Type) {
 	v.Type, v.Len, v.Const = t, 0, false
 	v.Nulls, v.Bools, v.Ints, v.Floats = v.Nulls[:0], v.Bools[:0], v.Ints[:0], v.Floats[:0]
 	v.Intervals, v.Classes, v.Bits, v.Refs, v.Data = v.Intervals[:0], v.Classes[:0], v.Bits[:0], v.Refs[:0], v.Data[:0]
-	v.Dict, v.Codes = nil, v.Codes[:0]
-	v.Uniform, v.NoNulls = ClassNull, false
+	v.Dict, v.Codes, v.CodesOnly = nil, v.Codes[:0], false
+	v.Uniform, v.NoNulls, v.Most = ClassNull, false, 0
 }
 
 // Resize empties the vector, gives it a type and n rows whose values are undefined but which are not NULL (dynamic rows are
@@ -91,6 +97,7 @@ func (v *Vector) Resize(t Type, n int) {
 // Grow adds n rows: undefined and not NULL in a typed vector, missing in a dynamic one.
 func (v *Vector) Grow(n int) {
 	n += v.Len
+	v.needBits()
 	switch v.Type {
 	case Bool:
 		v.Bools = extend(v.Bools, n)
@@ -157,9 +164,12 @@ func (v *Vector) Take(i int, src *Vector, j int) {
 	}
 	j &= src.mask()
 	var r Ref
-	if src.Type.Dynamic() {
+	switch {
+	case src.CodesOnly:
+		r = src.Dict.Refs[src.Codes[j]]
+	case src.Type.Dynamic():
 		r = Ref(src.Bits[j])
-	} else {
+	default:
 		r = src.Refs[j]
 	}
 	if !v.Type.Dynamic() && i>>6 < len(v.Nulls) {
@@ -214,12 +224,30 @@ func (v *Vector) HasNulls() bool {
 // SetNull makes row i of the vector NULL.
 func (v *Vector) SetNull(i int) {
 	if v.Type.Dynamic() {
+		v.needBits()
 		v.Classes[i], v.Bits[i] = ClassNull, 0
-		v.Uniform = ClassNull
+		v.Uniform, v.Most = ClassNull, 0
 		return
 	}
 	v.needNulls()
 	v.Nulls.Set(i)
+}
+
+// needBits makes the Bits of a vector that has codes only.
+func (v *Vector) needBits() {
+	if !v.CodesOnly {
+		return
+	}
+	v.CodesOnly = false
+	if v.shared {
+		v.Bits = nil
+	}
+	v.Bits = extend(v.Bits, v.Len)
+	for i, c := range v.Codes[:v.Len] {
+		if v.Bits[i] = 0; v.Classes[i] != ClassNull {
+			v.Bits[i] = uint64(v.Dict.Refs[c])
+		}
+	}
 }
 
 // needNulls makes the bitmap reach over every row.
@@ -261,6 +289,30 @@ func (v *Vector) Int(i int) int64 {
 	return v.Ints[i]
 }
 
+// Magnitude returns how far an integer is from 0.
+func Magnitude(x int64) uint64 {
+	if x < 0 {
+		return -uint64(x)
+	}
+	return uint64(x)
+}
+
+// MostOf returns a bound, that is not 0, of how far integers are from 0.
+func MostOf(ints []int64, sel Sel, n int) uint64 {
+	var set int64
+	if sel == nil {
+		for _, x := range ints[:n] {
+			set |= x ^ x>>63
+		}
+	} else {
+		for _, i := range sel {
+			set |= ints[i] ^ ints[i]>>63
+		}
+	}
+	// What is below 0 is one further away than its bits say.
+	return uint64(1)<<bits.Len64(uint64(set)) | 1
+}
+
 // Float returns a row of class ClassFloat.
 func (v *Vector) Float(i int) float64 {
 	i &= v.mask()
@@ -274,7 +326,7 @@ func (v *Vector) Float(i int) float64 {
 // or object. They are valid as long as the batch, and must not be changed.
 func (v *Vector) Bytes(i int) []byte {
 	i &= v.mask()
-	if v.Type.Dynamic() {
+	if v.Type.Dynamic() && !v.CodesOnly {
 		return Ref(v.Bits[i]).In(v.Data)
 	}
 	if v.Dict != nil {
@@ -295,7 +347,7 @@ func (v *Vector) Interval(i int) Interval {
 // ExplicitNull reports whether a NULL row of a dynamic vector stands for a null that was written, not for a missing field.
 func (v *Vector) ExplicitNull(i int) bool {
 	i &= v.mask()
-	return v.Type.Dynamic() && v.Classes[i] == ClassNull && v.Bits[i] == 1
+	return v.Type.Dynamic() && v.Classes[i] == ClassNull && !v.CodesOnly && v.Bits[i] == 1
 }
 
 func encodeInterval(dst []byte, iv Interval) []byte {
