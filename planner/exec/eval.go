@@ -105,8 +105,8 @@ func (s *evalState) compile(e Expr) evaluator {
 		return c
 	case *Logic:
 		c := &logicEval{s: s, or: e.Or, args: s.compileAll(e.Args)}
-		s.output(&c.acc[0], vector.Bool)
-		s.output(&c.acc[1], vector.Bool)
+		s.output(&c.acc, vector.Bool)
+		s.output(&c.bool, vector.Bool)
 		return c
 	case *Not:
 		c := &notEval{s: s, x: s.compile(e.X)}
@@ -339,7 +339,8 @@ type logicEval struct {
 	or   bool
 	args []evaluator
 	bufs [2]vector.Sel
-	acc  [2]vector.Vector
+	acc  vector.Vector
+	bool vector.Vector // an operand, when it is dynamic
 }
 
 func (e *logicEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error) {
@@ -351,12 +352,8 @@ func (e *logicEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error
 		return res, nil
 	}
 	// acc starts as the first operand on all rows; later operands overwrite it on the rows that are open.
-	acc, other := &e.acc[0], &e.acc[1]
-	if e.or {
-		e.s.Or(res, res, acc, sel, b.N)
-	} else {
-		e.s.And(res, res, acc, sel, b.N)
-	}
+	acc := &e.acc
+	e.s.Truth(res, acc, sel, b.N)
 	open := sel
 	for i, arg := range e.args[1:] {
 		buf := e.bufs[i&1][:0]
@@ -373,13 +370,14 @@ func (e *logicEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error
 		if err != nil {
 			return nil, err
 		}
-		if e.or {
-			e.s.Or(acc, v, other, open, b.N)
-		} else {
-			e.s.And(acc, v, other, open, b.N)
+		if v.Type != vector.Bool || v.Const {
+			e.s.Truth(v, &e.bool, open, b.N)
+			v = &e.bool
 		}
-		for _, r := range open {
-			acc.SetFrom(int(r), other, int(r))
+		if e.or {
+			acc.OrRows(v, open, b.N)
+		} else {
+			acc.AndRows(v, open, b.N)
 		}
 	}
 	return acc, nil

@@ -42,7 +42,7 @@ func BenchmarkKernels(b *testing.B) {
 		{"compare/dynamic-const", func() { s.Compare(Lt, dyn, c, &out, nil, n) }},
 		{"compare/dynamic-dynamic", func() { s.Compare(Lt, dyn, dyn, &out, nil, n) }},
 		{"compare/text-const", func() { s.Compare(Eq, texts, ct, &out, nil, n) }},
-		{"and", func() { s.And(bools, bools, &out, nil, n) }},
+		{"and", func() { s.Truth(bools, &out, nil, n); out.AndRows(bools, nil, n) }},
 		{"select", func() { sel = s.SelectTrue(bools, nil, n, sel[:0]) }},
 		{"add/int", func() { _ = s.Arith(Add, ints, c, &out, nil, n) }},
 		{"add/dynamic", func() { _ = s.Arith(Add, dyn, c, &out, nil, n) }},

@@ -294,8 +294,8 @@ func TestLogic(t *testing.T) {
 		name, want string
 		f          func()
 	}{
-		{"and", "tfnfffnfn", func() { s.And(a, b, &out, nil, 9) }},
-		{"or", "ttttfntnn", func() { s.Or(a, b, &out, nil, 9) }},
+		{"and", "tfnfffnfn", func() { s.Truth(a, &out, nil, 9); out.AndRows(b, nil, 9) }},
+		{"or", "ttttfntnn", func() { s.Truth(a, &out, nil, 9); out.OrRows(b, nil, 9) }},
 		{"not", "ftnftnftn", func() { s.Not(b, &out, nil, 9) }},
 		{"is null", "fftfftfft", func() { IsNull(b, &out, false, nil, 9) }},
 		{"is not null", "ttfttfttf", func() { IsNull(b, &out, true, nil, 9) }},
@@ -322,10 +322,12 @@ func TestLogic(t *testing.T) {
 		}
 	}
 	x, y := v("ttff"), v("tftf")
-	if s.And(x, y, &out, nil, 4); show(&out) != "tfff" {
+	s.Truth(x, &out, nil, 4)
+	if out.AndRows(y, nil, 4); show(&out) != "tfff" {
 		t.Errorf("and without NULL: %s", show(&out))
 	}
-	if s.Or(x, y, &out, nil, 4); show(&out) != "tttf" {
+	s.Truth(x, &out, nil, 4)
+	if out.OrRows(y, nil, 4); show(&out) != "tttf" {
 		t.Errorf("or without NULL: %s", show(&out))
 	}
 	if got := s.SelectTrue(b, Sel{0, 2, 5, 6}, 9, nil); !slices.Equal(got, Sel{0, 6}) {
