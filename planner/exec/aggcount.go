@@ -71,16 +71,18 @@ func (p *intPart) grow(m *listMemory) error {
 // groups, and their numbers lie in another set; what else there is is kept as rows.
 type distinctCount struct {
 	listMemory
-	agg   *Aggregate
-	set   intSet
-	texts *groupTable // nil until there is one
-	pairs intSet      // groups and numbers of texts
-	n     paged[int64]
-	rest  *distinctAcc // nil until there is one
-	sel   vector.Sel
-	dict  *vector.Dict // that ids is of
-	ids   []int32      // and one, of its texts; 0: not known
-	col   []*vector.Vector
+	agg    *Aggregate
+	set    intSet
+	texts  *groupTable // nil until there is one
+	pairs  intSet      // groups and numbers of texts, but while there is a single group, which has them all
+	alone  bool        // there are no pairs for that
+	paired bool        // there are to be pairs in any case
+	n      paged[int64]
+	rest   *distinctAcc // nil until there is one
+	sel    vector.Sel
+	dict   *vector.Dict // that ids is of
+	ids    []int32      // and one, of its texts; 0: not known
+	col    []*vector.Vector
 }
 
 func (d *distinctCount) grow(n int) {
@@ -104,12 +106,41 @@ func (d *distinctCount) put(to *intSet, group int32, x int64) error {
 func (d *distinctCount) text(cols []*vector.Vector, i int, hash uint64) (int32, error) {
 	if d.texts == nil {
 		d.texts = newGroupTable(d.g.evalState, d.g, []vector.Type{vector.Any})
+		d.alone = d.n.n == 1 && !d.paired
 	}
-	id, _, err := d.texts.add(cols, i, hash)
+	id, fresh, err := d.texts.add(cols, i, hash)
+	if fresh && d.alone {
+		*d.n.at(0)++
+	}
 	return id, err
 }
 
+// pair notes that a group has a text.
+func (d *distinctCount) pair(group, id int32) error {
+	if d.alone {
+		return nil
+	}
+	return d.put(&d.pairs, group, int64(id))
+}
+
+// settle makes pairs of the texts of the first group, once there is another one or they are wanted.
+func (d *distinctCount) settle() error {
+	if !d.alone || d.n.n == 1 && !d.paired {
+		return nil
+	}
+	for id := range d.texts.len() {
+		if _, err := d.pairs.add(&d.listMemory, 0, int64(id)); err != nil {
+			return err
+		}
+	}
+	d.alone = false
+	return nil
+}
+
 func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
+	if err := d.settle(); err != nil {
+		return err
+	}
 	v := args[0]
 	if v.Type == vector.Int && !v.Const && !v.HasNulls() && sel == nil {
 		for i, x := range v.Ints[:n] {
@@ -144,7 +175,7 @@ func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Se
 		case vector.ClassText:
 			var id int32
 			if id, err = d.text(d.col, i, d.g.HashValue(v, i)); err == nil {
-				err = d.put(&d.pairs, groups[i], int64(id))
+				err = d.pair(groups[i], id)
 			}
 		default:
 			rest = append(rest, int32(i))
@@ -189,7 +220,7 @@ func (d *distinctCount) addCodes(v *vector.Vector, groups []int32, sel vector.Se
 			continue
 		}
 		last, lastOf = id, groups[i]
-		if err := d.put(&d.pairs, lastOf, int64(id-1)); err != nil {
+		if err := d.pair(lastOf, id-1); err != nil {
 			d.dict = nil
 			return err
 		}
@@ -208,11 +239,18 @@ func (d *distinctCount) needRest() {
 
 func (d *distinctCount) merge(other accumulator, into []int32) error {
 	o := other.(*distinctCount)
+	d.paired = d.paired || o.texts != nil && !o.alone // some of its texts may be of groups that are left out
+	if err := d.settle(); err != nil {
+		return err
+	}
 	same := func(x int64) int64 { return x }
 	if err := d.mergeSet(&d.set, &o.set, into, same); err != nil {
 		return err
 	}
 	if o.texts != nil {
+		if o.alone && into[0] < 0 {
+			return d.mergeRest(o, into)
+		}
 		d.dict = nil
 		var ids []int32
 		for p := range o.texts.rows.Pages() {
@@ -222,7 +260,11 @@ func (d *distinctCount) merge(other accumulator, into []int32) error {
 				if err != nil {
 					return err
 				}
-				ids = append(ids, id)
+				if ids = append(ids, id); o.alone {
+					if err := d.pair(into[0], id); err != nil {
+						return err
+					}
+				}
 			}
 			if err := d.g.rows(nil, n); err != nil {
 				return err
@@ -232,6 +274,11 @@ func (d *distinctCount) merge(other accumulator, into []int32) error {
 			return err
 		}
 	}
+	return d.mergeRest(o, into)
+}
+
+// mergeRest takes in what another keeps as rows.
+func (d *distinctCount) mergeRest(o *distinctCount, into []int32) error {
 	if o.rest == nil {
 		return nil
 	}

@@ -129,7 +129,11 @@ func (s *evalState) compile(e Expr) evaluator {
 		return c
 	case *Coalesce:
 		c := &coalesceEval{s: s, t: e.T, args: s.compileAll(e.Args)}
-		if k, ok := e.Args[len(e.Args)-1].(*Const); ok && len(e.Args) == 2 && k.Value.Kind() == query.KindText && len(k.Value.Text()) < partBytes {
+		last := e.Args[len(e.Args)-1]
+		if w, ok := last.(*Widen); ok {
+			last = w.X
+		}
+		if k, ok := last.(*Const); ok && len(e.Args) == 2 && k.Value.Kind() == query.KindText && len(k.Value.Text()) < partBytes {
 			c.text = constVector(k)
 		}
 		s.output(&c.out, e.T)

@@ -35,6 +35,7 @@ type columnOutput struct {
 
 	classes []vector.Class // of a batch that shares the block's memory
 	nulls   vector.Bitmap
+	written vector.Bitmap
 }
 
 // newColumnReader returns nil when the outputs are none that chunks have.
@@ -281,7 +282,7 @@ func (o *columnOutput) fillDynamic(v *vector.Vector, lo, hi int, share bool) {
 		return
 	}
 	plain := len(blk.Exceptions) == 0
-	if blk.Coded && plain && len(blk.Null) == 0 {
+	if blk.Coded && plain {
 		o.fillCoded(v, lo, hi, share)
 		return
 	}
@@ -291,12 +292,6 @@ func (o *columnOutput) fillDynamic(v *vector.Vector, lo, hi int, share bool) {
 	switch {
 	case blk.Class == payload.Missing:
 		clear(v.Bits)
-	case blk.Coded && plain: // with nulls that were written
-		v.ShareDict(o.dict)
-		v.Codes = append(v.Codes[:0], blk.Codes[lo:hi]...)
-		for i, code := range blk.Codes[lo:hi] {
-			v.Bits[i] = uint64(o.dict.Refs[code])
-		}
 	case blk.Coded: // bytes of exceptions come beside those of the dictionary
 		for i, code := range blk.Codes[lo:hi] {
 			v.Bits[i] = uint64(v.AddData(o.dict.Value(code)))
@@ -348,14 +343,16 @@ func (o *columnOutput) fillCoded(v *vector.Vector, lo, hi int, share bool) {
 		o.classes = append(o.classes[:0], c.Classes...)
 		each(blk.Absent, lo, hi, func(i int) { o.classes[i] = vector.ClassNull })
 		o.nulls = appendBits(o.nulls[:0], blk.Absent, lo, hi)
-		c.Classes, c.Nulls = o.classes, o.nulls
+		o.written = appendBits(o.written[:0], blk.Null, lo, hi)
+		c.Classes, c.Nulls, c.Written = o.classes, o.nulls, o.written
 	}
 	if share {
 		v.Share(c)
 		return
 	}
 	v.ShareDict(o.dict)
-	v.Classes, v.Codes, v.Nulls = append(v.Classes[:0], c.Classes...), append(v.Codes[:0], c.Codes...), append(v.Nulls[:0], c.Nulls...)
+	v.Classes, v.Codes = append(v.Classes[:0], c.Classes...), append(v.Codes[:0], c.Codes...)
+	v.Nulls, v.Written = append(v.Nulls[:0], c.Nulls...), append(v.Written[:0], c.Written...)
 	v.Len, v.CodesOnly, v.Uniform, v.NoNulls = c.Len, true, c.Uniform, c.NoNulls
 }
 

@@ -136,6 +136,8 @@ func (e *encoder) column(v *vector.Vector, n int) (int, error) {
 				bits = uint64(l)
 			case !v.CodesOnly:
 				bits = v.Bits[v.At(i)]
+			case v.ExplicitNull(i):
+				bits = 1
 			}
 			err = e.u64(bits)
 		}

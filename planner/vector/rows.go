@@ -190,6 +190,14 @@ func (v *Vector) gatherDynamic(src *Vector, idx []int32, mask int32) {
 	}
 	if !v.CodesOnly {
 		v.Bits = gather(v.Bits, src.Bits, idx, mask)
+	} else if src.Written.Any() {
+		v.Written = extend(v.Written, words(len(idx)))
+		clear(v.Written)
+		for k, i := range idx {
+			if i >= 0 && src.Written.Get(int(i&mask)) {
+				v.Written.Set(k)
+			}
+		}
 	}
 	if src.Dict != nil {
 		v.Codes = gather(v.Codes, src.Codes, idx, mask)

@@ -36,10 +36,11 @@ type Vector struct {
 
 	// Dict, when set, is the dictionary of a Text or Blob vector: row i is value Codes[i] of it, and Refs and Data are unused.
 	// A Dict vector is read only: CopyFrom makes an ordinary one of it. In a dynamic vector Dict and Codes say once more what Bits
-	// refers to: each row that is not NULL is text. CodesOnly says that Bits are not there; no NULL was written, then.
+	// refers to: each row that is not NULL is text. CodesOnly says that Bits are not there; Written has the NULLs that were written, then.
 	Dict      *Dict
 	Codes     []uint32
 	CodesOnly bool
+	Written   Bitmap
 
 	// Uniform, unless it is ClassNull, is the class of every row of a dynamic vector that is not NULL, and NoNulls says that none is.
 	// Who makes a vector may say so, for kernels that have a short way then; whatever changes rows resets it.
@@ -83,7 +84,7 @@ func (v *Vector) Reset(t Type) {
 	v.Type, v.Len, v.Const = t, 0, false
 	v.Nulls, v.Bools, v.Ints, v.Floats = v.Nulls[:0], v.Bools[:0], v.Ints[:0], v.Floats[:0]
 	v.Intervals, v.Classes, v.Bits, v.Refs, v.Data = v.Intervals[:0], v.Classes[:0], v.Bits[:0], v.Refs[:0], v.Data[:0]
-	v.Dict, v.Codes, v.CodesOnly = nil, v.Codes[:0], false
+	v.Dict, v.Codes, v.CodesOnly, v.Written = nil, v.Codes[:0], false, v.Written[:0]
 	v.Uniform, v.NoNulls, v.Most = ClassNull, false, 0
 }
 
@@ -248,6 +249,7 @@ func (v *Vector) needBits() {
 			v.Bits[i] = uint64(v.Dict.Refs[c])
 		}
 	}
+	eachSet(v.Written, v.Len, func(i int) { v.Bits[i] = 1 })
 }
 
 // needNulls makes the bitmap reach over every row.
@@ -347,7 +349,13 @@ func (v *Vector) Interval(i int) Interval {
 // ExplicitNull reports whether a NULL row of a dynamic vector stands for a null that was written, not for a missing field.
 func (v *Vector) ExplicitNull(i int) bool {
 	i &= v.mask()
-	return v.Type.Dynamic() && v.Classes[i] == ClassNull && !v.CodesOnly && v.Bits[i] == 1
+	if !v.Type.Dynamic() || v.Classes[i] != ClassNull {
+		return false
+	}
+	if v.CodesOnly {
+		return v.Written.Get(i)
+	}
+	return v.Bits[i] == 1
 }
 
 func encodeInterval(dst []byte, iv Interval) []byte {
