@@ -45,7 +45,7 @@ func partFunctions() []*Function {
 	fns := []*Function{
 		datePart,
 		{
-			Name: "date_trunc", Aliases: []string{"datetrunc"}, Params: []Param{TextParam, TimeParam, TextParam}, Min: 2, result: gives(vector.Time), CanFail: true, row: dateTrunc,
+			Name: "date_trunc", Aliases: []string{"datetrunc"}, Params: []Param{TextParam, TimeParam, TextParam}, Min: 2, result: gives(vector.Time), CanFail: true, row: dateTrunc, batch: truncBatch,
 			Doc:     "date_trunc('part', t [, zone]): the start of the year, quarter, month, week, day, hour, minute, second … that t is in, by the clock of the session's zone or another one",
 			Example: "date_trunc('day', TIMESTAMP '2024-07-01 23:30:00', 'Europe/Paris')", Answer: "2024-07-01T22:00:00.000000000Z",
 		},

@@ -72,19 +72,19 @@ func timeFunctions() []*Function {
 			},
 			Doc: "epoch(t): seconds since 1970, DOUBLE", Example: "epoch(TIMESTAMP '1970-01-01 00:01:00.5')", Answer: "60.5",
 		},
-		{Name: "epoch_ms", Params: []Param{TimeParam}, result: gives(vector.Int), row: unix(1e6), Doc: "epoch_ms(t): whole milliseconds since 1970", Example: "epoch_ms(TIMESTAMP '1970-01-01 00:00:01')", Answer: "1000"},
-		{Name: "epoch_ns", Params: []Param{TimeParam}, result: gives(vector.Int), row: unix(1), Doc: "epoch_ns(t): nanoseconds since 1970", Example: "epoch_ns(TIMESTAMP '1970-01-01 00:00:01')", Answer: "1000000000"},
-		{Name: "epoch_us", Params: []Param{TimeParam}, result: gives(vector.Int), row: unix(1e3), Doc: "epoch_us(t): whole microseconds since 1970", Example: "epoch_us(TIMESTAMP '1970-01-01 00:00:01')", Answer: "1000000"},
+		{Name: "epoch_ms", Params: []Param{TimeParam}, result: gives(vector.Int), row: unix(1e6), batch: dividedBy(1e6), Doc: "epoch_ms(t): whole milliseconds since 1970", Example: "epoch_ms(TIMESTAMP '1970-01-01 00:00:01')", Answer: "1000"},
+		{Name: "epoch_ns", Params: []Param{TimeParam}, result: gives(vector.Int), row: unix(1), batch: dividedBy(1), Doc: "epoch_ns(t): nanoseconds since 1970", Example: "epoch_ns(TIMESTAMP '1970-01-01 00:00:01')", Answer: "1000000000"},
+		{Name: "epoch_us", Params: []Param{TimeParam}, result: gives(vector.Int), row: unix(1e3), batch: dividedBy(1e3), Doc: "epoch_us(t): whole microseconds since 1970", Example: "epoch_us(TIMESTAMP '1970-01-01 00:00:01')", Answer: "1000000"},
 		{
-			Name: "make_timestamp_ms", Params: []Param{NumberParam}, result: gives(vector.Time), CanFail: true, row: fromUnix(1e6, 1e6),
+			Name: "make_timestamp_ms", Params: []Param{NumberParam}, result: gives(vector.Time), CanFail: true, row: fromUnix(1e6, 1e6), batch: timesPer(1e6),
 			Doc: "make_timestamp_ms(n): the time n milliseconds after 1970", Example: "make_timestamp_ms(1500)", Answer: "1970-01-01T00:00:01.500000000Z",
 		},
 		{
-			Name: "make_timestamp_ns", Params: []Param{NumberParam}, result: gives(vector.Time), CanFail: true, row: fromUnix(1, 1),
+			Name: "make_timestamp_ns", Params: []Param{NumberParam}, result: gives(vector.Time), CanFail: true, row: fromUnix(1, 1), batch: timesPer(1),
 			Doc: "make_timestamp_ns(n): the time n nanoseconds after 1970", Example: "make_timestamp_ns(15)", Answer: "1970-01-01T00:00:00.000000015Z",
 		},
 		{
-			Name: "make_timestamp_us", Params: []Param{NumberParam}, result: gives(vector.Time), CanFail: true, row: fromUnix(1e3, 1e3),
+			Name: "make_timestamp_us", Params: []Param{NumberParam}, result: gives(vector.Time), CanFail: true, row: fromUnix(1e3, 1e3), batch: timesPer(1e3),
 			Doc: "make_timestamp_us(n): the time n microseconds after 1970", Example: "make_timestamp_us(1500000)", Answer: "1970-01-01T00:00:01.500000000Z",
 		},
 		{
@@ -92,7 +92,7 @@ func timeFunctions() []*Function {
 			Doc: "now(): the time the query started", Example: "now() = now()", Answer: "true",
 		},
 		{
-			Name: "to_timestamp", Params: []Param{NumberParam}, result: gives(vector.Time), CanFail: true, row: fromUnix(1e9, 1e9),
+			Name: "to_timestamp", Params: []Param{NumberParam}, result: gives(vector.Time), CanFail: true, row: fromUnix(1e9, 1e9), batch: timesPer(1e9),
 			Doc: "to_timestamp(n): the time n seconds after 1970", Example: "to_timestamp(1.5)", Answer: "1970-01-01T00:00:01.500000000Z",
 		},
 	}

@@ -70,6 +70,8 @@ type Function struct {
 	// nulls: row is called for NULL arguments too; else their result is NULL.
 	nulls bool
 	row   func(c *call, i int) error
+	// batch, when set, is tried first: it writes all rows, NULLs too, or reports false. Its error is a vector.RowError.
+	batch func(c *call, sel vector.Sel, n int) (bool, error)
 }
 
 // Arity returns the least and the greatest number of arguments, -1 for no bound.
@@ -96,6 +98,7 @@ type call struct {
 	args []*vector.Vector
 	out  vector.Vector
 	kept any // what the function keeps between rows
+	view vector.Vector
 	sink sink
 }
 
@@ -178,6 +181,15 @@ func (e *callEval) eval(b *vector.Batch, sel vector.Sel) (*vector.Vector, error)
 	fn := e.e.Fn
 	if k := e.dictionary(sel.Count(b.N)); k >= 0 {
 		return e.byCode(k, sel, b.N)
+	}
+	if fn.batch != nil {
+		done, err := fn.batch(&e.call, sel, b.N)
+		if err != nil {
+			return nil, e.errorAt(e.e.Span, err)
+		}
+		if done {
+			return &e.out, e.evalState.rows(sel, b.N)
+		}
 	}
 rows:
 	for k := range sel.Count(b.N) {
