@@ -335,6 +335,10 @@ func (p *keyPart) put(s *shortGroups, b *vector.Batch, first bool) {
 		for i, x := range v.Ints[:b.N] {
 			to[i] = from[i]*size + uint32(uint64(x)-base)
 		}
+	case p.kind == keyBool && !nulls && v.Type.Dynamic():
+		for i, x := range v.Bits[:b.N] {
+			to[i] = from[i]*size + uint32(min(x, 1))
+		}
 	default:
 		for i := range b.N {
 			to[i] = from[i]*size + p.number(i, nulls)
