@@ -175,6 +175,9 @@ func readColumn[T integer](dst []T, b []byte, limit uint64) ([]byte, error) {
 	case modeOffset:
 		base = v.uint()
 	case modeDelta:
+		if n == 0 {
+			return nil, errEncoding
+		}
 		base, step = v.uint(), uint64(v.int())
 		n--
 	case modeDict:
@@ -202,105 +205,29 @@ func readColumn[T integer](dst []T, b []byte, limit uint64) ([]byte, error) {
 		return nil, errTruncated
 	}
 	rest := src[used:]
-	// The last numbers are read through a padded copy, so that every number is one load of eight bytes.
-	var tail [24]byte
-	split := max0(used-8) * 8 // numbers that begin below this bit are read from src
-	tailAt := max0(used - 15)
-	copy(tail[:], src[tailAt:used])
-	mask := ^uint64(0)
-	if w < 64 {
-		mask = 1<<w - 1
-	}
-	load := func(bit int) uint64 {
-		if bit < split {
-			return binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7) & mask
-		}
-		return binary.LittleEndian.Uint64(tail[bit>>3-tailAt:]) >> (bit & 7) & mask
-	}
-	var over uint64
 	switch mode {
 	case modeOffset:
-		i := unpack(dst, src, base, limit, mask, w, split)
-		if i < 0 {
+		if !unpack(dst, src, used, base, limit, w) {
 			return nil, errEncoding
 		}
-		for bit := i * w; i < n; i++ {
-			x := base + load(bit)
-			over |= above(x, limit)
-			dst[i] = T(x)
-			bit += w
-		}
 	case modeDelta:
-		x := base
-		over |= above(x, limit)
-		dst[0] = T(x)
-		bit := 0
-		for i := 0; i < n; i++ {
-			x += step + load(bit)
-			over |= above(x, limit)
-			dst[i+1] = T(x)
-			bit += w
+		if !readDeltas(dst, src, used, base, step, limit, w) {
+			return nil, errEncoding
 		}
 	case modeDict:
-		bit := 0
-		for i := 0; i < n; i++ {
-			c := load(bit)
-			if c >= uint64(size) {
+		for i := range size {
+			if binary.LittleEndian.Uint64(table[i*8:]) > limit {
 				return nil, errEncoding
 			}
-			x := binary.LittleEndian.Uint64(table[c*8:])
-			over |= above(x, limit)
-			dst[i] = T(x)
-			bit += w
 		}
-	}
-	if over != 0 {
-		return nil, errEncoding
+		if !unpack(dst, src, used, 0, uint64(size-1), w) {
+			return nil, errEncoding
+		}
+		for i, c := range dst {
+			dst[i] = T(binary.LittleEndian.Uint64(table[int(uint8(c))*8:]))
+		}
 	}
 	return rest, nil
-}
-
-// unpack decodes the numbers that begin below bit split of src, and returns how many: -1 when one is above limit.
-func unpack[T integer](dst []T, src []byte, base, limit, mask uint64, w, split int) int {
-	n := len(dst)
-	if w > 0 {
-		n = min(n, (split+w-1)/w)
-	} else if split == 0 {
-		n = 0
-	}
-	dst = dst[:n]
-	bit, most, i := 0, uint64(0), 0
-	if w <= 14 && w > 0 { // four numbers of each load
-		w1, w2, w3 := w&63, 2*w&63, 3*w&63
-		for ; i+4 <= n; i += 4 {
-			x := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
-			x0, x1, x2, x3 := base+x&mask, base+x>>w1&mask, base+x>>w2&mask, base+x>>w3&mask
-			most = max(most, x0, x1, x2, x3)
-			d := dst[i : i+4 : i+4]
-			d[0], d[1], d[2], d[3] = T(x0), T(x1), T(x2), T(x3)
-			bit += 4 * w
-		}
-	}
-	if w > 14 && w <= 28 { // two
-		for ; i+2 <= n; i += 2 {
-			x := binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7)
-			x0, x1 := base+x&mask, base+x>>(w&63)&mask
-			most = max(most, x0, x1)
-			d := dst[i : i+2 : i+2]
-			d[0], d[1] = T(x0), T(x1)
-			bit += 2 * w
-		}
-	}
-	for ; i < n; i++ {
-		x := base + binary.LittleEndian.Uint64(src[bit>>3:])>>(bit&7)&mask
-		most = max(most, x)
-		dst[i] = T(x)
-		bit += w
-	}
-	if most > limit {
-		return -1
-	}
-	return n
 }
 
 // above returns a number that is not 0 when x > limit.
