@@ -161,7 +161,7 @@ func (s *Stmt) start(ctx context.Context, o planner.Options, st Statement) (rows
 	if err != nil {
 		return nil, err
 	}
-	run := planner.RunOptions{BatchRows: db.o.BatchRows, Threads: db.o.QueryThreads, MemoryBytes: db.o.QueryBytes, Spill: db.spill}
+	run := planner.RunOptions{BatchRows: db.o.BatchRows, Threads: db.o.QueryThreads, MemoryBytes: db.o.QueryBytes, Spill: db.spill, GiveWay: db.store.GiveWay}
 	if st.Limits.BatchRows > 0 {
 		run.BatchRows = min(st.Limits.BatchRows, maxBatchRows)
 	}

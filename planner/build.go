@@ -21,6 +21,8 @@ type RunOptions struct {
 	MemoryBytes int64
 	// Spill is where sorts, groups and joins put the rows for which that is not enough; nil ends the query there.
 	Spill *spill.Dir
+	// GiveWay, when set, is called now and then while the query runs, to let more urgent work have the processor. It is safe for concurrent use.
+	GiveWay func()
 }
 
 // builder makes operators from a plan.

@@ -272,3 +272,21 @@ func looks(t *testing.T, small, large Catalog, sql string, size int) {
 		t.Errorf("%s: went on for %d looks", sql, stop.after)
 	}
 }
+
+// TestGiveWay asserts that work on many rows lets others run on the way.
+func TestGiveWay(t *testing.T) {
+	table := newManyRows(200_000)
+	table.w = &watched{Context: t.Context()}
+	cat := memCatalog{TableName{KindFold, "big"}: table}
+	for _, text := range []string{
+		"SELECT count(*) FROM big WHERE x > 3", "SELECT s, count(*) FROM big GROUP BY s", "SELECT x FROM big ORDER BY s LIMIT 3",
+	} {
+		ways := 0
+		if _, err := countRows(t.Context(), cat, text, RunOptions{GiveWay: func() { ways++ }}); err != nil {
+			t.Fatal(err)
+		}
+		if ways < 10 {
+			t.Errorf("%s: gave way %d times", text, ways)
+		}
+	}
+}

@@ -189,6 +189,7 @@ func allSections() []section {
 		{"process", false, (*plan).processes},
 		{"odd", true, (*plan).odd},
 		{"hot", true, (*plan).hot},
+		{"appends", true, (*plan).appends},
 	}
 }
 

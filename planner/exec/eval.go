@@ -25,6 +25,8 @@ type Env struct {
 	Answers []*Answer
 	// Spill is where operators put rows above the budget; nil ends the query there.
 	Spill *spill.Dir
+	// GiveWay, when set, is called now and then by operators: it lets more urgent work have the processor. It is safe for concurrent use.
+	GiveWay func()
 	// share is what an operator that another one runs inside may hold; 0 is its part of the budget.
 	share int64
 }

@@ -144,6 +144,9 @@ func (s *evalState) Step(n int) error {
 		return nil
 	}
 	s.done = 0
+	if s.env.GiveWay != nil {
+		s.env.GiveWay()
+	}
 	s.gate = s.ctx.Err()
 	return s.gate
 }

@@ -470,3 +470,30 @@ func TestCloseEndsWaiting(t *testing.T) {
 		}
 	})
 }
+
+// TestAwaited holds a sync, and asserts that the journal says so as long as somebody waits for it.
+func TestAwaited(t *testing.T) {
+	inBubble(t, Options{}, func(t *testing.T, j *Journal, s *slowFS) {
+		permits := make(chan struct{})
+		s.mu.Lock()
+		s.permits = permits
+		s.mu.Unlock()
+		f, err := j.Append(t.Context(), Body{Tail: []byte("x")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.Awaited() {
+			t.Error("awaited before somebody waits")
+		}
+		done := make(chan error)
+		go func() { done <- j.Sync(t.Context(), f.Ordinal) }()
+		synctest.Wait()
+		if !j.Awaited() {
+			t.Error("not awaited while somebody waits")
+		}
+		close(permits)
+		if err := <-done; err != nil || j.Awaited() {
+			t.Errorf("%v, awaited %t after the sync", err, j.Awaited())
+		}
+	})
+}

@@ -23,8 +23,13 @@ func (j *Journal) Sync(ctx context.Context, upTo Ordinal) error {
 	if j.readOnly {
 		return ErrReadOnly
 	}
+	j.awaited.Add(1)
+	defer j.awaited.Add(-1)
 	return j.sync(ctx, upTo)
 }
+
+// Awaited reports whether somebody waits for a sync. It is one load.
+func (j *Journal) Awaited() bool { return j.awaited.Load() > 0 }
 
 // syncUp makes everything visible durable.
 func (j *Journal) syncUp() error { return j.sync(context.Background(), j.Visible()) }
