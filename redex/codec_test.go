@@ -187,10 +187,10 @@ func TestRecords(t *testing.T) {
 			t.Error(r, err)
 		}
 	}
-	if r, err := decodeFile([]byte{recordVersion, 7, 1}); err != nil || r != (fileRecord{7, 1, 0}) {
+	if r, err := decodeFile([]byte{recordVersion, 7, 1}); err != nil || r != (fileRecord{bytes: 7, runs: 1}) {
 		t.Error("a record of an earlier version", r, err)
 	}
-	file := fileRecord{5, 6, 4}
+	file := fileRecord{bytes: 5, runs: 6, dead: 4, packed: true}
 	if r, err := decodeFile(file.encode()); err != nil || r != file {
 		t.Error(r, err)
 	}
@@ -222,7 +222,8 @@ func FuzzRecords(f *testing.F) {
 	f.Add((&runRecord{file: 1, last: 3}).encode())
 	f.Add((&runRecord{last: 9, max: 2, sparse: true, from: 4, till: 4, gone: 5}).encode())
 	f.Add((&logRecord{id: 1, next: 5, compacted: 4, gone: 2, horizon: horizon{3, 9}}).encode())
-	f.Add((&fileRecord{1, 2, 1}).encode())
+	f.Add((&fileRecord{bytes: 1, runs: 2, dead: 1}).encode())
+	f.Add((&fileRecord{bytes: 1, runs: 2, packed: true}).encode())
 	f.Add((&lostRecord{1, 2, "a", "b", false}).encode())
 	f.Add(encodeWindow(sampleWindow())[0][:200])
 	f.Add(encodeRow(nil, 5, redactedEntry(&Event{Key: []byte("k"), Kind: 3})))

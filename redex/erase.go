@@ -59,17 +59,7 @@ func (s *Store) erase(ctx context.Context, pace *pacer) error {
 // eraseJournal has the journal go on in a new segment, so that those with the payloads are let go, and the catalog write anew the
 // tables that may have them.
 func (s *Store) eraseJournal(ctx context.Context) error {
-	last, err := s.j.Roll(ctx)
-	if err != nil {
-		return s.wrap("journal", err)
-	}
-	if err := s.sealTo(ctx, Ordinal(last)); err != nil {
-		return err
-	}
-	s.seal.mu.Lock()
-	err = s.finishPass(ctx)
-	s.seal.mu.Unlock()
-	if err != nil {
+	if err := s.drainJournal(ctx); err != nil {
 		return err
 	}
 	if err := s.kv.Compact(ctx, []byte{keyRow}, []byte{keyRow + 1}); err != nil {

@@ -445,6 +445,8 @@ type fileRecord struct {
 	bytes int64
 	runs  int64 // runs that live in it; the file goes with the last
 	dead  int64 // bytes of the runs that do so no more
+	// packed says that its blocks are compressed as they are to stay (see repack.go).
+	packed bool
 }
 
 func (r *fileRecord) encode() []byte {
@@ -452,14 +454,25 @@ func (r *fileRecord) encode() []byte {
 	f.putUint(uint64(r.bytes))
 	f.putUint(uint64(r.runs))
 	f.putUint(uint64(r.dead))
+	if r.packed {
+		f.putUint(filePacked)
+	}
 	return f.b
 }
+
+// filePacked is the flag of a fileRecord, which has no flags unless one is set.
+const filePacked = 1
 
 func decodeFile(b []byte) (fileRecord, error) {
 	f := readRecord(b)
 	r := fileRecord{bytes: f.count(), runs: f.count()}
 	if len(f.b) > 0 { // those of the first stores do not say
 		r.dead = f.count()
+	}
+	if len(f.b) > 0 {
+		if r.packed = f.uint() == filePacked; !r.packed {
+			f.fail()
+		}
 	}
 	return r, f.done()
 }

@@ -22,6 +22,7 @@ type maintainer struct {
 	logs   map[LogID]struct{}  // that got runs
 	files  map[uint64]struct{} // of which less than half lives
 	redact Ordinal             // of the newest redaction, while its event's bytes may be in the journal
+	loose  map[uint64]struct{} // files to be packed
 }
 
 // noteLog takes note of what a pass did to a log.
@@ -74,13 +75,17 @@ func (m *maintainer) take() (logs []LogID, files []uint64) {
 // maintainLoop does the work in the background until the store is closed.
 func (s *Store) maintainLoop() {
 	defer s.wg.Done()
-	var again <-chan time.Time
+	var again, later <-chan time.Time
+	q := quiet{s: s}
 	for {
 		select {
 		case <-s.done:
 			return
 		case <-s.maintain.wake:
 		case <-again:
+		case <-later:
+			later = s.repackTurn(&q)
+			continue
 		}
 		again = nil
 		if s.awaitLull(func() bool { return false }) != nil { // it can wait for as long as there is room
@@ -93,6 +98,9 @@ func (s *Store) maintainLoop() {
 			s.log.Error("redex: maintenance failed", "err", err)
 			again = time.After(maintainRest) // there may be room then
 		}
+		if later == nil {
+			later = s.repackTimer()
+		}
 	}
 }
 
@@ -100,7 +108,8 @@ func (s *Store) maintainLoop() {
 const maintainRest = 10 * time.Second
 
 // Maintain does now what the store does in the background at its leisure: it seals, merges small runs, moves what lives out of row
-// files of which less than half does, compacts logs by key that have grown enough, and takes redacted payloads off the disk.
+// files of which less than half does, compacts logs by key that have grown enough, compresses anew what CompressAuto left, and takes
+// redacted payloads off the disk.
 // Damage that it meets stays where it is and is in the error; the other work is done.
 func (s *Store) Maintain(ctx context.Context) error {
 	if s.o.ReadOnly {
@@ -111,7 +120,7 @@ func (s *Store) Maintain(ctx context.Context) error {
 	}
 	s.maintain.lock()
 	defer s.maintain.mu.Unlock()
-	if err := s.maintainDue(ctx, nil); err != nil {
+	if err := errors.Join(s.maintainDue(ctx, nil), s.repackAll(ctx)); err != nil {
 		return fmt.Errorf("maintain: %w", err)
 	}
 	return nil
@@ -291,6 +300,11 @@ func (s *Store) moveOut(ctx context.Context, n uint64, pace *pacer, what redacte
 	if rec, err := s.readFile(n); err != nil || what == nil && rec.dead <= rec.bytes/2 {
 		return err
 	}
+	return s.moveRuns(ctx, n, pace, what)
+}
+
+// moveRuns is moveOut whatever lives in the file.
+func (s *Store) moveRuns(ctx context.Context, n uint64, pace *pacer, what redacted) error {
 	var tasks []*rewriteTask
 	var size int64
 	var damage error
@@ -346,7 +360,7 @@ func (s *Store) moveOut(ctx context.Context, n uint64, pace *pacer, what redacte
 
 // noteAll notes at open what an earlier run of the program left to do: files that are mostly dead, and redactions.
 func (s *Store) noteAll() error {
-	var files []uint64
+	var files, loose []uint64
 	it, err := s.kv.NewIter([]byte{keyFile}, []byte{keyFile + 1})
 	if err != nil {
 		return s.wrap("catalog", err)
@@ -358,11 +372,17 @@ func (s *Store) noteAll() error {
 			break // told by those who need it
 		}
 		n, kerr := keyLog(it.Key())
-		if rec, err := decodeFile(v); err == nil && kerr == nil && rec.dead > rec.bytes/2 {
+		rec, err := decodeFile(v)
+		switch {
+		case err != nil || kerr != nil:
+		case rec.dead > rec.bytes/2:
 			files = append(files, uint64(n))
+		case s.o.Compression == CompressAuto && rec.loose():
+			loose = append(loose, uint64(n))
 		}
 	}
 	s.maintain.note(files)
+	s.maintain.noteLoose(loose)
 	redact, err := s.kv.NewIter([]byte{keyRedact}, []byte{keyRedact + 1})
 	if err != nil {
 		return s.wrap("catalog", err)
@@ -378,6 +398,7 @@ func (s *Store) noteAll() error {
 type pacer struct {
 	rate  int64         // bytes a second
 	haste *atomic.Int32 // not 0: do not wait
+	busy  func() bool   // nil, or says that others have work, and takes a quarter of the rate
 	start time.Time
 	done  int64
 }
@@ -393,7 +414,9 @@ func (p *pacer) wait(ctx context.Context, n int) error {
 	if p.start.IsZero() {
 		p.start = time.Now()
 	}
-	p.done += int64(n)
+	if p.done += int64(n); p.busy != nil && p.busy() {
+		p.done += 3 * int64(n)
+	}
 	ahead := time.Duration(float64(p.done)/float64(p.rate)*float64(time.Second)) - time.Since(p.start)
 	if ahead < 0 { // it was idle, or the machine is slow: that is not made up for
 		p.start, p.done = time.Now(), 0

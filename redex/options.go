@@ -38,7 +38,8 @@ type Compression uint8
 
 // The compressions.
 const (
-	CompressS2   Compression = iota // fast; the default
+	CompressAuto Compression = iota // s2 while sealing, zstd when the store has time; the default
+	CompressS2                      // fast
 	CompressZstd                    // smaller
 	CompressNone
 )
@@ -51,7 +52,8 @@ type Options struct {
 
 	clock func() time.Time // nil: the system's; for tests
 
-	// Compression of sealed events. It applies to what is sealed from now on.
+	// Compression of sealed events. It applies to what is sealed from now on. CompressAuto has row files of a MiB and more written
+	// again, at MaintainRate, once nobody has appended or asked for a second: it takes a third less room.
 	Compression Compression
 	// SealBytes is how many bytes of events not yet sealed start the sealing in the background, and how much is sealed at a
 	// time. A burst of appends (over 100 MiB/s) puts it off until a quarter of JournalBytes waits. Default 32 MiB, at least 4 KiB.
@@ -75,7 +77,7 @@ type Options struct {
 	// Default 1 minute, at least 10 ms.
 	RetainEvery time.Duration
 	// MaintainRate is how many bytes of events a second are read and written again in the background, by compaction, by merging
-	// small runs and by moving what lives out of row files that are mostly dead. Default 32 MiB; negative: no such work is done by
+	// small runs, by moving what lives out of row files that are mostly dead and by CompressAuto. Default 32 MiB; negative: no such work is done by
 	// itself, only by Store.Maintain and Log.Compact.
 	MaintainRate int64
 

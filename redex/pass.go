@@ -21,13 +21,18 @@ type pass struct {
 	files  map[uint64]fileChange // row files in which other runs live than before
 	dead   []uint64              // row files in which nothing lives any more
 	sparse []uint64              // and those of which less than half does
+	loose  []uint64              // and new ones that are to be packed
 
-	n      uint64 // of the row file
-	file   vfs.File
-	buf    *bufio.Writer
-	w      *sealed.Writer
-	inRun  bool
-	size   int64 // of the row file
+	n     uint64 // of the row file
+	file  vfs.File
+	buf   *bufio.Writer
+	w     *sealed.Writer
+	inRun bool
+	size  int64 // of the row file
+
+	rewrites bool // it writes what was sealed before
+	packed   bool // the row file is
+
 	ev     Event
 	row    sealed.Row
 	sbuf   []byte // of spans

@@ -21,7 +21,12 @@ func (p *pass) openFile() error {
 		return fmt.Errorf("create row file: %w", err)
 	}
 	p.file, p.buf = f, bufio.NewWriterSize(f, 256<<10)
-	if p.w, err = sealed.NewWriter(p.buf, sealed.WriterOptions{Compression: sealedCompression(p.s.o.Compression), Owner: p.s.rows.owner}); err != nil {
+	how := p.s.o.Compression
+	if how == CompressAuto && p.rewrites {
+		how = CompressZstd
+	}
+	p.packed = how != CompressAuto
+	if p.w, err = sealed.NewWriter(p.buf, sealed.WriterOptions{Compression: sealedCompression(how), Owner: p.s.rows.owner}); err != nil {
 		return fmt.Errorf("write row file: %w", err)
 	}
 	return nil
@@ -174,7 +179,7 @@ func (p *pass) finishBatch() error {
 // fileRecords adds the records of the row files whose number of living runs changes. What is damaged stays as it is.
 func (p *pass) fileRecords() error {
 	for n, change := range p.files {
-		rec := fileRecord{bytes: p.size}
+		rec := fileRecord{bytes: p.size, packed: p.packed}
 		if n != p.n || p.w == nil {
 			var err error
 			if rec, err = p.s.readFile(n); err != nil {
@@ -196,6 +201,9 @@ func (p *pass) fileRecords() error {
 		default:
 			if rec.dead > rec.bytes/2 {
 				p.sparse = append(p.sparse, n)
+			}
+			if n == p.n && rec.loose() {
+				p.loose = append(p.loose, n)
 			}
 			err = p.batch.Set(fileKey(n), rec.encode())
 		}

@@ -56,7 +56,7 @@ var errGaveWay = errors.New("runs changed meanwhile")
 // rewriteRuns does the tasks, which are ascending by log and sequence, and returns how many events they dropped. Damage of the runs
 // of a task leaves them as they are, and is returned after the other tasks are done.
 func (s *Store) rewriteRuns(ctx context.Context, tasks []*rewriteTask, pace *pacer) (dropped int64, err error) {
-	w := &rewrite{s: s, pace: pace, p: &pass{s: s, batch: s.kv.NewBatch(), files: map[uint64]fileChange{}}}
+	w := &rewrite{s: s, pace: pace, p: &pass{s: s, batch: s.kv.NewBatch(), files: map[uint64]fileChange{}, rewrites: true}}
 	defer func() { err = errors.Join(err, w.p.batch.Close()) }()
 	var damage error
 	for _, t := range tasks {

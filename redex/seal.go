@@ -324,6 +324,7 @@ func (s *Store) sealPass(ctx context.Context, target Ordinal) (err error) {
 		s.maintain.noteLog(d)
 	}
 	s.maintain.note(p.sparse)
+	s.maintain.noteLoose(p.loose)
 	sl.ordinal.Store(uint64(t.ordinal))
 	s.passes.Add(1)
 	return s.finishPass(ctx)

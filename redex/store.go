@@ -244,21 +244,39 @@ func (s *Store) Close() error {
 	return s.closeIt()
 }
 
-// sealLast seals what waits for that, unless it is little: the next open would have to go through all of it. What cannot be sealed is
-// safe in the journal.
+// sealLast seals what waits for that, unless it is little: the next open would have to go through all of it. Then it lets go of the
+// journal, whose last segment is up to SegmentBytes of events that are sealed. What cannot be sealed is safe there.
 func (s *Store) sealLast() {
 	if s.o.ReadOnly || s.dir == "" {
 		return
 	}
 	s.mu.Lock()
-	much := s.unsealed >= s.o.SealBytes/4
+	waiting := s.unsealed
 	s.mu.Unlock()
-	if !much {
+	if max(waiting, s.j.Stats().Bytes) < s.o.SealBytes/4 {
 		return
 	}
-	if err := s.Seal(s.bg); err != nil {
+	err := s.Seal(s.bg)
+	if err == nil {
+		err = s.drainJournal(s.bg)
+	}
+	if err != nil {
 		s.log.Warn("redex: not sealed at close", "err", err)
 	}
+}
+
+// drainJournal seals what is in the journal and has it go on in a new segment, so that no file has events that are sealed.
+func (s *Store) drainJournal(ctx context.Context) error {
+	last, err := s.j.Roll(ctx)
+	if err != nil {
+		return s.wrap("journal", err)
+	}
+	if err := s.sealTo(ctx, Ordinal(last)); err != nil {
+		return err
+	}
+	s.seal.mu.Lock()
+	defer s.seal.mu.Unlock()
+	return s.finishPass(ctx)
 }
 
 func (s *Store) close() error {
