@@ -72,6 +72,7 @@ func open(o Options, store func(Options) (*redex.Store, error)) (*DB, error) {
 	}
 	db.openIndexes(context.Background())
 	if o.Columns != ColumnsNever && !o.Store.ReadOnly {
+		db.fields.ShredAhead()
 		ctx, cancel := context.WithCancel(context.Background())
 		db.stopShredding = cancel
 		db.shredding.Go(func() { db.shred(ctx) })

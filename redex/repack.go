@@ -17,6 +17,7 @@ import (
 // the newest repackBehind.
 const (
 	repackRest   = time.Second
+	repackStill  = 60        // rests after which a cut that stays pinned does not count: somebody forgot it
 	repackLeast  = 1 << 20   // bytes of a file that is worth it; what is in smaller ones is merged one day
 	repackBehind = 256 << 20 // bytes of files
 )
@@ -58,6 +59,7 @@ type quiet struct {
 	s      *Store
 	placed int64
 	pinned int
+	still  int // looks in a row that found nothing new, but pinned cuts
 }
 
 // look reports whether anything was appended or asked for since the last look, or is asked for now.
@@ -92,8 +94,11 @@ func (s *Store) repackTurn(q *quiet) <-chan time.Time {
 	if len(files) == 0 {
 		return nil
 	}
-	// A cut that stays pinned does not hold it up for ever.
-	if changed, _ := q.look(); changed && !s.repackBehind(files) {
+	changed, asked := q.look()
+	if q.still++; changed {
+		q.still = 0
+	}
+	if (changed || asked && q.still < repackStill) && !s.repackBehind(files) {
 		return time.After(repackRest)
 	}
 	s.maintain.mu.Lock()

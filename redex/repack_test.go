@@ -144,6 +144,13 @@ func TestRepackAtRest(t *testing.T) {
 		if n := s.Metrics().Rewrites; n != 0 {
 			t.Errorf("%d rewrites beside queries", n)
 		}
+		_, unpin := s.PinCut() // a query that takes long
+		time.Sleep(30 * repackRest)
+		synctest.Wait()
+		if n := s.Metrics().Rewrites; n != 0 {
+			t.Errorf("%d rewrites beside a query", n)
+		}
+		unpin()
 		time.Sleep(4 * repackRest) // 5 MiB at 32 MiB a second
 		synctest.Wait()
 		if n := s.Metrics().Rewrites; n != 1 {

@@ -28,6 +28,8 @@ type Catalogues struct {
 	views   *redex.Views
 	columns *columns
 
+	shredAhead bool // see ShredAhead
+
 	mu     sync.Mutex
 	loaded map[redex.LogID]*fields
 }
@@ -143,9 +145,22 @@ func (c *Catalogues) walk(ctx context.Context, f *fields, l *redex.Log, to redex
 	if err := f.beginWalk(ctx); err != nil {
 		return err
 	}
-	defer f.endWalk()
+	held := true
+	defer func() {
+		if held {
+			f.endWalk()
+		}
+	}()
 	for f.position() < to {
-		err := c.walkOn(ctx, f, l, to)
+		var took bool
+		var err error
+		if took, held, err = c.walkByChunk(ctx, f, l); err != nil {
+			return err
+		} else if took {
+			continue
+		}
+		end := (f.position()/redex.ChunkEvents + 1) * redex.ChunkEvents
+		err = c.walkOn(ctx, f, l, min(to, end))
 		var damage *redex.CorruptionError
 		switch {
 		case err == nil:

@@ -40,6 +40,12 @@ type shredder struct {
 	event uint32
 	bytes []byte
 	more  bool // there is a path beyond the limits
+
+	// For the field catalogue.
+	beyond              bool // a path was not looked at
+	malformed, noObject []redex.Seq
+	ordinal             redex.Ordinal
+
 	visit func(node int32, name []byte, v *payload.Value) int32
 }
 
@@ -51,6 +57,7 @@ type shredNode struct {
 	column int // -1: none
 	kids   map[string]int32
 	seen   uint32 // event in which the name occurred last
+	types  uint16 // a bit for each payload.Class
 
 	// Members mostly come in the order of the row before, as in a field catalogue.
 	first, next, at int32
@@ -74,6 +81,7 @@ func newShredder(log redex.LogID, from redex.Seq, owner uint64, budget int64) (*
 
 // add takes an event in. It reports false when ctx ended meanwhile.
 func (s *shredder) add(ev *redex.Event, pace *num.Pace) bool {
+	s.ordinal = max(s.ordinal, ev.Ordinal)
 	s.b.Row()
 	s.b.Set(s.own[colSeq], payload.Int, uint64(ev.Seq), nil)
 	s.b.Set(s.own[colTime], payload.Time, uint64(ev.Time), nil)
@@ -94,7 +102,12 @@ func (s *shredder) add(ev *redex.Event, pace *num.Pace) bool {
 	if f == payload.Opaque {
 		return true
 	}
-	if class, err := payload.CheckPaced(f, ev.Payload, pace); err != nil || class != payload.Object {
+	switch class, err := payload.CheckPaced(f, ev.Payload, pace); {
+	case err != nil:
+		s.malformed = append(s.malformed, ev.Seq)
+		return !pace.Over()
+	case class != payload.Object:
+		s.noObject = append(s.noObject, ev.Seq)
 		return !pace.Over()
 	}
 	s.event++
@@ -114,7 +127,7 @@ func appendOrigin(dst []byte, o redex.Origin) []byte {
 func (s *shredder) member(parent int32, name []byte, v *payload.Value) int32 {
 	k := s.node(parent, name)
 	if k <= 0 {
-		s.more = true
+		s.more, s.beyond = true, true
 		return -1
 	}
 	n := &s.nodes[k]
@@ -122,6 +135,7 @@ func (s *shredder) member(parent int32, name []byte, v *payload.Value) int32 {
 		return -1 // a duplicate: the first counts
 	}
 	n.seen = s.event
+	n.types |= 1 << v.Class
 	if n.column == unset {
 		n.column = s.b.Column(sealed.ColumnName{Path: s.path(k)})
 	}
@@ -193,7 +207,8 @@ func (s *shredder) path(k int32) []string {
 	return path
 }
 
-// shred reads the events of [from, to) and makes a chunk of them; nil when the range cannot be read whole.
+// shred reads the events of [from, to) and makes a chunk of them; nil when the range cannot be read whole. The catalogue takes in what it
+// learns of fields.
 func (s *Source) shred(ctx context.Context, from, to redex.Seq, budget int64, how sealed.Compression) (content []byte, err error) {
 	sh, err := newShredder(s.log.ID(), from, s.catalogues.columns.files.Owner(), budget)
 	if err != nil {
@@ -209,6 +224,7 @@ func (s *Source) shred(ctx context.Context, from, to redex.Seq, budget int64, ho
 	if cur.Err() != nil {
 		return nil, ctx.Err() // reading by row tells what is wrong, where that is
 	}
+	s.catalogues.takeChunk(ctx, s.log, sh.fieldsOf(from, to))
 	if sh.more {
 		sh.b.MoreFields()
 	}
