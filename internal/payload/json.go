@@ -358,6 +358,10 @@ func jsonValue(p []byte, i int, pace *num.Pace) (Value, int) {
 		v.Class = Null
 		return v, min(i+4, len(p))
 	}
+	if n, end, ok := jsonSmall(p, i); ok {
+		v.Class, v.Bits = Int, n
+		return v, end
+	}
 	end := jsonSkip(p, i, pace)
 	digits := p[i:end]
 	switch k, n, f := num.Parse(digits); k {
@@ -369,6 +373,26 @@ func jsonValue(p []byte, i int, pace *num.Pace) (Value, int) {
 		v.Class, v.Bits = Float, math.Float64bits(f)
 	}
 	return v, end
+}
+
+// jsonSmall reads an integer of 1 to 18 digits without sign that does not begin with 0, or is 0: most numbers are such.
+func jsonSmall(p []byte, i int) (n uint64, end int, ok bool) {
+	start := i
+	for ; i < len(p) && i-start < 19; i++ {
+		d := uint64(p[i] - '0')
+		if d > 9 {
+			break
+		}
+		n = n*10 + d
+	}
+	if i == start || i == len(p) || i-start > 18 || p[start] == '0' && i > start+1 {
+		return 0, 0, false
+	}
+	switch p[i] {
+	case ',', '}', ']', ' ', '\n', '\r', '\t':
+		return n, i, true
+	}
+	return 0, 0, false
 }
 
 func eachJSON(v Value, pace *num.Pace, f func(key []byte, escaped bool, v Value) bool) {

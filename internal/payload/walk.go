@@ -5,21 +5,32 @@ import "github.com/seed69692123/netdb/internal/num"
 // WalkValues calls visit with every member of the top object of a payload that has fields, and with those of the objects inside it, as
 // Walk does, with the value of each. Of an object only the class is given. A value is valid during the call.
 func WalkValues(f Format, p []byte, pace *num.Pace, visit func(node int32, name []byte, v *Value) int32) {
+	w := ValueWalker{Visit: visit}
+	w.Walk(f, p, pace)
+}
+
+// ValueWalker is WalkValues for who walks many payloads: it allocates nothing. It is used by one goroutine.
+type ValueWalker struct {
+	Visit func(node int32, name []byte, v *Value) int32
+	v     Value
+}
+
+// Walk calls Visit as WalkValues does.
+func (w *ValueWalker) Walk(f Format, p []byte, pace *num.Pace) {
 	switch f {
 	case JSON:
 		if i := jsonSpace(p, 0); i < len(p) && p[i] == '{' {
-			walkJSONValues(p, i+1, 0, pace, visit)
+			w.json(p, i+1, 0, pace)
 		}
 	case Msgpack:
 		if h, ok := readMsgpackHead(p, 0); ok && h.class == Object {
-			walkMsgpackValues(p, h.next, h.count, 0, pace, visit)
+			w.msgpack(p, h.next, h.count, 0, pace)
 		}
 	}
 }
 
-func walkJSONValues(p []byte, i int, node int32, pace *num.Pace, visit func(node int32, name []byte, v *Value) int32) int {
+func (w *ValueWalker) json(p []byte, i int, node int32, pace *num.Pace) int {
 	last := i // position at the last step
-	var v Value
 	for {
 		if i = jsonSpace(p, i); i >= len(p) || pace.Step(i-last) {
 			return len(p)
@@ -40,20 +51,20 @@ func walkJSONValues(p []byte, i int, node int32, pace *num.Pace, visit func(node
 		}
 		i = jsonSpace(p, min(jsonSpace(p, end+1)+1, len(p))) // behind the colon
 		if i >= len(p) || p[i] != '{' {
-			v, i = jsonValue(p, i, pace)
-			visit(node, name, &v)
+			w.v, i = jsonValue(p, i, pace)
+			w.Visit(node, name, &w.v)
 			continue
 		}
-		v = Value{Class: Object, Format: JSON}
-		if child := visit(node, name, &v); child >= 0 {
-			i = walkJSONValues(p, i+1, child, pace, visit)
+		w.v = Value{Class: Object, Format: JSON}
+		if child := w.Visit(node, name, &w.v); child >= 0 {
+			i = w.json(p, i+1, child, pace)
 		} else {
 			i = jsonLeave(p, i+1, 1, pace)
 		}
 	}
 }
 
-func walkMsgpackValues(p []byte, i, count int, node int32, pace *num.Pace, visit func(node int32, name []byte, v *Value) int32) int {
+func (w *ValueWalker) msgpack(p []byte, i, count int, node int32, pace *num.Pace) int {
 	last := i // position at the last step
 	for range count {
 		if i >= len(p) || pace.Step(i-last) {
@@ -70,13 +81,13 @@ func walkMsgpackValues(p []byte, i, count int, node int32, pace *num.Pace, visit
 			return len(p)
 		}
 		if h.class != Object {
-			var v Value
-			v, i = msgpackValue(p, i, pace)
-			visit(node, key.Raw, &v)
+			w.v, i = msgpackValue(p, i, pace)
+			w.Visit(node, key.Raw, &w.v)
 			continue
 		}
-		if child := visit(node, key.Raw, &Value{Class: Object, Format: Msgpack}); child >= 0 {
-			i = walkMsgpackValues(p, h.next, h.count, child, pace, visit)
+		w.v = Value{Class: Object, Format: Msgpack}
+		if child := w.Visit(node, key.Raw, &w.v); child >= 0 {
+			i = w.msgpack(p, h.next, h.count, child, pace)
 		} else {
 			i = msgpackSkip(p, i, pace)
 		}

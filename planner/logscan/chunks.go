@@ -28,6 +28,8 @@ type columns struct {
 	files *redex.Columns
 	max   int64 // bytes of memory
 
+	builders sync.Pool // of *sealed.ColumnBuilder: what a chunk is made in is kept for the next one until memory is collected
+
 	mu     sync.Mutex
 	chunks map[chunkKey]*chunk
 	order  list.List // of *chunk; the front was used last
@@ -73,6 +75,14 @@ type chunk struct {
 
 func newColumns(files *redex.Columns, max int64) *columns {
 	return &columns{files: files, max: max, chunks: map[chunkKey]*chunk{}, making: map[chunkKey]chan struct{}{}}
+}
+
+// builder returns a builder of a chunk. It goes back to builders.
+func (c *columns) builder(log redex.LogID, from redex.Seq) (*sealed.ColumnBuilder, error) {
+	if b, ok := c.builders.Get().(*sealed.ColumnBuilder); ok {
+		return b, b.Reset(uint64(log), uint64(from))
+	}
+	return sealed.NewColumnBuilder(uint64(log), uint64(from), c.files.Owner(), shredBudget)
 }
 
 // keyOf returns which chunk may have a sequence: one of a column file if all its rows are sealed, else a page.
@@ -229,7 +239,7 @@ func (c *columns) make(ctx context.Context, s *Source, key chunkKey, seq redex.S
 
 // read makes a chunk of the events that it covers, and a column file of it, unless it is a page. It is in use, once it is kept.
 func (c *columns) read(ctx context.Context, s *Source, k *chunk) (*chunk, error) {
-	content, err := s.shred(ctx, k.from, k.to, shredBudget, sealed.S2)
+	content, err := s.shred(ctx, k.from, k.to, sealed.S2)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 type fields struct {
 	id      redex.LogID
 	walking chan struct{} // of capacity 1: who has put something in has the walk
-	visit   func(node int32, name []byte, v *payload.Value) int32
+	walk    payload.ValueWalker
 
 	mu        sync.RWMutex
 	nodes     []node // 0 is the top; a node comes after its parent
@@ -64,7 +64,7 @@ func newFields(id redex.LogID) *fields {
 		id: id, walking: make(chan struct{}, 1), nodes: make([]node, 1), bad: map[uint64]*badRows{},
 		dirtyNodes: map[int32]struct{}{}, dirtyBad: map[uint64]struct{}{},
 	}
-	f.visit = f.visitLocked
+	f.walk.Visit = f.visitLocked
 	return f
 }
 
@@ -135,7 +135,7 @@ func (f *fields) take(ev *redex.Event, pace *num.Pace) (wellFormed bool) {
 	defer f.mu.Unlock()
 	if err == nil && class == payload.Object {
 		f.event++
-		if payload.WalkValues(p, ev.Payload, pace, f.visit); pace.Over() {
+		if f.walk.Walk(p, ev.Payload, pace); pace.Over() {
 			return false // what it noted are paths that there are
 		}
 	}

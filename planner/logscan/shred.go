@@ -39,14 +39,18 @@ type shredder struct {
 	nodes []shredNode // 0 is the top
 	event uint32
 	bytes []byte
-	more  bool // there is a path beyond the limits
+
+	origin   []byte // the text of originOf, if it is not nil
+	originOf redex.Origin
+
+	more bool // there is a path beyond the limits
 
 	// For the field catalogue.
 	beyond              bool // a path was not looked at
 	malformed, noObject []redex.Seq
 	ordinal             redex.Ordinal
 
-	visit func(node int32, name []byte, v *payload.Value) int32
+	walk payload.ValueWalker
 }
 
 // shredNode is one name of a path.
@@ -69,14 +73,19 @@ func newShredder(log redex.LogID, from redex.Seq, owner uint64, budget int64) (*
 	if err != nil {
 		return nil, fmt.Errorf("logscan: columns: %w", err)
 	}
+	return shredInto(b), nil
+}
+
+// shredInto returns a shredder that fills a builder without columns.
+func shredInto(b *sealed.ColumnBuilder) *shredder {
 	s := &shredder{b: b, nodes: []shredNode{{column: -1}}}
 	for i, name := range ownColumns {
 		if name != nil {
 			s.own[i] = b.Column(*name)
 		}
 	}
-	s.visit = s.member
-	return s, nil
+	s.walk.Visit = s.member
+	return s
 }
 
 // add takes an event in. It reports false when ctx ended meanwhile.
@@ -86,8 +95,10 @@ func (s *shredder) add(ev *redex.Event, pace *num.Pace) bool {
 	s.b.Set(s.own[colSeq], payload.Int, uint64(ev.Seq), nil)
 	s.b.Set(s.own[colTime], payload.Time, uint64(ev.Time), nil)
 	s.b.Set(s.own[colSize], payload.Int, uint64(len(ev.Payload)), nil)
-	s.bytes = appendOrigin(s.bytes[:0], ev.Origin)
-	s.b.Set(s.own[colOrigin], payload.Text, 0, s.bytes)
+	if s.origin == nil || s.originOf != ev.Origin {
+		s.origin, s.originOf = appendOrigin(s.origin[:0], ev.Origin), ev.Origin
+	}
+	s.b.Set(s.own[colOrigin], payload.Text, 0, s.origin)
 	s.b.Set(s.own[colKind], payload.Int, uint64(ev.Kind), nil)
 	s.bytes = append(s.bytes[:0], ev.Encoding.String()...)
 	s.b.Set(s.own[colEncoding], payload.Text, 0, s.bytes)
@@ -111,7 +122,7 @@ func (s *shredder) add(ev *redex.Event, pace *num.Pace) bool {
 		return !pace.Over()
 	}
 	s.event++
-	payload.WalkValues(f, ev.Payload, pace, s.visit)
+	s.walk.Walk(f, ev.Payload, pace)
 	return !pace.Over()
 }
 
@@ -209,11 +220,13 @@ func (s *shredder) path(k int32) []string {
 
 // shred reads the events of [from, to) and makes a chunk of them; nil when the range cannot be read whole. The catalogue takes in what it
 // learns of fields.
-func (s *Source) shred(ctx context.Context, from, to redex.Seq, budget int64, how sealed.Compression) (content []byte, err error) {
-	sh, err := newShredder(s.log.ID(), from, s.catalogues.columns.files.Owner(), budget)
+func (s *Source) shred(ctx context.Context, from, to redex.Seq, how sealed.Compression) (content []byte, err error) {
+	b, err := s.catalogues.columns.builder(s.log.ID(), from)
 	if err != nil {
 		return nil, err
 	}
+	defer s.catalogues.columns.builders.Put(b)
+	sh := shredInto(b)
 	cur := s.log.Cursor(from, to)
 	defer func() { _ = cur.Close() }() // only read from
 	for cur.Next(ctx) {

@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 const (
@@ -132,6 +133,22 @@ func appendPacked(dst []byte, v []uint64, w int) []byte {
 	}
 	var acc uint64
 	n := 0
+	if w <= 32 {
+		dst = slices.Grow(dst, packedBytes(len(v), w)+4)
+		for _, x := range v {
+			acc |= x << n
+			if n += w; n >= 32 {
+				dst = binary.LittleEndian.AppendUint32(dst, uint32(acc))
+				acc >>= 32
+				n -= 32
+			}
+		}
+		for ; n > 0; n -= 8 {
+			dst = append(dst, byte(acc))
+			acc >>= 8
+		}
+		return dst
+	}
 	for _, x := range v {
 		acc |= x << n
 		n += w

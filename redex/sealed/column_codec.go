@@ -12,8 +12,8 @@ type blockWriter struct {
 	b     *ColumnBuilder
 	c     *columnValues
 	kind  payload.Class
-	codes []uint32 // of each value, when there is a dictionary
-	at    int      // next value
+	coded bool // there is a dictionary, and the bits of texts are its codes
+	at    int  // next value
 
 	bits       [ColumnBlockRows]uint64
 	data       []byte
@@ -55,6 +55,28 @@ func (w *blockWriter) append(dst []byte, first, rows int) ([]byte, zone, error) 
 		}
 	}
 	last, any := uint64(0), false
+	if only := w.dense(first, rows); only != payload.Missing {
+		any, class, present, absent = true, only, rows, rowSet{}
+		z.bounded = only == payload.Int || only == payload.Time
+		bits := w.c.bits[w.at : w.at+rows]
+		switch {
+		case isBytes(only) && !w.coded:
+			for i := range bits {
+				v := w.c.value(w.at + i)
+				w.data = append(w.data, v...)
+				values[i] = uint64(len(v))
+			}
+		case z.bounded:
+			for i, x := range bits {
+				values[i] = x
+				z.least, z.greatest = min(z.least, int64(x)), max(z.greatest, int64(x))
+			}
+		default:
+			copy(values, bits)
+		}
+		next, last = rows, values[rows-1]
+		w.at += rows
+	}
 	for ; w.at < len(w.c.rows) && int(w.c.rows[w.at]) < first+rows; w.at++ {
 		k := w.at
 		i := int(w.c.rows[k]) - first
@@ -83,8 +105,7 @@ func (w *blockWriter) append(dst []byte, first, rows int) ([]byte, zone, error) 
 		}
 		x := w.c.bits[k]
 		switch {
-		case w.codes != nil:
-			x = uint64(w.codes[k])
+		case w.coded: // it is a code
 		case isBytes(c):
 			v := w.c.value(k)
 			w.data = append(w.data, v...)
@@ -99,7 +120,7 @@ func (w *blockWriter) append(dst []byte, first, rows int) ([]byte, zone, error) 
 		if !any {
 			last, any = x, true
 		}
-		if w.codes != nil || !isBytes(c) {
+		if w.coded || !isBytes(c) {
 			fill(i, last)
 		}
 		values[i], last, next = x, x, i+1
@@ -107,7 +128,7 @@ func (w *blockWriter) append(dst []byte, first, rows int) ([]byte, zone, error) 
 			class = c
 		}
 	}
-	if w.codes != nil || !isBytes(w.kind) {
+	if w.coded || !isBytes(w.kind) {
 		fill(rows, last)
 	}
 	if z.bounded = z.bounded && z.least <= z.greatest; !z.bounded {
@@ -119,7 +140,7 @@ func (w *blockWriter) append(dst []byte, first, rows int) ([]byte, zone, error) 
 	if floats > 0 && class == payload.Int {
 		flags |= blockFloating
 	}
-	if w.codes != nil && any {
+	if w.coded && any {
 		flags |= blockCoded
 	}
 	dst = append(dst, 0, 0, 0, 0, flags, byte(class))
@@ -155,6 +176,16 @@ func (w *blockWriter) append(dst []byte, first, rows int) ([]byte, zone, error) 
 		}
 	}
 	return sealBlock(dst, at, w.b.salt), z, nil
+}
+
+// dense returns the class of a block's rows when each has a value of it, and no value of the column is of another; else Missing.
+func (w *blockWriter) dense(first, rows int) payload.Class {
+	at := w.c.rows[w.at:]
+	if only := w.c.only(); only > payload.Null && only <= payload.Time && only != payload.Big && len(at) >= rows &&
+		int(at[0]) == first && int(at[rows-1]) == first+rows-1 {
+		return only
+	}
+	return payload.Missing
 }
 
 // decode decodes a block of so many rows that was opened; codes are below codes.
