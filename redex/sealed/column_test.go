@@ -50,11 +50,22 @@ func shapes() map[string]shape {
 	special := func(r *rand.Rand, _ int) cell {
 		return floatCell([]float64{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), math.MaxFloat64}[r.IntN(5)])
 	}
+	blobs := func(n int, s shape) shape { // the first n
+		return func(r *rand.Rand, row int) cell {
+			if row < n {
+				return cell{class: payload.Blob, bytes: fmt.Sprint(row % 7)}
+			}
+			return s(r, row)
+		}
+	}
 	return map[string]shape{
 		"ascending": ascending, "small": small, "wide": wide, "float": float, "word": word, "unique": unique,
 		"bool":      func(r *rand.Rand, _ int) cell { return cell{class: payload.Bool, bits: r.Uint64N(2)} },
 		"time":      func(r *rand.Rand, row int) cell { return cell{class: payload.Time, bits: uint64(1e18 + row)} },
 		"blob":      func(r *rand.Rand, _ int) cell { return cell{class: payload.Blob, bytes: fmt.Sprint(r.IntN(9))} },
+		"blobFirst": blobs(1, word), "blobsFirst": blobs(3000, word), "blobThenUnique": blobs(1, unique), "late": func(r *rand.Rand, row int) cell {
+			return textCell(fmt.Sprint("word", r.IntN(5+row))) // repeats less and less
+		},
 		"constant":  func(*rand.Rand, int) cell { return textCell("one") },
 		"half":      odd(2, small, missing),
 		"rare":      odd(500, missing, word),
@@ -85,6 +96,12 @@ func (m *model) build(t testing.TB, how Compression, budget int64) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m.fill(t, b, how)
+}
+
+// fill is build in a builder without rows.
+func (m *model) fill(t testing.TB, b *ColumnBuilder, how Compression) []byte {
+	t.Helper()
 	n := len(m.rows[0])
 	for row := range n {
 		b.Row()
