@@ -28,7 +28,7 @@ type netDB struct {
 
 func openNetDB(v variant) func(ctx context.Context, s settings) (engine, error) {
 	return func(ctx context.Context, s settings) (engine, error) {
-		o := redex.Options{}
+		o := redex.Options{Compression: redex.CompressS2} // and nothing is compressed anew while it is read
 		switch s.sync {
 		case interval:
 			o.Sync = redex.SyncPolicy{Mode: redex.SyncInterval, Every: every, Bytes: 1 << 30}

@@ -53,7 +53,7 @@ type Options struct {
 	clock func() time.Time // nil: the system's; for tests
 
 	// Compression of sealed events. It applies to what is sealed from now on. CompressAuto has row files of a MiB and more written
-	// again, at MaintainRate, once nobody has appended or asked for a second: it takes a third less room.
+	// again, at MaintainRate, once nobody has appended or asked for a second: it takes four tenths less room.
 	Compression Compression
 	// SealBytes is how many bytes of events not yet sealed start the sealing in the background, and how much is sealed at a
 	// time. A burst of appends (over 100 MiB/s) puts it off until a quarter of JournalBytes waits. Default 32 MiB, at least 4 KiB.

@@ -136,7 +136,7 @@ func plainValue(v netquery.Value) (any, error) {
 
 func (s *netSystem) Close() error { return s.db.Close() }
 
-// loadNetDB makes a store from the events and leaves it closed, with everything sealed.
+// loadNetDB makes a store from the events and leaves it closed, with everything sealed, and done what the background does after a while.
 func loadNetDB(ctx context.Context, dir string, e events) error {
 	db, err := netdb.Open(ctx, dir, netOptions())
 	if err != nil {
@@ -145,5 +145,5 @@ func loadNetDB(ctx context.Context, dir string, e events) error {
 	if _, err := importNetDB(ctx, db, e); err != nil {
 		return errors.Join(err, db.Close())
 	}
-	return errors.Join(db.Store().Seal(ctx), db.Close())
+	return errors.Join(db.Store().Maintain(ctx), db.Close())
 }
