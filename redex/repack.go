@@ -9,7 +9,7 @@ import (
 )
 
 // Sealing keeps up with appends, so it compresses fast. What has come to rest is packed: its row files are written once more, with a
-// compression that is three times as slow, takes four tenths less room and is read as fast. Runs that are written anew for another reason
+// compression that is five times as slow, takes four tenths less room and is read as fast. Runs that are written anew for another reason
 // are packed by that.
 //
 // It is the last thing a store does: a file at a time, once nobody has appended or pinned a cut for repackRest, which is what queries
