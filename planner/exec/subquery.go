@@ -312,8 +312,15 @@ type With struct {
 	Used []Operator
 }
 
-// Open opens the plan; the others are opened when they are used.
-func (w *With) Open(ctx context.Context) error { return w.Main.Open(ctx) }
+// Open opens the plan. What the others run is opened when they are used.
+func (w *With) Open(ctx context.Context) error {
+	for _, u := range w.Used {
+		if err := u.Open(ctx); err != nil {
+			return err
+		}
+	}
+	return w.Main.Open(ctx)
+}
 
 // Next returns the plan's next batch.
 func (w *With) Next(ctx context.Context) (*vector.Batch, error) { return w.Main.Next(ctx) }

@@ -4,7 +4,8 @@ import (
 	"github.com/seed69692123/netdb/planner/vector"
 )
 
-// File is a list of rows on disk. Rows are added until Finish, then read by any number of Readers, one after the other.
+// File is a list of rows on disk. Rows are added until Finish, and read by any number of Readers: those before the last Flush at any
+// time, all after Finish.
 type File struct {
 	area   *Area
 	types  []vector.Type
@@ -80,14 +81,14 @@ func (f *File) Append(cols []*vector.Vector, i int) error {
 	}
 	f.n++
 	if f.bytes += size; f.bytes >= f.block || f.n == vector.MaxRows {
-		return f.flush()
+		return f.Flush()
 	}
 	return nil
 }
 
 // appendLarge writes a row as a block of its own, without copying it first.
 func (f *File) appendLarge(cols []*vector.Vector, i int) error {
-	if err := f.flush(); err != nil {
+	if err := f.Flush(); err != nil {
 		return err
 	}
 	if f.one == nil {
@@ -115,7 +116,8 @@ func (f *File) appendLarge(cols []*vector.Vector, i int) error {
 	return err
 }
 
-func (f *File) flush() error {
+// Flush writes what is not written yet: Readers get there.
+func (f *File) Flush() error {
 	if f.n == 0 {
 		return nil
 	}
@@ -142,7 +144,7 @@ func (f *File) write(cols []*vector.Vector, n int) error {
 
 // Finish writes what is not written yet. Nothing can be added after it.
 func (f *File) Finish() error {
-	err := f.flush()
+	err := f.Flush()
 	f.buf, f.one, f.enc = nil, nil, encoder{}
 	return err
 }
@@ -178,7 +180,7 @@ func (f *File) Reader() *Reader {
 	return r
 }
 
-// More reports whether there are rows left.
+// More reports whether there are rows left that are written.
 func (r *Reader) More() bool { return r.dec.at < r.f.f.size }
 
 // Next returns the rows of the next block, or nil at the end. They are valid until the next call.

@@ -1,0 +1,168 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/seed69692123/netdb/planner/exec"
+	"github.com/seed69692123/netdb/planner/spill"
+	"github.com/seed69692123/netdb/planner/spilltest"
+	"github.com/seed69692123/netdb/planner/vector"
+)
+
+// randomCatalog has logs a and b of n and m events: keys of mixed types of which many are NULL or missing, some come often and most
+// are rare, and texts that differ in length.
+func randomCatalog(seed uint64, n, m int) memCatalog {
+	r := rand.New(rand.NewPCG(seed, 7))
+	key := func() string {
+		x := r.IntN(n)
+		if r.IntN(3) == 0 {
+			x = r.IntN(6) // comes often
+		}
+		switch r.IntN(10) {
+		case 0:
+			return "null"
+		case 1:
+			return fmt.Sprintf(`"%d"`, x)
+		case 2:
+			return fmt.Sprintf("%d.5", x)
+		case 3:
+			return fmt.Sprintf("%d.0", x) // equals the integer
+		case 4:
+			return fmt.Sprintf("[%d,null]", x)
+		case 5:
+			return fmt.Sprintf("12345678901234567890%d", x)
+		}
+		return fmt.Sprint(x)
+	}
+	rows := func(n int) []string {
+		var out []string
+		for i := range n {
+			k := ""
+			if r.IntN(12) > 0 {
+				k = `"k":` + key() + `,`
+			}
+			out = append(out, fmt.Sprintf(`{%s"v":%s,"i":%d,"g":%d,"s":"%s of %d"}`, k, key(), i, r.IntN(n/5+1), strings.Repeat("text ", r.IntN(9)), r.IntN(n)))
+		}
+		return out
+	}
+	c := memCatalog{}
+	c.log(newLog("a", rows(n)...))
+	c.log(newLog("b", rows(m)...))
+	return c
+}
+
+// spillSeeds are printed with what fails.
+var spillSeeds = []uint64{1, 20}
+
+// checkRandom is checkSpilled over several catalogues.
+func checkRandom(t *testing.T, n, m int, statements []string, budgets ...int64) {
+	t.Helper()
+	for _, seed := range spillSeeds[:max(1, len(spillSeeds)/fewer)] {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			checkSpilled(t, randomCatalog(seed, n/min(fewer, 2), m/min(fewer, 2)), statements, budgets...)
+		})
+	}
+}
+
+// checkFaults has calls of the file system fail, and be full, and reads give a wrong bit: the query fails with that, or its answer is
+// right, and nothing is left.
+func checkFaults(t *testing.T, c Catalog, statements []string, budget int64) {
+	t.Helper()
+	const most = 25 // calls that fail, of all
+	for _, sql := range statements {
+		clean := &spilltest.FS{}
+		want, err := runSpilling(t.Context(), c, sql, budget, 100, clean)
+		if err != nil || want.bytes == 0 {
+			t.Errorf("%s: %d bytes spilled, %v", sql, want.bytes, err)
+			continue
+		}
+		calls, reads := clean.Calls()
+		failures := 0
+		run := func(fs *spilltest.FS, is func(error) bool) {
+			got, err := runSpilling(t.Context(), c, sql, budget, 100, fs)
+			switch {
+			case err == nil && !slices.Equal(got.rows, want.rows):
+				t.Errorf("%s: call %d, read %d: %s", sql, fs.FailAt, fs.FlipAt, firstDifference(got.rows, want.rows))
+			case err != nil && !is(err):
+				t.Errorf("%s: call %d, read %d: %v", sql, fs.FailAt, fs.FlipAt, err)
+			}
+			if err != nil {
+				failures++
+			}
+		}
+		for at := 2; at <= calls; at += 1 + calls/most {
+			run(&spilltest.FS{FailAt: at}, func(err error) bool { return errors.Is(err, spilltest.ErrFault) && !errors.Is(err, exec.ErrBudget) })
+			run(&spilltest.FS{FailAt: at, Err: syscall.ENOSPC}, func(err error) bool {
+				return errors.Is(err, syscall.ENOSPC) && (errors.Is(err, exec.ErrBudget) || closing(err))
+			})
+		}
+		for at := 1; at <= reads; at += 1 + reads/most {
+			run(&spilltest.FS{FlipAt: at}, func(err error) bool {
+				_, ok := errors.AsType[*spill.CorruptionError](err)
+				return ok
+			})
+		}
+		if failures == 0 {
+			t.Errorf("%s: %d calls, none of which failed the query", sql, calls)
+		}
+	}
+}
+
+// checkLooks has a query that spills cancelled at seven places: it ends with the next few looks at the context, and nothing is left.
+func checkLooks(t *testing.T, n int, statements []string, budget int64) {
+	t.Helper()
+	for _, sql := range statements {
+		dir := spill.Open(spill.Options{Path: t.TempDir()})
+		o := RunOptions{MemoryBytes: budget, Spill: dir}
+		w := &watched{Context: t.Context()}
+		table := newManyRows(n)
+		table.w = w
+		c := memCatalog{TableName{KindFold, "big"}: table}
+		if _, err := countRows(w, c, sql, o); err != nil {
+			t.Errorf("%s: %v", sql, err)
+			continue
+		}
+		if w.mostRows > 2*vector.MaxRows {
+			t.Errorf("%s: %d rows between two looks", sql, w.mostRows)
+		}
+		if w.most > 3<<20 {
+			t.Errorf("%s: %d KiB allocated between two looks", sql, w.most>>10)
+		}
+		for part := 1; part < 8; part++ {
+			stop := &watched{Context: t.Context(), stopAt: w.looks * part / 8}
+			table.w = stop
+			if _, err := countRows(stop, c, sql, o); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", sql, err)
+			}
+			if stop.after > 4 {
+				t.Errorf("%s: went on for %d looks", sql, stop.after)
+			}
+		}
+		if dir.Files() != 0 || dir.UsedBytes() != 0 {
+			t.Errorf("%s: %d files, %d bytes left", sql, dir.Files(), dir.UsedBytes())
+		}
+	}
+}
+
+// keptStatements read a kept table twice: one side after the other, side by side, and not to the end.
+var keptStatements = []string{
+	"WITH t AS MATERIALIZED (SELECT k, i, s FROM a) SELECT count(*), sum(i), max(s) FROM t UNION ALL SELECT count(*), min(i), min(s) FROM t",
+	"WITH t AS MATERIALIZED (SELECT k, i, s FROM a) SELECT * FROM t UNION ALL SELECT * FROM t",
+	"WITH t AS (SELECT k, count(*) AS n, min(i) AS i FROM a GROUP BY k) SELECT x.k, y.n FROM t x JOIN t y ON x.i = y.i",
+	"WITH t AS MATERIALIZED (SELECT i, s, v FROM a) SELECT x.i, x.s, x.v FROM (SELECT * FROM t LIMIT 500) x UNION ALL SELECT * FROM t UNION ALL SELECT i, s, v FROM t WHERE i > (SELECT avg(i) FROM t)",
+}
+
+func TestSpillKept(t *testing.T) {
+	checkRandom(t, 8000, 100, keptStatements, 200<<10, 400<<10)
+	checkFaults(t, randomCatalog(3, 1500, 10), keptStatements[:3], 64<<10)
+	checkLooks(t, 60_000/fewer, []string{
+		"WITH t AS MATERIALIZED (SELECT s, x FROM big) SELECT * FROM t UNION ALL SELECT * FROM t",
+	}, 200<<10)
+}
