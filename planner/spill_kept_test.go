@@ -166,3 +166,25 @@ func TestSpillKept(t *testing.T) {
 		"WITH t AS MATERIALIZED (SELECT s, x FROM big) SELECT * FROM t UNION ALL SELECT * FROM t",
 	}, 200<<10)
 }
+
+var setStatements = []string{
+	"SELECT k, s FROM a INTERSECT SELECT k, s FROM b",
+	"SELECT k FROM a INTERSECT ALL SELECT v FROM b",
+	"SELECT v, g FROM a EXCEPT SELECT k, g FROM b",
+	"SELECT s, k FROM a EXCEPT ALL SELECT s, k FROM b",
+	"SELECT k FROM b EXCEPT ALL SELECT k FROM a",
+	"SELECT s, i FROM a EXCEPT SELECT s, i FROM b WHERE i < 20", // the left side is what is large
+	"SELECT DISTINCT ON (k) i, s, v FROM a",
+	"SELECT DISTINCT ON (s, g) * FROM a",
+	"SELECT k, v FROM a UNION SELECT v, k FROM b",
+}
+
+func TestSpillSets(t *testing.T) {
+	checkRandom(t, 8000, 6000, setStatements, 160<<10, 300<<10)
+	checkFaults(t, randomCatalog(3, 1500, 1200), []string{setStatements[1], setStatements[2], setStatements[3], setStatements[7]}, 64<<10)
+	checkLooks(t, 60_000/fewer, []string{
+		"SELECT s, x FROM big INTERSECT SELECT s, x FROM big",
+		"SELECT x FROM big EXCEPT SELECT x + 1 FROM big",
+		"SELECT DISTINCT ON (s) x FROM big",
+	}, 200<<10)
+}

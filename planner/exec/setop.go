@@ -17,10 +17,9 @@ type SetOp struct {
 	Types       []vector.Type
 	Env         *Env
 
-	s     *evalState
-	acct  account
-	table *groupTable
-	count paged[int64] // of a row: how often it is still to be met
+	right rowSet    // with how often each row is still to be met
+	once  *Distinct // of EXCEPT
+	disk  *setDisk  // when the right side is more than memory
 	cols  []*vector.Vector
 	sel   vector.Sel
 	out   vector.Batch
@@ -31,9 +30,18 @@ type SetOp struct {
 
 // Open opens both sides.
 func (o *SetOp) Open(ctx context.Context) error {
-	o.s = newEvalState(o.Env)
-	o.acct = newAccount(o.Env, "set operation")
-	o.table = newGroupTable(o.s, &storeGate{o.s, &o.acct}, o.Types)
+	o.right.open(o.Env, "set operation", o.Types)
+	if !o.Except || o.All {
+		return o.openSides(ctx)
+	}
+	o.once = &Distinct{In: setRows{o}, Env: o.Env}
+	for k := range o.Types {
+		o.once.Cols = append(o.once.Cols, k)
+	}
+	return o.once.Open(ctx)
+}
+
+func (o *SetOp) openSides(ctx context.Context) error {
 	if err := o.Left.Open(ctx); err != nil {
 		return err
 	}
@@ -41,9 +49,27 @@ func (o *SetOp) Open(ctx context.Context) error {
 }
 
 // Next returns the next rows.
-func (o *SetOp) Next(ctx context.Context) (*vector.Batch, error) {
-	o.s.begin(ctx)
+func (o *SetOp) Next(ctx context.Context) (b *vector.Batch, err error) {
+	if o.once != nil {
+		b, err = o.once.Next(ctx)
+	} else {
+		b, err = o.next(ctx)
+	}
+	if b != nil {
+		o.stats.Rows += int64(b.Rows())
+	}
+	return b, err
+}
+
+// next returns the next left rows that pass, which of EXCEPT may come again.
+func (o *SetOp) next(ctx context.Context) (*vector.Batch, error) {
+	o.right.s.begin(ctx)
 	for o.err == nil {
+		if o.disk != nil {
+			var b *vector.Batch
+			b, o.err = o.nextFromDisk(ctx)
+			return b, o.err
+		}
 		b, err := o.Left.Next(ctx)
 		if err != nil || b == nil {
 			return nil, err
@@ -53,6 +79,10 @@ func (o *SetOp) Next(ctx context.Context) (*vector.Batch, error) {
 				break
 			}
 			o.read = true
+			if o.disk != nil {
+				o.disk.in = b
+				continue
+			}
 		}
 		if o.err = o.meet(b); o.err != nil {
 			break
@@ -60,197 +90,160 @@ func (o *SetOp) Next(ctx context.Context) (*vector.Batch, error) {
 		if len(o.sel) > 0 {
 			o.out.Cols = append(o.out.Cols[:0], o.cols...)
 			o.out.N, o.out.Sel = b.N, o.sel
-			o.stats.Rows += int64(len(o.sel))
 			return &o.out, nil
 		}
 	}
 	return nil, o.err
 }
 
-func (o *SetOp) readRight(ctx context.Context) error {
-	for {
-		b, err := o.Right.Next(ctx)
-		if err != nil || b == nil {
-			return err
-		}
-		if err := o.each(b, 1, func(_ int, g int32, _ bool) {
-			if n := o.count.at(int(g)); o.All || *n == 0 {
-				*n++
-			}
-		}); err != nil {
-			return err
-		}
-	}
-}
-
-// each finds the rows of a batch of a side in the table, or adds them.
-func (o *SetOp) each(b *vector.Batch, side int, f func(i int, g int32, fresh bool)) error {
+// side returns the columns of a batch of a side, and their hashes.
+func (o *SetOp) side(b *vector.Batch, side int) ([]uint64, error) {
 	o.cols = o.cols[:0]
 	for _, c := range o.Maps[side] {
 		o.cols = append(o.cols, b.Cols[c])
 	}
-	hashes, err := o.table.hash(o.cols, b.Sel, b.N)
-	if err != nil {
-		return err
-	}
-	for k := range b.Rows() {
-		i := b.Row(k)
-		if side == 0 && (o.All || !o.Except) {
-			// A row that is not on the right need not be kept.
-			if g := o.table.find(o.cols, i, hashes[i]); g >= 0 || o.Except {
-				f(i, g, false)
-			}
-		} else {
-			g, fresh, err := o.table.add(o.cols, i, hashes[i])
-			if err != nil {
-				return err
-			}
-			o.count.grow(int(g) + 1)
-			f(i, g, fresh)
+	return o.right.table.hash(o.cols, b.Sel, b.N)
+}
+
+func (o *SetOp) readRight(ctx context.Context) error {
+	for {
+		b, err := o.Right.Next(ctx)
+		if err != nil {
+			return err
 		}
-		if err := o.s.Step(rowStep); err != nil {
+		if b == nil {
+			if o.disk != nil {
+				return o.disk.right.finish()
+			}
+			return nil
+		}
+		hashes, err := o.side(b, 1)
+		if err != nil {
+			return err
+		}
+		if err := o.take(&vector.Batch{Cols: o.cols, N: b.N, Sel: b.Sel}, hashes, nil); err != nil {
 			return err
 		}
 	}
-	if err := o.s.Fault(); err != nil {
+}
+
+// take counts rows of the right side, each once or as often as counts says. Rows that are not in memory go to disk.
+func (o *SetOp) take(b *vector.Batch, hashes []uint64, counts []int64) error {
+	r := &o.right
+	r.room(b)
+	for k := range b.Rows() {
+		i := b.Row(k)
+		times := int64(1)
+		if counts != nil {
+			times = counts[i]
+		}
+		g, _, err := r.add(b.Cols, i, hashes[i])
+		if err != nil {
+			return err
+		}
+		if g >= 0 {
+			n := r.count.at(int(g))
+			if *n += times; !o.All {
+				*n = 1
+			}
+		} else if err := o.rightToDisk(b.Cols, i, hashes[i], times); err != nil {
+			return err
+		}
+		if err := r.s.Step(rowStep); err != nil {
+			return err
+		}
+	}
+	if err := r.s.Fault(); err != nil {
 		return err
 	}
-	err = o.acct.set(o.table.bytes() + o.count.bytes())
-	o.stats.PeakBytes = o.acct.peak
-	return err
+	return o.hold()
+}
+
+// passes reports whether a left row comes out whose number on the right is g, -1 for none.
+func (o *SetOp) passes(g int32) bool {
+	if g < 0 {
+		return o.Except
+	}
+	n := o.right.count.at(int(g))
+	if *n == 0 {
+		return o.Except
+	}
+	if o.All || !o.Except {
+		*n--
+	}
+	return !o.Except
 }
 
 // meet finds the rows of a left batch that come out.
 func (o *SetOp) meet(b *vector.Batch) error {
+	hashes, err := o.side(b, 0)
+	if err != nil {
+		return err
+	}
 	o.sel = o.sel[:0]
-	return o.each(b, 0, func(i int, g int32, fresh bool) {
-		out := o.Except
-		if g >= 0 {
-			n := o.count.at(int(g))
-			switch {
-			case o.Except && !o.All:
-				out = fresh
-			case *n > 0:
-				*n--
-				out = !o.Except
-			default:
-				out = o.Except
-			}
-		}
-		if out {
+	for k := range b.Rows() {
+		i := b.Row(k)
+		if o.passes(o.right.table.find(o.cols, i, hashes[i])) {
 			o.sel = append(o.sel, int32(i))
 		}
-	})
+		if err := o.right.s.Step(rowStep); err != nil {
+			return err
+		}
+	}
+	return o.right.s.Fault()
+}
+
+// hold sets the account to what is held.
+func (o *SetOp) hold() error {
+	buffers := int64(0)
+	if d := o.disk; d != nil {
+		buffers = d.right.bytes() + d.left.bytes() + d.block
+		if d.run != nil {
+			buffers += d.run.MemoryBytes()
+		}
+	}
+	err := o.right.hold(buffers)
+	o.stats.PeakBytes = max(o.stats.PeakBytes, o.right.acct.peak)
+	return err
 }
 
 // Close frees the rows and closes both sides.
 func (o *SetOp) Close() error {
-	o.acct.release()
-	o.s.close()
-	o.table, o.count = nil, paged[int64]{}
-	return errors.Join(o.Left.Close(), o.Right.Close())
+	if o.once != nil {
+		return o.once.Close()
+	}
+	return o.closeSides()
+}
+
+func (o *SetOp) closeSides() error {
+	o.disk = nil
+	return errors.Join(o.right.close(), o.Left.Close(), o.Right.Close())
 }
 
 // Stats returns what was counted.
-func (o *SetOp) Stats() Stats { return o.stats }
-
-// DistinctOn passes each row whose keys are not those of an earlier one.
-type DistinctOn struct {
-	In   Operator
-	Keys []Expr
-	Env  *Env
-
-	s     *evalState
-	keys  []evaluator
-	vecs  []*vector.Vector
-	acct  account
-	table *groupTable
-	sel   vector.Sel
-	out   vector.Batch
-	err   error
-	stats Stats
+func (o *SetOp) Stats() Stats {
+	s := o.stats
+	o.right.spill.count(&s)
+	if o.once != nil {
+		d := o.once.Stats()
+		s.PeakBytes += d.PeakBytes
+		s.SpillBytes += d.SpillBytes
+		s.SpillPasses = max(s.SpillPasses, d.SpillPasses)
+	}
+	return s
 }
 
-// Open opens the input.
-func (d *DistinctOn) Open(ctx context.Context) error {
-	d.s = newEvalState(d.Env)
-	d.acct = newAccount(d.Env, "distinct")
-	d.keys = d.s.compileAll(d.Keys)
-	d.vecs = make([]*vector.Vector, len(d.keys))
-	types := make([]vector.Type, len(d.Keys))
-	for i, k := range d.Keys {
-		types[i] = k.Type()
-	}
-	d.table = newGroupTable(d.s, &storeGate{d.s, &d.acct}, types)
-	return d.In.Open(ctx)
-}
+// setRows is an EXCEPT whose rows may come again.
+type setRows struct{ o *SetOp }
 
-// Next returns the next rows with new keys.
-func (d *DistinctOn) Next(ctx context.Context) (*vector.Batch, error) {
-	d.s.begin(ctx)
-	for d.err == nil {
-		if !d.s.more() {
-			b, err := d.In.Next(ctx)
-			if err != nil || b == nil {
-				return nil, err
-			}
-			d.s.take(b)
-		}
-		d.err = d.s.part(d.add)
-		if len(d.sel) > 0 {
-			d.out.Sel = d.sel
-			d.stats.Rows += int64(len(d.sel))
-			return &d.out, nil
-		}
-	}
-	return nil, d.err
-}
+// Open implements Operator.
+func (r setRows) Open(ctx context.Context) error { return r.o.openSides(ctx) }
 
-// add finds the rows of a part of a batch that are new. Those before an error come out first.
-func (d *DistinctOn) add(b *vector.Batch) error {
-	d.sel = d.sel[:0]
-	sel, failed := evalAll(d.keys, b, b.Sel, d.vecs)
-	var ve *ValueError
-	if failed != nil && !errors.As(failed, &ve) {
-		return failed
-	}
-	b.Sel = sel
-	d.out = *b
-	hashes, err := d.table.hash(d.vecs, b.Sel, b.N)
-	if err != nil {
-		return err
-	}
-	for k := range b.Rows() {
-		i := b.Row(k)
-		_, fresh, err := d.table.add(d.vecs, i, hashes[i])
-		if err != nil {
-			d.sel = d.sel[:0]
-			return err
-		}
-		if fresh {
-			d.sel = append(d.sel, int32(i))
-		}
-	}
-	if err := d.acct.set(d.table.bytes()); err != nil {
-		d.sel = d.sel[:0]
-		return err
-	}
-	d.stats.PeakBytes = d.acct.peak
-	return failed
-}
+// Next implements Operator.
+func (r setRows) Next(ctx context.Context) (*vector.Batch, error) { return r.o.next(ctx) }
 
-// Close frees the keys seen and closes the input.
-func (d *DistinctOn) Close() error {
-	d.acct.release()
-	d.s.close()
-	d.table = nil
-	return d.In.Close()
-}
+// Close implements Operator.
+func (r setRows) Close() error { return r.o.closeSides() }
 
-// Stats returns what the operator counted.
-func (d *DistinctOn) Stats() Stats {
-	if d.s != nil {
-		d.stats.OtherType = d.s.OtherType
-	}
-	return d.stats
-}
+// Stats implements Operator.
+func (r setRows) Stats() Stats { return Stats{} }
