@@ -188,3 +188,43 @@ func TestSpillSets(t *testing.T) {
 		"SELECT DISTINCT ON (s) x FROM big",
 	}, 200<<10)
 }
+
+var lookupStatements = []string{
+	"SELECT a.i, a.k FROM a SEMI JOIN b ON a.k = b.k AND a.g = b.g",
+	"SELECT a.i, a.s FROM a SEMI JOIN b ON a.s = b.s",
+	"SELECT a.i, a.k FROM a ANTI JOIN b ON a.k = b.v AND a.g < b.g",
+	"SELECT a.i, a.k FROM a ANTI JOIN b ON a.g = b.g + 1",
+	"SELECT i, k FROM a WHERE k IN (SELECT v FROM b)",
+	"SELECT i, k, k NOT IN (SELECT v FROM b WHERE b.g = a.g) FROM a",                                        // a mark with three values
+	"SELECT i, (SELECT b.s FROM b WHERE b.k = a.k AND b.i > a.i LIMIT 1) FROM a",                            // first
+	"SELECT i, (SELECT min(b.s) FROM b WHERE b.s = a.s AND b.g > a.g) FROM a",                               // group
+	"SELECT i, (SELECT count(DISTINCT b.i) FROM b WHERE b.i = a.i) FROM a",                                  // group
+	"SELECT x.i, (SELECT y.s FROM a y WHERE y.i = x.i) FROM a x",                                            // single
+	"SELECT a.i, b.i, a.s, b.s FROM a FULL JOIN b ON a.s = b.s AND a.g >= b.g",                              // both sides
+	"SELECT a.k, b.k, a.i, b.i FROM a FULL JOIN b ON a.k = b.k AND a.g = b.g",                               // NULL keys
+	"SELECT a.i, b.i, a.g FROM (SELECT * FROM a WHERE i % 3 = 0) a FULL JOIN b ON a.g = b.g AND a.s <= b.s", // duplicates
+}
+
+// loopStatements have no keys, or a single one: nothing can be divided.
+var loopStatements = []string{
+	"SELECT a.i FROM a SEMI JOIN b ON a.i < b.i AND b.i < a.i + 3 AND a.i % 7 = b.g % 7",
+	"SELECT a.i FROM a ANTI JOIN b ON a.i < b.i AND b.i < a.i + 3 AND a.i % 7 = b.g % 7",
+	"SELECT x.i, x.i + 5 > ANY (SELECT CASE WHEN b.g % 9 = 0 THEN NULL ELSE b.i END FROM b WHERE b.i > x.i + 2 AND b.g < 300) FROM a x",
+	"SELECT x.i, (SELECT b.s FROM b WHERE b.i > x.i AND b.i % 5 = x.i % 5 LIMIT 1) FROM a x",
+	"SELECT x.i, (SELECT b.s FROM b WHERE b.i <= x.i AND b.i >= x.i) FROM a x",
+	"SELECT x.i, b.i, b.s FROM (SELECT * FROM a WHERE i % 7 = 0) x FULL JOIN (SELECT * FROM b WHERE i % 3 > 0) b ON x.i < b.i AND b.i < x.i + 4",
+	"SELECT x.i, b.i, b.s FROM (SELECT i, 1 AS o FROM a WHERE i % 7 = 0) x FULL JOIN (SELECT i, s, 1 AS o FROM b WHERE i % 3 > 0) b ON x.o = b.o AND x.i < b.i AND b.i < x.i + 4",
+	"SELECT x.i FROM (SELECT i, 1 AS o FROM a) x ANTI JOIN (SELECT i, g, s, 1 AS o FROM b) b ON x.o = b.o AND x.i < b.i AND b.i < x.i + 3 AND b.s <> 'x' AND x.i % 7 = b.g % 7",
+}
+
+func TestSpillLookups(t *testing.T) {
+	checkRandom(t, 6000, 5000, lookupStatements, 128<<10, 200<<10)
+	checkRandom(t, 600, 1000, loopStatements, 64<<10)
+	checkFaults(t, randomCatalog(3, 1000, 1000), []string{lookupStatements[0], lookupStatements[7], lookupStatements[11], loopStatements[5]}, 64<<10)
+	checkLooks(t, 60_000/fewer, []string{
+		"SELECT a.x FROM big a SEMI JOIN big b ON a.s = b.s AND a.x <= b.x",
+		"SELECT a.x, b.x FROM big a FULL JOIN big b ON a.x = b.x + 1",
+		"SELECT x, (SELECT max(b.s) FROM big b WHERE b.x = a.x) FROM big a",
+		"SELECT v.y FROM (VALUES (1), (2)) v(y) WHERE NOT EXISTS (SELECT 1 FROM big b WHERE b.x = v.y - 100 OR b.x + 1 = v.y - 50)",
+	}, 200<<10)
+}

@@ -39,6 +39,7 @@ func (j *GroupJoin) Open(ctx context.Context) error {
 		j.aggs = append(j.aggs, st)
 		j.results = append(j.results, &vector.Vector{})
 	}
+	j.outer = j
 	return j.Join.Open(ctx)
 }
 
@@ -64,7 +65,15 @@ func (j *GroupJoin) Next(ctx context.Context) (*vector.Batch, error) {
 			if j.err = j.pending; j.err != nil {
 				return nil, j.err
 			}
-			if j.err = j.nextLeft(ctx); j.err != nil || j.in == nil {
+			if j.disk == nil {
+				j.err = j.nextLeft(ctx)
+			}
+			if j.disk != nil && j.err == nil {
+				var b *vector.Batch
+				b, j.err = j.nextFromDisk(ctx)
+				return b, j.err
+			}
+			if j.err != nil || j.in == nil {
 				return nil, j.err
 			}
 			if j.err = j.aggregate(); j.err != nil {
@@ -97,6 +106,7 @@ func (j *GroupJoin) aggregate() error {
 			return err
 		}
 		j.fault = err
+		j.part.noteRow(&j.Join, j.in.Row(k))
 		j.in.Sel = before(j.in.Sel, j.in.Row(k))
 		if k == 0 {
 			return nil
@@ -213,6 +223,7 @@ func (j *GroupJoin) some() error {
 					return err
 				}
 				j.fault = err
+				j.part.noteRow(&j.Join, j.in.Row(k))
 				j.in.Sel = before(j.in.Sel, j.in.Row(k))
 				return j.put(n)
 			}

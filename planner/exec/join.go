@@ -79,6 +79,7 @@ type Join struct {
 	spill spiller
 	disk  *joinDisk // when the build side is on disk
 	part  joinPart  // of a join that this one is a part of
+	outer joinOuter // the operator around this one, if there is one
 }
 
 // Open opens both inputs.
@@ -87,7 +88,7 @@ func (j *Join) Open(ctx context.Context) error {
 	j.acct = newAccount(j.Env, "join")
 	j.gate = &storeGate{j.s, &j.acct}
 	j.spill.gate = j.gate
-	if j.Kind == JoinInner || j.Kind == JoinLeft {
+	if j.spills() {
 		j.spill.open(j.Env)
 	}
 	j.res = newPredicates(j.Residual, j.Env)

@@ -13,7 +13,8 @@ import (
 // parts are joined one by one, each by a Join that may divide again (a grace hash join). A part that does not become smaller, and a
 // join without keys, is a nested loop over blocks: as many probe rows as memory holds meet one chunk of the build side after the
 // other. Either way rows carry the number of their probe row, by which what was joined is merged: the order is that of a join in
-// memory.
+// memory. Joins that give each left row once do the same with parts of their own kind (joinOuter). In a full join build rows have
+// numbers too: those without a partner come behind all others, by these.
 type joinDisk struct {
 	build *partitions
 	file  *spill.File // the build side of a nested loop
@@ -23,23 +24,30 @@ type joinDisk struct {
 	extra   []int // keys of the probe side that are no column
 	row     []*vector.Vector
 	no      vector.Vector
-	block   *vector.Rows // probe rows of a nested loop
-	numbers []int64      // of these
-	partner []bool       // they have had one
-	ended   bool         // the probe side has
+	block   *vector.Rows  // probe rows of a nested loop
+	numbers []int64       // of these
+	partner []lookupState // whether they have had one
+	seen    paged[uint64] // a bit for each build row of a full join that has had one in a nested loop
+	builds  int64         // number of the next build row
+	buildNo numberColumn
+	single  *spill.File // rows of the build side of a full join whose key is NULL
+	ended   bool        // the probe side has
 	results *diskRuns
 	final   *diskMerge
 	out     vector.Batch
 	failed  rowFailure // the probe row at which the join fails
-	sub     *Join
+	sub     Operator   // the part that is running, and its Join
+	core    *Join
 }
 
 // joinPart is what a Join knows that is a part of another one.
 type joinPart struct {
 	of        *Join
 	level     int
-	loop      bool  // to divide it would not help
-	number    int   // column of the probe side with the numbers of rows
+	loop      bool // to divide it would not help
+	number    int  // column of the probe side with the numbers of rows
+	build     int  // column of the build side with the numbers of rows, of a full join
+	seed      func(number int64) lookupState
 	failed    int64 // number of the probe row that failed
 	otherType int64 // of the parts of this one
 }
@@ -47,7 +55,14 @@ type joinPart struct {
 // note keeps the number of the probe row whose pair failed.
 func (p *joinPart) note(j *Join, rows []int32, err error) {
 	if err != nil && p.of != nil {
-		p.failed = j.in.Cols[p.number].Ints[rows[j.res.failedAt]]
+		p.noteRow(j, int(rows[j.res.failedAt]))
+	}
+}
+
+// noteRow keeps the number of a probe row that failed.
+func (p *joinPart) noteRow(j *Join, row int) {
+	if p.of != nil {
+		p.failed = j.in.Cols[p.number].Ints[row]
 	}
 }
 
@@ -59,11 +74,16 @@ func (j *Join) toDisk() error {
 	bs := &j.build
 	d := &joinDisk{}
 	j.disk = d
+	types := append(j.outTypes(), vector.Int)
+	for _, t := range types[:len(types)-1] {
+		d.out.Cols = append(d.out.Cols, vector.New(t, 0))
+	}
+	d.results = &diskRuns{p: &j.spill, types: types, key: len(types) - 1}
 	if len(bs.keys) == 0 || j.part.loop {
-		d.file = j.spill.file(bs.rows.Types())
+		d.file = j.spill.file(j.buildTypes())
 		j.spill.pass(1)
 	} else {
-		d.build = newPartitions(&j.spill, bs.rows.Types(), j.part.level)
+		d.build = newPartitions(&j.spill, j.buildTypes(), j.part.level)
 	}
 	for i := range bs.refs.n {
 		ref := bs.refs.at(i)
@@ -84,7 +104,10 @@ func (j *Join) toDisk() error {
 // holdDisk sets the account to what is held while rows are written.
 func (j *Join) holdDisk() {
 	d := j.disk
-	n := d.build.bytes() + d.probe.bytes() + int64(len(d.numbers)*9)
+	n := d.build.bytes() + d.probe.bytes() + int64(len(d.numbers)*9) + d.seen.bytes()
+	if d.single != nil {
+		n += d.single.MemoryBytes()
+	}
 	if d.file != nil {
 		n += d.file.MemoryBytes()
 	}
@@ -95,17 +118,59 @@ func (j *Join) holdDisk() {
 	j.acct.force(n + j.spill.memory())
 }
 
-// writeBuild writes a row of the build side to disk, unless it cannot have a partner.
+// writeBuild writes a row of the build side to disk, unless it cannot have a partner and need not come alone.
 func (j *Join) writeBuild(cols []*vector.Vector, i int, hash uint64) error {
-	for _, k := range j.build.keys {
-		if cols[k].Null(i) {
-			return nil
+	d := j.disk
+	number := d.builds
+	if j.Kind == JoinFull {
+		if d.builds++; j.part.of == nil {
+			d.row = append(append(d.row[:0], cols...), d.buildNo.of(number))
+			cols = d.row
+		} else {
+			number = cols[j.part.build].Ints[i]
 		}
 	}
-	if j.disk.file != nil {
-		return j.spill.fail(j.disk.file.Append(cols, i))
+	for _, k := range j.build.keys {
+		if !cols[k].Null(i) {
+			continue
+		}
+		if j.Kind != JoinFull {
+			return nil
+		}
+		if d.single == nil {
+			d.single = j.spill.file(d.results.types)
+		}
+		return j.spill.fail(j.writeAlone(d.single, cols, i, number))
 	}
-	return j.disk.build.add(cols, i, hash)
+	if d.file != nil {
+		return j.spill.fail(d.file.Append(cols, i))
+	}
+	return d.build.add(cols, i, hash)
+}
+
+// aloneNumber is added to the numbers of build rows without a partner: they come behind all probe rows.
+const aloneNumber = 1 << 62
+
+// writeAlone writes a row of the build side that has no partner.
+func (j *Join) writeAlone(f *spill.File, cols []*vector.Vector, i int, number int64) error {
+	row := make([]*vector.Vector, 0, len(j.disk.results.types))
+	for range j.LeftTypes {
+		row = append(row, &nullRow)
+	}
+	row = append(append(row, cols[:len(j.RightTypes)]...), j.disk.buildNo.of(aloneNumber+number))
+	return f.Append(row, i)
+}
+
+// nullRow is a column of NULL; it never changes.
+var nullRow = vector.Vector{Type: vector.Any, Len: 1, Const: true, Classes: []vector.Class{vector.ClassNull}, Bits: []uint64{0}}
+
+// buildTypes are the columns of build rows on disk: their own, the keys that are no column and, of a full join, the number.
+func (j *Join) buildTypes() []vector.Type {
+	types := j.build.rows.Types()
+	if j.Kind == JoinFull && j.part.of == nil {
+		types = append(slices.Clone(types), vector.Int)
+	}
+	return types
 }
 
 // keepOnDisk writes rows of the build side to disk, if that is where they have to go.
@@ -137,7 +202,7 @@ func (j *Join) endBuildOnDisk() error {
 	d := j.disk
 	var err error
 	switch {
-	case j.build.err != nil: // which rows there are does not matter: the first probe row ends the join
+	case j.build.err != nil && j.Kind != JoinFull: // which rows there are does not matter: the first probe row ends the join
 		err = j.spill.drop()
 		j.disk = nil
 		j.acct.force(0)
@@ -147,11 +212,12 @@ func (j *Join) endBuildOnDisk() error {
 	default:
 		err = d.build.finish()
 	}
-	types := append(append(slices.Clone(j.LeftTypes), j.RightTypes...), vector.Int)
-	for _, t := range types[:len(types)-1] {
-		d.out.Cols = append(d.out.Cols, vector.New(t, 0))
+	if err == nil && d.single != nil {
+		if err = d.single.Finish(); err == nil {
+			err = d.results.add(d.single)
+		}
+		d.single, err = nil, j.spill.fail(err)
 	}
-	d.results = &diskRuns{p: &j.spill, types: types, key: len(types) - 1}
 	d.no.Resize(vector.Int, 1)
 	d.no.Const = true
 	_, keys := j.probeSide()
@@ -276,7 +342,7 @@ func (j *Join) joinParts(ctx context.Context) error {
 		for k := range j.in.Rows() {
 			i := j.in.Row(k)
 			row := j.probeRow(i)
-			if j.Kind == JoinInner && d.build.files[d.build.part(j.hashes[i])] == nil {
+			if (j.Kind == JoinInner || j.Kind == JoinSemi) && d.build.files[d.build.part(j.hashes[i])] == nil {
 				continue // it has no partner
 			}
 			if err := d.probe.add(row, i, j.hashes[i]); err != nil {
@@ -293,16 +359,16 @@ func (j *Join) joinParts(ctx context.Context) error {
 	}
 	j.holdDisk()
 	for k, probe := range d.probe.files {
-		if probe == nil {
+		build := d.build.files[k]
+		if probe == nil && (j.Kind != JoinFull || build == nil) {
 			continue
 		}
-		build := d.build.files[k]
 		loop := j.part.level > 0 && build != nil && build.Rows() == d.build.rows || j.part.level >= maxLevel
 		b, p := &fileScan{j: j, f: build}, &fileScan{j: j, f: probe}
-		sub := j.subJoin(b, p, j.Kind, joinPart{of: j, level: j.part.level + 1, loop: loop})
-		sub.Env.share = j.spill.share() - j.spill.share()/16
-		sub.Env.Spill = j.Env.Spill
-		if err := j.collect(ctx, sub, false); err != nil {
+		sub, core := j.subJoin(b, p, j.Kind, joinPart{of: j, level: j.part.level + 1, loop: loop})
+		core.Env.share = j.spill.share() - j.spill.share()/16
+		core.Env.Spill = j.Env.Spill
+		if err := j.collect(ctx, sub, core, false); err != nil {
 			return err
 		}
 		if build != nil {
@@ -310,67 +376,23 @@ func (j *Join) joinParts(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := probe.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// joinBlock joins the next block of the probe side with all of the build side, a chunk at a time.
-func (j *Join) joinBlock(ctx context.Context) error {
-	d := j.disk
-	d.block = vector.NewRows(j.gate, j.probeTypes())
-	d.numbers = d.numbers[:0]
-	for d.block.MemoryBytes() < j.spill.share()/4 {
-		if err := j.moreProbe(ctx); err != nil {
-			return err
-		}
-		if j.in == nil {
-			break
-		}
-		for k := range j.in.Rows() {
-			i := j.in.Row(k)
-			if _, err := d.block.Append(j.probeRow(i), i); err != nil {
+		if probe != nil {
+			if err := probe.Close(); err != nil {
 				return err
 			}
-			d.numbers = append(d.numbers, d.no.Ints[0])
-		}
-		j.holdDisk()
-		if err := j.s.rows(j.in.Sel, j.in.N); err != nil {
-			return err
 		}
 	}
-	d.partner = make([]bool, len(d.numbers))
-	if len(d.numbers) == 0 {
-		return nil
-	}
-	for r := d.file.Reader(); r.More(); {
-		chunk := &fileScan{j: j, f: d.file, r: r, limit: j.spill.share() / 4}
-		sub := j.subJoin(chunk, &rowsScan{rows: d.block}, JoinInner, joinPart{of: j})
-		sub.Env.share = j.spill.share() / 2
-		if err := j.collect(ctx, sub, d.failed.err != nil); err != nil {
-			return err
-		}
-	}
-	if j.Kind == JoinLeft {
-		if err := j.writeSingle(); err != nil {
-			return err
-		}
-	}
-	d.block = nil
-	j.holdDisk()
 	return nil
 }
 
 // subJoin returns a join of a part of the build side with one of the probe side, whose columns are those on disk.
-func (j *Join) subJoin(build, probe Operator, kind JoinKind, part joinPart) *Join {
+func (j *Join) subJoin(build, probe Operator, kind JoinKind, part joinPart) (Operator, *Join) {
 	d := j.disk
 	e := *j.Env
 	e.Spill = nil
 	sub := &Join{Kind: kind, BuildLeft: j.BuildLeft, Env: &e, part: part}
-	bt, pt := j.build.rows.Types(), j.probeTypes()
-	sub.part.number = len(pt) - 1
+	bt, pt := j.buildTypes(), j.probeTypes()
+	sub.part.number, sub.part.build = len(pt)-1, len(bt)-1
 	var bk, pk []Expr
 	_, keys := j.probeSide()
 	at := len(pt) - 1 - len(d.extra)
@@ -391,8 +413,8 @@ func (j *Join) subJoin(build, probe Operator, kind JoinKind, part joinPart) *Joi
 		sub.LeftKeys, sub.RightKeys = sub.RightKeys, sub.LeftKeys
 	}
 	more := len(sub.LeftTypes) - len(j.LeftTypes)
-	for _, x := range j.Residual {
-		sub.Residual = append(sub.Residual, Rewrite(x, func(e Expr) Expr {
+	move := func(x Expr) Expr {
+		return Rewrite(x, func(e Expr) Expr {
 			c, ok := e.(*Col)
 			if !ok || c.Index < len(j.LeftTypes) {
 				return e
@@ -400,16 +422,22 @@ func (j *Join) subJoin(build, probe Operator, kind JoinKind, part joinPart) *Joi
 			moved := *c
 			moved.Index += more
 			return &moved
-		}))
+		})
 	}
-	return sub
+	for _, x := range j.Residual {
+		sub.Residual = append(sub.Residual, move(x))
+	}
+	if j.outer != nil {
+		return j.outer.subOf(sub, move)
+	}
+	return sub, sub
 }
 
 // collect writes what a part of the join gives as a run; of one that comes behind a pair that failed, only rows before that one.
-func (j *Join) collect(ctx context.Context, sub *Join, before bool) error {
+func (j *Join) collect(ctx context.Context, op Operator, sub *Join, before bool) error {
 	d := j.disk
-	d.sub = sub
-	if err := sub.Open(ctx); err != nil {
+	d.sub, d.core = op, sub
+	if err := op.Open(ctx); err != nil {
 		return err
 	}
 	number := sub.part.number
@@ -419,7 +447,7 @@ func (j *Join) collect(ctx context.Context, sub *Join, before bool) error {
 	last := d.failed.row
 	f := j.spill.file(d.results.types)
 	for {
-		b, err := sub.Next(ctx)
+		b, err := op.Next(ctx)
 		var ve *ValueError
 		if errors.As(err, &ve) {
 			d.failed.note(sub.failedNumber(), err)
@@ -431,18 +459,22 @@ func (j *Join) collect(ctx context.Context, sub *Join, before bool) error {
 		if b == nil {
 			break
 		}
-		d.row = append(d.row[:0], b.Cols[:len(j.LeftTypes)]...)
-		d.row = append(d.row, b.Cols[len(sub.LeftTypes):len(sub.LeftTypes)+len(j.RightTypes)]...)
-		d.row = append(d.row, b.Cols[number])
+		d.row = append(j.outRow(d.row[:0], b, sub), b.Cols[number])
 		for k := range b.Rows() {
 			i := b.Row(k)
 			n := b.Cols[number].Ints[i]
+			if j.Kind == JoinFull && b.Cols[number].Null(i) {
+				n = b.Cols[len(sub.LeftTypes)+sub.part.build].Ints[i]
+				if err := j.writeAlone(f, b.Cols[len(sub.LeftTypes):], i, n); err != nil {
+					return err
+				}
+				continue
+			}
 			if before && n >= last {
 				break
 			}
-			if d.block != nil {
-				at, _ := slices.BinarySearch(d.numbers, n)
-				d.partner[at] = true
+			if d.block != nil && !j.met(b, i, n, sub) {
+				continue
 			}
 			if err := f.Append(d.row, i); err != nil {
 				return err
@@ -469,47 +501,13 @@ func (j *Join) failedNumber() int64 {
 	return j.part.failed
 }
 
-// writeSingle writes the rows of the block that have had no partner, as a run.
-func (j *Join) writeSingle() error {
-	d := j.disk
-	f := j.spill.file(d.results.types)
-	row := make([]*vector.Vector, len(d.results.types))
-	for k := range j.RightTypes {
-		v := vector.New(vector.Any, 1)
-		v.Grow(1)
-		v.Const = true
-		row[len(j.LeftTypes)+k] = v
-	}
-	at := 0
-	for p := range d.block.Pages() {
-		cols, n := d.block.Page(p)
-		copy(row, cols[:len(j.LeftTypes)])
-		row[len(row)-1] = cols[len(cols)-1]
-		for i := range n {
-			if !d.partner[at] && (d.failed.err == nil || d.numbers[at] < d.failed.row) {
-				if err := f.Append(row, i); err != nil {
-					return err
-				}
-			}
-			at++
-		}
-		if err := j.s.rows(nil, n); err != nil {
-			return err
-		}
-	}
-	if err := f.Finish(); err != nil {
-		return err
-	}
-	return d.results.add(f)
-}
-
 // closeSub ends the part of the join that is running.
 func (j *Join) closeSub() error {
 	sub := j.disk.sub
 	if sub == nil {
 		return nil
 	}
-	j.disk.sub = nil
+	j.disk.sub, j.disk.core = nil, nil
 	err := sub.Close()
 	s := sub.Stats()
 	j.part.otherType += s.OtherType
@@ -571,30 +569,3 @@ func (s *fileScan) Close() error {
 
 // Stats implements Operator.
 func (s *fileScan) Stats() Stats { return Stats{} }
-
-// rowsScan gives rows in memory.
-type rowsScan struct {
-	rows *vector.Rows
-	at   int
-	out  vector.Batch
-}
-
-// Open implements Operator.
-func (s *rowsScan) Open(context.Context) error { return nil }
-
-// Next implements Operator.
-func (s *rowsScan) Next(ctx context.Context) (*vector.Batch, error) {
-	if err := ctx.Err(); err != nil || s.at == s.rows.Pages() {
-		return nil, err
-	}
-	s.out.Cols, s.out.N = s.rows.Page(s.at)
-	s.out.Sel = nil
-	s.at++
-	return &s.out, nil
-}
-
-// Close implements Operator.
-func (s *rowsScan) Close() error { return nil }
-
-// Stats implements Operator.
-func (s *rowsScan) Stats() Stats { return Stats{} }

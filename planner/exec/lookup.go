@@ -49,6 +49,7 @@ const (
 
 // Open opens both inputs.
 func (l *Lookup) Open(ctx context.Context) error {
+	l.outer = l
 	err := l.Join.Open(ctx)
 	l.build.once = l.decides()
 	if l.Test != nil {
@@ -78,7 +79,15 @@ func (l *Lookup) Next(ctx context.Context) (*vector.Batch, error) {
 			if l.err = l.pending; l.err != nil {
 				return nil, l.err
 			}
-			if l.err = l.nextLeft(ctx); l.err != nil || l.in == nil {
+			if l.disk == nil {
+				l.err = l.nextLeft(ctx)
+			}
+			if l.disk != nil && l.err == nil {
+				var b *vector.Batch
+				b, l.err = l.nextFromDisk(ctx)
+				return b, l.err
+			}
+			if l.err != nil || l.in == nil {
 				return nil, l.err
 			}
 			if l.err = l.find(); l.err != nil {
@@ -96,7 +105,8 @@ func (l *Lookup) Next(ctx context.Context) (*vector.Batch, error) {
 	}
 }
 
-// nextLeft takes the next rows of the left side. The right one is read once there is one.
+// nextLeft takes the next rows of the left side. The right one is read once there is one. If that is on disk, the rows are left to
+// nextFromDisk.
 func (j *Join) nextLeft(ctx context.Context) error {
 	if !j.s.more() {
 		b, err := j.Left.Next(ctx)
@@ -114,6 +124,9 @@ func (j *Join) nextLeft(ctx context.Context) error {
 		}
 		j.s.take(b)
 	}
+	if j.disk != nil {
+		return nil
+	}
 	return j.probePart()
 }
 
@@ -123,6 +136,9 @@ func (l *Lookup) find() error {
 	l.rows, l.end, l.given, l.fault = l.rows[:0], n, 0, nil
 	for k := range n {
 		r := lookupRow{next: l.first(l.in.Row(k)), found: vector.NoRow}
+		if l.part.seed != nil {
+			r.state = l.part.seed(l.in.Cols[l.part.number].Ints[l.in.Row(k)])
+		}
 		if r.next >= 0 && l.decides() {
 			r.state, r.found = stateFound, l.build.refs.at(int(r.next)).loc
 		}
@@ -185,6 +201,7 @@ func (l *Lookup) look() error {
 		k := ks[failed]
 		if r := &l.rows[k]; int(k) >= l.end || !l.decided(r) {
 			l.end, l.fault = min(l.end, int(k)), err
+			l.part.noteRow(&l.Join, l.in.Row(l.end))
 			break // what follows are pairs of this row and of later ones
 		}
 		// An error behind the pair that decided: on with the pairs of the next row.
