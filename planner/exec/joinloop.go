@@ -65,6 +65,9 @@ func (j *Join) joinChunks(ctx context.Context) error {
 		case JoinSingle: // a second partner is an error
 			part.seed = func(n int64) lookupState { return *j.stateOf(n) }
 		default: // one is enough
+			if !slices.ContainsFunc(d.partner, func(s lookupState) bool { return s != stateFound }) {
+				return j.writeSingle() // no chunk would be read
+			}
 			probe.leave = d.partner
 		}
 		sub, core := j.subJoin(chunk, probe, kind, part)

@@ -557,7 +557,7 @@ func (s *fileScan) Next(ctx context.Context) (*vector.Batch, error) {
 		return nil, err
 	}
 	s.acct.force(s.r.MemoryBytes())
-	s.given += s.acct.held
+	s.given += s.acct.held + int64(b.N)*2*headBytes // with what a join makes of it
 	return b, nil
 }
 
