@@ -229,3 +229,21 @@ func TestSpillLookups(t *testing.T) {
 		"SELECT v.y FROM (VALUES (1), (2)) v(y) WHERE NOT EXISTS (SELECT 1 FROM big b WHERE b.x = v.y - 100 OR b.x + 1 = v.y - 50)",
 	}, 200<<10)
 }
+
+var distinctAggregates = []string{
+	"SELECT count(DISTINCT k), count(DISTINCT s), count(*) FROM a",
+	"SELECT sum(DISTINCT i), avg(DISTINCT i / 3), count(DISTINCT s) FILTER (WHERE g % 2 = 0), min(v) FROM a",
+	"SELECT length(string_agg(DISTINCT s, ',')), count(DISTINCT i) FROM (SELECT i, CAST(g % 900 AS TEXT) AS s FROM a)",
+	"SELECT g % 3, count(DISTINCT i), sum(DISTINCT i), count(DISTINCT k) FROM a GROUP BY 1",
+	"SELECT k, count(DISTINCT s), max(i) FROM a GROUP BY k",
+	"SELECT first(DISTINCT v), last(DISTINCT s), array_agg(DISTINCT g % 700), string_agg(DISTINCT s, '-' ORDER BY s DESC) FILTER (WHERE g < 40) FROM a",
+}
+
+func TestSpillDistinctAggregates(t *testing.T) {
+	checkRandom(t, 8000, 10, distinctAggregates, 300<<10)
+	checkFaults(t, randomCatalog(3, 2000, 10), distinctAggregates[:2], 100<<10)
+	checkLooks(t, 20_000/fewer, []string{
+		"SELECT count(DISTINCT x), count(DISTINCT s) FROM big",
+		"SELECT x % 2, sum(DISTINCT x) FROM big GROUP BY 1",
+	}, 200<<10)
+}

@@ -37,6 +37,22 @@ func (s *intSet) add(m *listMemory, group int32, x int64) (bool, error) {
 	return p.put(h, intSlot{x, group + 1}), nil
 }
 
+// has reports whether a pair is in the set.
+func (s *intSet) has(group int32, x int64) bool {
+	h := hashPair(group, x)
+	p := &s.parts[h>>(64-groupPartBits)]
+	if len(p.slots) == 0 {
+		return false
+	}
+	mask := uint64(len(p.slots) - 1)
+	for at := h & mask; p.slots[at] != (intSlot{}); at = (at + 1) & mask {
+		if p.slots[at] == (intSlot{x, group + 1}) {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *intPart) put(h uint64, slot intSlot) bool {
 	mask := uint64(len(p.slots) - 1)
 	for at := h & mask; ; at = (at + 1) & mask {
@@ -83,6 +99,9 @@ type distinctCount struct {
 	dict   *vector.Dict // that ids is of
 	ids    []int32      // and one, of its texts; 0: not known
 	col    []*vector.Vector
+
+	of     *HashAggregate // whose rows can go to disk; nil if they cannot
+	frozen bool           // the sets take no more
 }
 
 func (d *distinctCount) grow(n int) {
@@ -142,6 +161,9 @@ func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Se
 		return err
 	}
 	v := args[0]
+	if d.frozen {
+		return d.addFrozen(v, args, groups, sel, n)
+	}
 	if v.Type == vector.Int && !v.Const && !v.HasNulls() && sel == nil {
 		for i, x := range v.Ints[:n] {
 			if err := d.put(&d.set, groups[i], x); err != nil {
@@ -234,7 +256,48 @@ func (d *distinctCount) needRest() {
 		plain.OrderBy = nil
 		d.rest = newDistinctAcc(d.g, &plain, &countAcc{g: d.g})
 		d.rest.grow(d.n.n)
+		if d.of != nil {
+			d.rest.rest = &distinctRest{of: d.of}
+		}
 	}
+}
+
+// addFrozen is add when the sets take no more: what is not in them goes on to the rest.
+func (d *distinctCount) addFrozen(v *vector.Vector, args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
+	d.col = append(d.col[:0], v)
+	rest := notNilSel(d.sel[:0])
+	for k := range sel.Count(n) {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		seen := false
+		switch v.Class(i) {
+		case vector.ClassNull:
+			seen = true
+		case vector.ClassInt:
+			seen = d.set.has(groups[i], v.Int(i))
+		case vector.ClassFloat:
+			f := v.Float(i)
+			seen = f >= -0x1p63 && f < 0x1p63 && float64(int64(f)) == f && d.set.has(groups[i], int64(f))
+		case vector.ClassText:
+			if d.texts != nil {
+				id, err := d.texts.groupOf(d.col, i, d.g.HashValue(v, i))
+				if err != nil {
+					return err
+				}
+				seen = id >= 0 && (d.alone || d.pairs.has(groups[i], int64(id)))
+			}
+		}
+		if !seen {
+			rest = append(rest, int32(i))
+		}
+	}
+	if d.sel = rest; len(rest) == 0 {
+		return d.g.Fault()
+	}
+	d.needRest()
+	return d.rest.add(args[:1], groups, rest, n)
 }
 
 func (d *distinctCount) merge(other accumulator, into []int32) error {

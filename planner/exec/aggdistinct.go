@@ -16,6 +16,7 @@ type distinctAcc struct {
 	cols  []*vector.Vector
 	sel   vector.Sel
 	into  []int32
+	rest  *distinctRest // instead of seen, where rows can go to disk
 }
 
 func newDistinctAcc(g *storeGate, a *Aggregate, acc accumulator) *distinctAcc {
@@ -38,6 +39,16 @@ func (d *distinctAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel,
 		d.group.Ints[i] = int64(g)
 	}
 	d.cols = append(append(d.cols[:0], &d.group), args[:len(args)-len(d.order)]...)
+	if d.rest != nil {
+		if !d.rest.began {
+			d.rest.begin(d.seen.rows.Types())
+		}
+		var err error
+		if d.sel, err = d.rest.fresh(d.cols, sel, n, notNilSel(d.sel[:0])); err != nil {
+			return d.g.refuse(err) // no error of a value
+		}
+		return d.accumulator.add(args, groups, d.sel, n)
+	}
 	hashes, err := d.seen.hash(d.cols, sel, n)
 	if err != nil {
 		return err

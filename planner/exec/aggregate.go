@@ -85,8 +85,9 @@ type HashAggregate struct {
 	most    int64 // bytes it may then hold; 0: any number
 	late    error // of the result of the next group, when those before it are given out
 
-	spill spiller
-	disk  aggDisk
+	spill   spiller
+	disk    aggDisk
+	dropped error // of files that were closed when a pass began
 }
 
 // aggState is an aggregate in progress.
@@ -124,7 +125,8 @@ func (h *HashAggregate) prepare(name string) {
 	h.acct = newAccount(h.Env, name)
 	h.gate = &storeGate{h.s, &h.acct}
 	h.spill.gate = h.gate
-	if !h.part && (name == "distinct" || len(h.Keys) > 0) { // a single group cannot be divided
+	// A single group cannot be divided, but what DISTINCT has seen of it can.
+	if !h.part && (name == "distinct" || len(h.Keys) > 0 || slices.ContainsFunc(h.Aggs, func(a *Aggregate) bool { return a.Distinct })) {
 		h.spill.open(h.Env)
 	}
 }
@@ -140,9 +142,11 @@ func (h *HashAggregate) begin() {
 	}
 	h.total, h.at, h.page, h.row = 0, 0, 0, 0
 	h.short = shortGroups{}
+	h.dropped = errors.Join(h.dropped, h.closeDistinct())
 	for _, st := range h.aggs {
 		st.acc = newAccumulator(h.gate, st.agg)
 	}
+	h.spillDistinct()
 }
 
 // Next reads all of the input, then returns the groups.
@@ -200,7 +204,17 @@ func (h *HashAggregate) count() error {
 	}
 	full, err := h.spill.hold(n + h.disk.bytes() + h.spill.memory())
 	if err == nil && h.spill.can() {
-		err = h.limit(n, full)
+		if full || n > h.spill.share()/2 {
+			h.freezeDistinct()
+		}
+		switch {
+		case len(h.Keys) > 0:
+			err = h.limit(n, full)
+		case h.disk.frozenAt == 0 && full:
+			h.disk.frozenAt = n
+		case h.disk.frozenAt > 0 && n > h.disk.frozenAt+max(h.spill.share()/8, partBytes/4) && h.spill.over():
+			err = h.spill.budgetError() // what grows is no rows that were seen
+		}
 	}
 	h.stats.PeakBytes = h.acct.peak
 	return err
@@ -432,12 +446,14 @@ func placed(err error) error {
 
 // Close frees the groups and closes the input.
 func (h *HashAggregate) Close() error {
+	err := errors.Join(h.dropped, h.closeDistinct())
+	h.dropped = nil
 	h.acct.release()
 	h.s.close()
 	h.table, h.aggs = nil, nil
 	h.done, h.total, h.at = true, 0, 0
 	h.disk = aggDisk{}
-	return errors.Join(h.spill.close(), h.In.Close())
+	return errors.Join(err, h.spill.close(), h.In.Close())
 }
 
 // Stats returns what the operator counted.

@@ -261,6 +261,7 @@ func intersect(a, b vector.Sel) vector.Sel {
 
 // endOnDisk groups the rows on disk, when there are any, after the input has ended or failed.
 func (h *HashAggregate) endOnDisk(err error) error {
+	err = h.endDistinct(err)
 	var ve *ValueError
 	if err != nil && (h.disk.parts == nil || !errors.As(err, &ve)) {
 		return h.overgrown(err)
@@ -354,6 +355,10 @@ func (h *HashAggregate) pass(part aggPart, divided bool) error {
 		if err := h.count(); err != nil {
 			return err
 		}
+	}
+	var ve *ValueError
+	if err := h.endDistinct(nil); err != nil && !errors.As(err, &ve) {
+		return err
 	}
 	d.work = d.work[:len(d.work)-1]
 	if err := part.f.Close(); err != nil {

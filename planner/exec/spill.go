@@ -28,6 +28,7 @@ type spiller struct {
 	area   *spill.Area // nil before the first file
 	on     bool        // the operator is one that spills
 	joined bool
+	inside int64 // parts of the operator that have shares of their own, each like what is left
 	base   int64 // what the operator holds beside what is being merged
 	passes int64
 	wrote  int64 // by operators that ran inside this one
@@ -56,10 +57,10 @@ func (p *spiller) can() bool {
 // share is how much the operator may hold.
 func (p *spiller) share() int64 {
 	if p.env.share > 0 {
-		return p.env.share
+		return p.env.share / (1 + p.inside)
 	}
 	limit := p.env.Budget.limit
-	return (limit - min(reserveBytes, limit/4)) / max(1, p.env.Budget.spillers.Load())
+	return (limit - min(reserveBytes, limit/4)) / max(1, p.env.Budget.spillers.Load()) / (1 + p.inside)
 }
 
 func (p *spiller) blockBytes() int {
