@@ -247,3 +247,19 @@ func TestSpillDistinctAggregates(t *testing.T) {
 		"SELECT x % 2, sum(DISTINCT x) FROM big GROUP BY 1",
 	}, 200<<10)
 }
+
+var asofStatements = []string{
+	"SELECT a.i, a.v, b.i, b.s FROM a ASOF LEFT JOIN b ON a.k = b.k AND a.v >= b.v",
+	"SELECT a.i, b.i, b.s FROM a ASOF JOIN b ON a.g > b.g",
+	"SELECT a.i, b.i, b.s, a.s FROM a ASOF LEFT JOIN b ON a.g % 7 = b.g % 7 AND a.k < b.k",
+	"SELECT a.i, b.i, b.s FROM a ASOF LEFT JOIN b ON a.k = b.k AND a.g = b.g AND a.s <= b.s",
+	"SELECT a.i, b.i, b.s FROM a ASOF JOIN b ON a.i <= b.g * 5",
+}
+
+func TestSpillAsof(t *testing.T) {
+	checkRandom(t, 5000, 6000, asofStatements, 160<<10)
+	checkFaults(t, randomCatalog(3, 800, 1500), asofStatements[:2], 100<<10)
+	checkLooks(t, 20_000/fewer, []string{
+		"SELECT a.x, b.s FROM big a ASOF JOIN big b ON a.x % 3 = b.x % 3 AND a.x > b.x",
+	}, 200<<10)
+}

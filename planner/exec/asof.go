@@ -46,6 +46,12 @@ type AsofJoin struct {
 	pending error
 	err     error
 	stats   Stats
+
+	spill   spiller
+	full    bool          // the right side is more than memory
+	waiting *vector.Batch // of the right side, for which there is no room
+	first   *vector.Batch // of the left side
+	disk    *asofDisk
 }
 
 // Open opens both inputs.
@@ -53,6 +59,8 @@ func (a *AsofJoin) Open(ctx context.Context) error {
 	a.s = newEvalState(a.Env)
 	a.acct = newAccount(a.Env, "asof join")
 	a.gate = &storeGate{a.s, &a.acct}
+	a.spill.gate = a.gate
+	a.spill.open(a.Env)
 	a.rows = vector.NewRows(a.gate, append(slices.Clone(a.RightTypes), a.RightValue.Type()))
 	if len(a.LeftKeys) > 0 {
 		types := make([]vector.Type, len(a.RightKeys))
@@ -86,7 +94,17 @@ func (a *AsofJoin) Next(ctx context.Context) (*vector.Batch, error) {
 			if a.err = a.pending; a.err != nil {
 				return nil, a.err
 			}
-			if a.err = a.next(ctx); a.err != nil || a.in == nil {
+			if a.disk == nil {
+				a.err = a.next(ctx)
+			}
+			if a.disk != nil && a.err == nil {
+				var b *vector.Batch
+				if b, a.err = a.nextFromDisk(ctx); b != nil {
+					a.stats.Rows += int64(b.Rows())
+				}
+				return b, a.err
+			}
+			if a.err != nil || a.in == nil {
 				return nil, a.err
 			}
 		}
@@ -117,6 +135,10 @@ func (a *AsofJoin) next(ctx context.Context) error {
 		}
 		if a.fault != nil {
 			return a.fault
+		}
+		if a.disk != nil {
+			a.first = b
+			return nil
 		}
 		a.s.take(b)
 	}
@@ -240,6 +262,11 @@ func (a *AsofJoin) readRight(ctx context.Context) error {
 		if b == nil {
 			break
 		}
+		if a.rows.Len() > 0 && a.spill.crowded(b, nil) {
+			a.waiting = b
+			a.toDisk()
+			return nil
+		}
 		if err := a.s.each(b, func(part *vector.Batch) error {
 			sel, err := evalAll(evals, part, part.Sel, vecs)
 			var ve *ValueError
@@ -255,6 +282,14 @@ func (a *AsofJoin) readRight(ctx context.Context) error {
 		}); err != nil && !errors.Is(err, errStop) {
 			return err
 		}
+		if a.full && a.fault == nil {
+			a.toDisk()
+			return nil
+		}
+	}
+	if a.fault == nil && a.spill.can() && a.acct.ask(int64(a.locs.n)*8) != nil {
+		a.toDisk()
+		return nil
 	}
 	return a.sort()
 }
@@ -362,18 +397,20 @@ func (a *AsofJoin) count() error {
 	if a.keys != nil {
 		n += a.keys.bytes()
 	}
-	err := a.acct.set(n)
+	full, err := a.spill.hold(n)
+	a.full = a.full || full || a.spill.can() && n > a.spill.share()/2
 	a.stats.PeakBytes = a.acct.peak
 	return err
 }
 
 // Close frees the right side and closes both inputs.
 func (a *AsofJoin) Close() error {
+	err := a.disk.close(a)
 	a.acct.release()
 	a.s.close()
-	a.rows, a.keys, a.in = nil, nil, nil
+	a.rows, a.keys, a.in, a.first, a.waiting = nil, nil, nil, nil, nil
 	a.group, a.order, a.from, a.locs = paged[int32]{}, paged[int32]{}, paged[int32]{}, paged[vector.Loc]{}
-	return errors.Join(a.Left.Close(), a.Right.Close())
+	return errors.Join(err, a.spill.close(), a.Left.Close(), a.Right.Close())
 }
 
 // Stats returns what the operator counted.
@@ -381,5 +418,6 @@ func (a *AsofJoin) Stats() Stats {
 	if a.s != nil {
 		a.stats.OtherType = a.s.OtherType
 	}
+	a.spill.count(&a.stats)
 	return a.stats
 }
