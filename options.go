@@ -19,8 +19,8 @@ type Options struct {
 	Origin redex.Origin
 	// Zone is the zone in which queries read and print times; nil means UTC.
 	Zone *time.Location
-	// QueryBytes is the memory one query may hold; 0 means min(1 GiB, a quarter of the memory limit). Sorts, groups, DISTINCT, inner and
-	// left joins that need more put rows into temporary files; what cannot, and a value or group that is too large, is ErrBudget.
+	// QueryBytes is the memory one query may hold; 0 means min(1 GiB, a quarter of the memory limit). Sorts, groups, DISTINCT,
+	// joins, set operations and WITH tables that need more put rows into temporary files; what cannot, and a value or group that is too large, is ErrBudget.
 	QueryBytes int64
 	// TempDir is the directory of those files; "" means tmp in the store's directory, or the system's for temporary files when the
 	// store is read-only or in memory. It is made with the first file. Files of ours that a crash has left there are removed by
