@@ -263,3 +263,20 @@ func TestSpillAsof(t *testing.T) {
 		"SELECT a.x, b.s FROM big a ASOF JOIN big b ON a.x % 3 = b.x % 3 AND a.x > b.x",
 	}, 200<<10)
 }
+
+// partitionStatements have partitions that are more than memory, in which functions look far.
+var partitionStatements = []string{
+	"SELECT i, sum(g) OVER (), count(*) OVER (PARTITION BY i % 2) FROM a",
+	"SELECT i, k, rank() OVER (ORDER BY k), cume_dist() OVER (ORDER BY k), ntile(7) OVER (ORDER BY k), first_value(s) OVER (ORDER BY k) FROM a",
+	"SELECT i, max(s) OVER (PARTITION BY i % 2 ORDER BY g RANGE BETWEEN 5 PRECEDING AND 5 FOLLOWING), last_value(s) OVER (PARTITION BY i % 2 ORDER BY g RANGE BETWEEN 5 PRECEDING AND UNBOUNDED FOLLOWING) FROM a",
+	"SELECT i, sum(i) OVER (ORDER BY v, i), nth_value(s, 3000) OVER (ORDER BY v, i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) FROM a",
+	"SELECT i, count(s) OVER (ORDER BY g GROUPS BETWEEN 3 PRECEDING AND 2 FOLLOWING EXCLUDE TIES), lead(s, 2000) OVER (ORDER BY g, i) FROM a",
+}
+
+func TestSpillPartitions(t *testing.T) {
+	checkRandom(t, 8000, 10, partitionStatements, 500<<10)
+	checkFaults(t, randomCatalog(3, 3000, 10), partitionStatements[1:3], 200<<10)
+	checkLooks(t, 20_000/fewer, []string{
+		"SELECT x, percent_rank() OVER (ORDER BY s), max(s) OVER () FROM big",
+	}, 800<<10)
+}

@@ -141,7 +141,7 @@ func (a *frameAgg) addRows(acc accumulator, s span, groups *[]int32, sel *vector
 			vecs[k] = cols[o.col]
 		}
 		if from == 0 && a.filter < 0 {
-			if _, rows := a.w.rows.Page(a.w.page); to == rows {
+			if to == a.w.size {
 				return acc.add(vecs, *groups, nil, n)
 			}
 		}

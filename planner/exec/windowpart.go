@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/seed69692123/netdb/planner/vector"
@@ -20,6 +21,7 @@ type partWindow struct {
 	Env       *Env
 
 	windowBase
+	spill spiller
 	part  []*vector.Vector // scratch: the columns of the partition, twice
 	part2 []*vector.Vector
 	keys  []*vector.Vector // the same of the order
@@ -29,9 +31,9 @@ type partWindow struct {
 	taken int
 	ended bool
 
-	rows   *vector.Rows
-	starts []int // of each page of rows, the position of its first row
-	page   int   // that at looked at last
+	rows *windowRows
+	page int // that find looked at last, and how many rows it has
+	size int
 	// spans are the partitions; peers the first positions of the groups of peers of all, and the end; peerOf the group of each row.
 	spans  []span
 	peers  paged[int32]
@@ -65,6 +67,8 @@ type windowEval interface {
 // Open opens the input.
 func (w *partWindow) Open(ctx context.Context) error {
 	w.prepare(w.Env)
+	w.spill.gate = w.gate
+	w.spill.open(w.Env)
 	for _, c := range w.Calls {
 		e := w.eval(c)
 		w.evals = append(w.evals, e)
@@ -136,13 +140,7 @@ func (w *partWindow) load(ctx context.Context) error {
 	}
 	w.endPiece()
 	w.openGroup(w.rows.Len()) // the end
-	w.starts = w.starts[:0]
-	n := 0
-	for k := range w.rows.Pages() {
-		_, rows := w.rows.Page(k)
-		w.starts = append(w.starts, n)
-		n += rows
-	}
+	w.rows.index()
 	if len(w.spans) == 0 {
 		return nil
 	}
@@ -155,14 +153,27 @@ func (w *partWindow) load(ctx context.Context) error {
 }
 
 func (w *partWindow) hold() error {
-	n := w.rows.MemoryBytes() + w.peers.bytes() + w.peerOf.bytes() + int64(cap(w.spans)*16+cap(w.starts)*8)
+	n := w.peers.bytes() + w.peerOf.bytes() + int64(cap(w.spans)*16)
 	for _, e := range w.evals {
 		n += e.bytes()
 	}
 	for _, v := range w.cols {
 		n += v.MemoryBytes()
 	}
-	return w.count(n)
+	full, err := w.spill.hold(n + w.rows.bytes())
+	if err == nil && full {
+		if err = w.rows.toDisk(); err == nil {
+			full, err = w.spill.hold(n + w.rows.bytes())
+		}
+	}
+	w.stats.PeakBytes = w.acct.peak
+	if err == nil && full && w.spill.over() && n > w.spill.share() {
+		return w.spill.budgetError() // what functions keep is no rows
+	}
+	if err == nil {
+		err = w.rows.fault
+	}
+	return err
 }
 
 // take adds rows of the batch; it reports true when the next one begins a partition that is not to be loaded now.
@@ -172,7 +183,7 @@ func (w *partWindow) take() (bool, error) {
 		return false, errTooManyRows
 	}
 	from := w.taken
-	left := w.loadBytes() - w.rows.MemoryBytes()
+	left := w.loadBytes() - w.rows.mem.MemoryBytes() - int64(w.rows.onDisk)
 	for ; w.taken < b.Rows(); w.taken++ {
 		i := b.Row(w.taken)
 		samePart, samePeer := false, false
@@ -183,7 +194,7 @@ func (w *partWindow) take() (bool, error) {
 			samePart = w.samePartition(b.Cols, j, b.Cols, i)
 			samePeer = samePart && w.samePeer(b.Cols, j, b.Cols, i)
 		default:
-			cols, j := w.lastRow()
+			cols, j := w.rows.lastRow()
 			samePart = w.samePartition(cols, j, b.Cols, i)
 			samePeer = samePart && w.samePeer(cols, j, b.Cols, i)
 		}
@@ -236,18 +247,17 @@ func (w *partWindow) append(from int) error {
 		}
 		b.Sel = w.sel
 	}
+	if w.rows.mem.Len() > 0 && w.spill.crowded(&b, nil) {
+		if err := w.rows.toDisk(); err != nil {
+			return err
+		}
+	}
 	var err error
-	had := w.rows.MemoryBytes()
-	if w.locs, err = w.rows.AppendBatch(w.locs[:0], &b); err != nil {
+	had := w.rows.mem.MemoryBytes()
+	if w.locs, err = w.rows.mem.AppendBatch(w.locs[:0], &b); err != nil {
 		return err
 	}
-	return w.s.Step(2*int(w.rows.MemoryBytes()-had) + b.Rows()*rowStep)
-}
-
-// lastRow returns the row that was kept last.
-func (w *partWindow) lastRow() ([]*vector.Vector, int) {
-	cols, n := w.rows.Page(w.rows.Pages() - 1)
-	return cols, n - 1
+	return w.s.Step(2*int(w.rows.mem.MemoryBytes()-had) + b.Rows()*rowStep)
 }
 
 func (w *partWindow) samePartition(a []*vector.Vector, i int, b []*vector.Vector, j int) bool {
@@ -267,14 +277,9 @@ func (w *partWindow) samePeer(a []*vector.Vector, i int, b []*vector.Vector, j i
 
 // find returns the columns of the page that has a position, and the place there.
 func (w *partWindow) find(pos int) ([]*vector.Vector, int) {
-	k := w.page
-	if pos < w.starts[k] || k+1 < len(w.starts) && pos >= w.starts[k+1] {
-		k, _ = slices.BinarySearch(w.starts, pos+1)
-		k--
-		w.page = k
-	}
-	cols, _ := w.rows.Page(k)
-	return cols, pos - w.starts[k]
+	cols, n, k, i := w.rows.find(pos, w.page)
+	w.page, w.size = k, n
+	return cols, i
 }
 
 // value returns the value of a column at a position, as a row of a vector.
@@ -287,8 +292,10 @@ func (w *partWindow) value(col, pos int) (*vector.Vector, int) {
 func (w *partWindow) eachPage(s span, f func(cols []*vector.Vector, from, to int) error) error {
 	for at := s.lo; at < s.hi; {
 		cols, i := w.find(at)
-		_, n := w.rows.Page(w.page)
-		to := min(n, i+s.hi-at)
+		to := min(w.size, i+s.hi-at)
+		if err := w.rows.fault; err != nil {
+			return err
+		}
 		if err := f(cols, i, to); err != nil {
 			return err
 		}
@@ -302,9 +309,8 @@ func (w *partWindow) eachPage(s span, f func(cols []*vector.Vector, from, to int
 
 // emit computes the next rows: of one page, and fewer when their results are large.
 func (w *partWindow) emit() error {
-	cols, from := w.find(w.at)
-	_, n := w.rows.Page(w.page)
-	n = min(n-from, w.Env.batchRows(), w.piece.limit-w.at)
+	_, from := w.find(w.at)
+	n := min(w.size-from, w.Env.batchRows(), w.piece.limit-w.at)
 	results := w.cols[w.Width : w.Width+len(w.Calls)]
 	for k, c := range w.Calls {
 		results[k].Reset(c.T)
@@ -316,6 +322,11 @@ func (w *partWindow) emit() error {
 	w.idx = w.idx[:0]
 	for i := range done {
 		w.idx = append(w.idx, int32(from+i))
+	}
+	cols, _ := w.find(w.at) // others may have been read meanwhile
+	if w.rows.fault != nil {
+		w.out.N = 0
+		return w.rows.fault
 	}
 	for k := range w.Width {
 		w.cols[k].Gather(cols[k], w.idx)
@@ -376,6 +387,9 @@ func (w *partWindow) run(e windowEval, c *WindowCall, rows span, out *vector.Vec
 			return placed(w.s.errorAt(c.Span, err))
 		}
 	}
+	if w.rows.fault != nil {
+		return w.rows.fault
+	}
 	return w.s.Fault()
 }
 
@@ -390,9 +404,16 @@ func (w *partWindow) begins(pos int) bool {
 
 // Close frees the rows and closes the input.
 func (w *partWindow) Close() error {
+	err := errors.Join(w.rows.close(), w.spill.close())
 	w.rows, w.evals, w.in = nil, nil, nil
 	w.peers, w.peerOf = paged[int32]{}, paged[int32]{}
-	return w.close(w.In)
+	return errors.Join(err, w.close(w.In))
+}
+
+// Stats returns what the operator counted.
+func (w *partWindow) Stats() Stats {
+	w.spill.count(&w.stats)
+	return w.windowBase.Stats()
 }
 
 // group returns the positions of the peers of a row.

@@ -86,7 +86,7 @@ func (w *partWindow) again() error {
 	for i, x := range w.Exprs {
 		types[i] = x.Type()
 	}
-	rows := vector.NewRows(w.gate, types)
+	rows := &windowRows{spill: &w.spill, gate: w.gate, types: types, mem: vector.NewRows(w.gate, types)}
 	p := &w.piece
 	var fresh []bool // whether each row that is kept begins a group of peers
 	at, gone := 0, int64(0)
@@ -105,14 +105,17 @@ func (w *partWindow) again() error {
 				w.sel = append(w.sel, int32(i))
 			}
 			var err error
-			w.locs, err = rows.AppendBatch(w.locs[:0], &vector.Batch{Cols: cols, N: to, Sel: w.sel})
+			w.locs, err = rows.mem.AppendBatch(w.locs[:0], &vector.Batch{Cols: cols, N: to, Sel: w.sel})
 			return err
 		}); err != nil {
 			return err
 		}
 		at = p.limit - from
 	}
-	w.rows, w.starts, w.spans, w.at, w.page, w.open = rows, w.starts[:0], w.spans[:0], at, 0, p.cut
+	if err := w.rows.close(); err != nil {
+		return err
+	}
+	w.rows, w.spans, w.at, w.page, w.open = rows, w.spans[:0], at, 0, p.cut
 	w.peers.n, w.peerOf.n = 0, 0
 	p.cut, p.gone = false, gone
 	if len(fresh) > 0 {

@@ -22,6 +22,8 @@ type File struct {
 	maxData  []int // for each column, the most bytes of values in a block
 	maxRows  int
 	maxBytes int64 // the most memory that a block takes
+	blocks   []Block
+	written  int64 // rows of blocks
 	enc      encoder
 }
 
@@ -51,9 +53,9 @@ func (f *File) SizeBytes() int64 { return f.f.size }
 // BlockBytes returns the most memory that a block of the file takes when it is read.
 func (f *File) BlockBytes() int64 { return f.maxBytes }
 
-// MemoryBytes returns the memory held by rows that are not written yet.
+// MemoryBytes returns the memory held by rows that are not written yet, and by the list of blocks.
 func (f *File) MemoryBytes() int64 {
-	n := int64(0)
+	n := int64(cap(f.blocks) * 16)
 	for _, v := range f.buf {
 		n += v.MemoryBytes()
 	}
@@ -138,9 +140,20 @@ func (f *File) write(cols []*vector.Vector, n int) error {
 		}
 		f.open = true
 	}
+	f.blocks = append(f.blocks, Block{First: f.written, at: f.f.size})
+	f.written += int64(n)
 	f.enc.f = f
 	return f.enc.block(cols, n)
 }
+
+// Block is where a block is, and the number of its first row.
+type Block struct {
+	First int64
+	at    int64
+}
+
+// Blocks returns the blocks that are written. They are valid until the next call.
+func (f *File) Blocks() []Block { return f.blocks }
 
 // Finish writes what is not written yet. Nothing can be added after it.
 func (f *File) Finish() error {
@@ -195,6 +208,9 @@ func (r *Reader) Next() (*vector.Batch, error) {
 	r.out.N, r.out.Sel = n, nil
 	return &r.out, nil
 }
+
+// Seek goes to a block of the file.
+func (r *Reader) Seek(block int) { r.dec.at = r.f.blocks[block].at }
 
 // MemoryBytes returns the memory held.
 func (r *Reader) MemoryBytes() int64 {
