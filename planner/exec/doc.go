@@ -17,7 +17,7 @@
 //  5. Memory is counted before it is taken. What operators keep (groups, sorted rows, build sides) lies in pages that do not
 //     move, and is counted against Env.Budget after each batch of about partBytes; one larger value, kept or intermediate,
 //     is asked for before it is made. Results of expressions that are large together are made for fewer rows at a time.
-//     Operators that keep rows put them into temporary files (Env.Spill) above their part of the budget, but for windows' partitions.
+//     Operators that keep rows put them into temporary files (Env.Spill) above their part of the budget.
 //     Beside its budget a query holds, for each operator, up to freeBytes of results and a batch of up to partBytes.
 //  6. A cancelled context ends Next between batches, between expressions, and after every stepBytes of work within sorts,
 //     hash tables and large values.

@@ -131,6 +131,18 @@ func (a *frameAgg) addRows(acc accumulator, s span, groups *[]int32, sel *vector
 		*groups = make([]int32, vector.MaxRows)
 	}
 	vecs := make([]*vector.Vector, len(a.args))
+	had := acc.bytes()
+	add := func(sel vector.Sel, n int) error {
+		if err := acc.add(vecs, *groups, sel, n); err != nil {
+			return err
+		}
+		if more := acc.bytes() - had; more > partBytes/4 { // what it is counted with comes behind all rows
+			if err := a.w.acct.ask(more); err != nil {
+				return a.w.s.refuse(err)
+			}
+		}
+		return nil
+	}
 	return a.w.eachPage(s, func(cols []*vector.Vector, from, to int) error {
 		n := to
 		for k, o := range a.args {
@@ -142,7 +154,7 @@ func (a *frameAgg) addRows(acc accumulator, s span, groups *[]int32, sel *vector
 		}
 		if from == 0 && a.filter < 0 {
 			if to == a.w.size {
-				return acc.add(vecs, *groups, nil, n)
+				return add(nil, n)
 			}
 		}
 		if *sel = (*sel)[:0]; *sel == nil {
@@ -154,7 +166,7 @@ func (a *frameAgg) addRows(acc accumulator, s span, groups *[]int32, sel *vector
 			}
 			*sel = append(*sel, int32(i))
 		}
-		return acc.add(vecs, *groups, *sel, n)
+		return add(*sel, n)
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 // Window gives each row of its input with the results of window functions behind its columns, in the order of the input.
 //
 // Rows that do not come in the order of the window are numbered, sorted by partition and order, computed (see partWindow) and sorted
-// back by their numbers: both sorts put rows on disk where memory does not do. A partition is in memory whole.
+// back by their numbers: both sorts, and partitions, put rows on disk where memory does not do.
 type Window struct {
 	In        Operator
 	Types     []vector.Type // of the columns of the input

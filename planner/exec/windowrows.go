@@ -107,7 +107,7 @@ func (r *windowRows) block(page int) *windowBlock {
 	oldest.reader.Seek(page)
 	b, err := oldest.reader.Next()
 	if err != nil {
-		r.fault = err
+		r.fault = r.gate.refuse(err) // no error of a value
 		oldest.cols, oldest.n = nil, 1
 		for _, t := range r.types {
 			v := vector.New(t, 1)
