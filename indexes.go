@@ -67,6 +67,7 @@ type indexes struct {
 type openIndex struct {
 	name string
 	def  indexDefinition
+	id   redex.LogID // of the log: one that is made again is another, which idx learns a little later
 	idx  *index.Index
 	err  error
 }
@@ -99,7 +100,7 @@ func (db *DB) openIndex(ctx context.Context, name string, d *definitions) *openI
 		return &openIndex{name: name, def: def, err: def.err}
 	case err != nil:
 		return &openIndex{name: name, def: def, err: err}
-	case x != nil && x.def.seq == def.seq && x.idx != nil && !errors.Is(x.idx.Err(), redex.ErrLogDeleted):
+	case x != nil && x.def.seq == def.seq && x.id == log.ID() && x.idx != nil && !errors.Is(x.idx.Err(), redex.ErrLogDeleted):
 		return x
 	case db.indexes.closed:
 		return &openIndex{name: name, def: def, err: ErrClosed}
@@ -109,7 +110,7 @@ func (db *DB) openIndex(ctx context.Context, name string, d *definitions) *openI
 			return &openIndex{name: name, def: def, err: err}
 		}
 	}
-	x = &openIndex{name: name, def: def}
+	x = &openIndex{name: name, def: def, id: log.ID()}
 	keys := logscan.NewIndexer(def.path)
 	var key, entry []byte
 	x.idx, x.err = index.Open(ctx, db.store, index.Definition{
@@ -121,7 +122,7 @@ func (db *DB) openIndex(ctx context.Context, name string, d *definitions) *openI
 			}
 			return nil
 		},
-		Options: index.Options{AcceptLost: true, Every: indexEvery, Logger: db.o.Store.Logger},
+		Options: index.Options{AcceptLost: true, Every: indexEvery, EventOf: logscan.EntryEvent, Logger: db.o.Store.Logger},
 	})
 	if db.indexes.open == nil {
 		db.indexes.open = map[string]*openIndex{}

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -143,6 +146,51 @@ func TestIndexAnswers(t *testing.T) {
 	if plan := run1(t, db, `EXPLAIN SELECT n FROM log WHERE n = 7`); !strings.Contains(plan, `index log_v (n = 7)`) {
 		t.Errorf("no index: %s", plan)
 	}
+}
+
+// TestIndexErases looks for the values of a path, in the index and in the files, after redaction and retention.
+func TestIndexErases(t *testing.T) {
+	dir, ctx := t.TempDir(), t.Context()
+	o := netdb.Options{Store: redex.Options{Sync: redex.SyncPolicy{Mode: redex.SyncNever}, RunEvents: 64, MaintainRate: -1, Compression: redex.CompressNone}}
+	db := openDir(t, dir, o)
+	for i := range 400 {
+		appendJSON(t, db, "log", fmt.Sprintf(`{"n":%d,"w":%d,"v":"secret%d"}`, i, i%5, i))
+	}
+	run1(t, db, `CREATE INDEX v ON log (v)`)
+	if err := db.CatchUpIndexes(ctx); err != nil {
+		t.Fatal(err)
+	}
+	log, err := db.Log("log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal(t, db)
+	for _, redact := range []bool{true, false} {
+		if redact {
+			err = log.Redact(ctx, 7, 300)
+		} else {
+			err = log.Trim(ctx, 200)
+		}
+		if err = errors.Join(err, db.Store().Maintain(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := run1(t, db, `SELECT keys, "values" FROM netdb.indexes`), map[bool]string{true: "keys\tvalues\n398\t398", false: "keys\tvalues\n199\t199"}[redact]; got != want {
+			t.Errorf("redacted %v: %s, not %s", redact, got, want)
+		}
+	}
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && !strings.HasPrefix(e.Name(), "MANIFEST-") {
+			b, err := os.ReadFile(path)
+			if err == nil && bytes.Contains(b, []byte("secret300")) {
+				t.Errorf("it is still in %s", path)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameWithIndex(t, db, "log", "", "erased")
 }
 
 // TestDefineConcurrently makes and drops a view and an index while they are used and events come.

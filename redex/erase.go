@@ -100,6 +100,9 @@ func (s *Store) eraseRuns(ctx context.Context, what redacted, pace *pacer) error
 	if err != nil {
 		return err
 	}
+	if err := s.eraseDerived(ctx, what); err != nil {
+		return err
+	}
 	var damage error
 	for _, n := range files {
 		logs, err := s.holdsRedacted(ctx, n, what)

@@ -327,6 +327,7 @@ type logRecord struct {
 	gone      int64 // events that compaction took out of its runs
 	redact    int64 // keyRedact records
 	horizon   horizon
+	erased    int64 // redacted events whose keyRedact records went, since the log began
 }
 
 func (r *logRecord) encode() []byte {
@@ -342,12 +343,15 @@ func (r *logRecord) encode() []byte {
 	f.putUint(uint64(r.runs))
 	f.putUint(uint64(r.rawBytes))
 	f.putUint(uint64(r.storedBytes))
-	if r.compacted != 0 || r.gone != 0 || r.redact != 0 || r.horizon != (horizon{}) {
+	if r.compacted != 0 || r.gone != 0 || r.redact != 0 || r.horizon != (horizon{}) || r.erased != 0 {
 		f.putUint(uint64(r.compacted))
 		f.putUint(uint64(r.gone))
 		f.putUint(uint64(r.redact))
 		f.putUint(uint64(r.horizon.seq))
 		f.putInt(r.horizon.time)
+		if r.erased != 0 {
+			f.putUint(uint64(r.erased))
+		}
 	}
 	return f.b
 }
@@ -367,6 +371,9 @@ func decodeLog(b []byte) (logRecord, error) {
 	if len(f.b) > 0 {
 		r.compacted, r.gone, r.redact = Seq(f.count()), f.count(), f.count()
 		r.horizon = horizon{Seq(f.count()), f.int()}
+		if len(f.b) > 0 {
+			r.erased = f.count()
+		}
 	}
 	if r.id == 0 || r.floor > r.next || r.rowsFrom > r.next || r.compacted > r.next {
 		f.fail()

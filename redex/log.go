@@ -39,6 +39,7 @@ type Log struct {
 	masked  []Seq     // events to be shown without payload, ascending; never changed in place
 	maskAll bool      // it is not known which; set when the Log is made
 	deleted bool
+	erasers []*eraser          // that have derived something from the events
 	waiting []*Tail            // that wait for an event or the end of the log
 	cursors map[string]*cursor // of consumers with changes that sealing has not written
 }

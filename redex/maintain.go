@@ -120,7 +120,11 @@ func (s *Store) Maintain(ctx context.Context) error {
 	}
 	s.maintain.lock()
 	defer s.maintain.mu.Unlock()
-	if err := errors.Join(s.maintainDue(ctx, nil), s.repackAll(ctx)); err != nil {
+	err := errors.Join(s.maintainDue(ctx, nil), s.repackAll(ctx))
+	if err == nil || errors.Is(err, ErrCorrupt) {
+		err = errors.Join(err, s.sweepDerived(ctx))
+	}
+	if err != nil {
 		return fmt.Errorf("maintain: %w", err)
 	}
 	return nil

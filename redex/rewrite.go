@@ -349,6 +349,7 @@ func (w *rewrite) replace(t *rewriteTask, rec *logRecord) error {
 		}
 		if ok {
 			rec.redact--
+			rec.erased++
 		}
 		if err := w.p.batch.Delete(redactKey(id, seq)); err != nil {
 			return err

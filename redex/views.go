@@ -120,6 +120,15 @@ func (b *ViewBatch) Len() int { return len(b.ops) }
 // Reset empties the batch, whose memory it keeps.
 func (b *ViewBatch) Reset() { b.ops, b.data = b.ops[:0], b.data[:0] }
 
+// Compact writes the files with keys in [from, to) anew, so that what was deleted or replaced is in none any more; a nil to means the
+// end. What an iterator sees stays until it is closed.
+func (v *Views) Compact(ctx context.Context, from, to []byte) error {
+	if err := v.s.kv.Compact(ctx, v.key(from), v.end(to)); err != nil {
+		return v.s.wrap(fmt.Sprintf("compact view %q", v.name), err)
+	}
+	return nil
+}
+
 // Commit applies the batch as one, after making every frame up to derivedFrom durable. A value over 32 KiB or a key over
 // 4 KiB is an error, and nothing is applied.
 func (v *Views) Commit(ctx context.Context, b *ViewBatch, derivedFrom Ordinal) error {

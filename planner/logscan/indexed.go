@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/seed69692123/netdb/internal/num"
@@ -115,6 +116,14 @@ func prefixKey(s string) []byte {
 // IndexEntry appends the entry of an event: entries of one key are in the order of sequences.
 func IndexEntry(dst []byte, seq redex.Seq) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(seq))
+}
+
+// EntryEvent returns the event of an entry. Of one that is malformed it is the last there can be, which nothing takes.
+func EntryEvent(_, entry []byte) redex.Seq {
+	if len(entry) != 8 {
+		return math.MaxInt64
+	}
+	return redex.Seq(binary.BigEndian.Uint64(entry))
 }
 
 // SetIndexes gives the source the indexes of its log. It is called before the source is used.

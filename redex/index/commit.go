@@ -11,7 +11,7 @@ import (
 // flush commits the batch with its position, and tells readers. While the disk is full it waits for room. It returns false after an
 // error, which ended the index. Close does not interrupt it, except in that wait.
 func (d *driver) flush() bool {
-	if !d.dirty() && d.at.next == d.saved.next {
+	if !d.dirty() && d.at.next == d.saved.next && !d.sweptDirty {
 		d.since, d.hurry = 0, 0
 		return true
 	}
@@ -31,7 +31,7 @@ func (d *driver) flush() bool {
 		return false
 	}
 	d.x.commits.Add(1)
-	d.saved = d.at
+	d.saved, d.sweptDirty = d.at, false
 	d.clear()
 	d.publish(nil)
 	return true
@@ -54,6 +54,9 @@ func (d *driver) prepare() error {
 	}
 	d.at.keys, d.at.values = d.saved.keys+keys, d.saved.values+values
 	d.at.epoch = d.x.store.Epoch()
+	if d.sweptDirty {
+		d.out.Set(sweptKey, d.swept.append(nil))
+	}
 	d.record = d.at.append(d.record[:0])
 	d.out.Set(metaKey, d.record)
 	return nil
@@ -85,5 +88,6 @@ func (d *driver) commitFailed(err error) {
 		d.end = &StoppedError{Index: d.x.def.Name, Log: d.x.log.Name(), Seq: d.at.next, Cause: err}
 		d.x.def.Options.Logger.Error("index: stopped", "index", d.x.def.Name, "err", d.end)
 	}
+	d.endSweep(d.end)
 	d.publish(nil)
 }

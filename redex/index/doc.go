@@ -26,7 +26,10 @@
 // another history of the store is dropped and built again from the log, never misread. One whose log is deleted while it is open is
 // dropped then.
 //
-// What retention takes from the log after it was indexed stays in the index. What it takes before is lost to it: the index stops and
+// What retention takes from the log after it was indexed stays in the index, and so do entries of events that are redacted, unless
+// Options.EventOf tells which event an entry is of: then one walk over the index removes both. It is done before a redaction is
+// (see redex.Log.OnErase), and when retention took many events. What is redacted while the index is not open has it built again.
+// What retention takes before is lost to it: the index stops and
 // names the range, or goes on behind it when Options.AcceptLost says so.
 //
 // # Concurrency

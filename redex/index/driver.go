@@ -28,10 +28,16 @@ type driver struct {
 	batch batch
 	out   redex.ViewBatch
 
-	since  int       // events projected after the last flush
-	first  time.Time // when the batch got its first operation; zero while it has none
-	hurry  int       // events projected since one that somebody waits for; 0: nobody does
-	notes  []note
+	since int       // events projected after the last flush
+	first time.Time // when the batch got its first operation; zero while it has none
+	hurry int       // events projected since one that somebody waits for; 0: nobody does
+	notes []note
+
+	swept      swept
+	sweptDirty bool // it is not in the store yet
+	sweeping   *sweep
+	turn       int // events since the sweep had its
+
 	fresh  *newKeys // nil: none
 	record []byte
 
@@ -74,9 +80,18 @@ func (d *driver) follow() {
 		if d.x.signal.Load() {
 			return
 		}
+		if d.sweeping != nil {
+			if d.turn--; d.turn < 0 {
+				d.turn = sweepEvents
+				d.sweepSome()
+				continue
+			}
+		}
 		switch {
 		case t.TryNext(d.x.ctx):
 			d.step(t.Event())
+		case t.Err() == nil && d.sweeping != nil:
+			d.turn = 0
 		case t.Err() == nil:
 			if d.idle(t) {
 				return
@@ -132,6 +147,9 @@ func undecodable(err error) bool {
 
 // project calls the projection.
 func (d *driver) project(ev *redex.Event) (err error) {
+	if ev.Redacted && d.x.def.Options.EventOf != nil {
+		return nil
+	}
 	ops := Ops{b: &d.batch}
 	defer func() {
 		if r := recover(); r != nil {
@@ -164,6 +182,9 @@ func (d *driver) idle(t *redex.Tail) bool {
 	}
 	if d.fresh != nil && !d.dirty() {
 		d.fresh = nil
+	}
+	if d.sweepsFloor(); d.sweeping != nil {
+		return d.end != nil
 	}
 	sleep := x.nap()
 	x.lazy.Store(d.dirty())
@@ -252,6 +273,7 @@ func (d *driver) close() {
 		d.flush()
 	}
 	d.end, d.closed = ErrClosed, true
+	d.endSweep(nil)
 	d.publish(nil)
 }
 
@@ -262,9 +284,10 @@ func (d *driver) forget(cause error) {
 	d.at, d.saved = m, m
 	d.clear()
 	d.end, d.gone = cause, true
+	d.endSweep(nil)
 	d.publish(nil)
 	// The deletion first: an index must not go before its log is sure to be gone.
-	if err := dropAll(context.Background(), d.x.views, nil, d.x.store.Cut().Ordinal); err != nil {
+	if err := dropAll(context.Background(), d.x.views, nil, nil, d.x.store.Cut().Ordinal); err != nil {
 		d.x.def.Options.Logger.Warn("index: not dropped with its log", "index", d.x.def.Name, "err", err)
 	}
 }
@@ -283,6 +306,10 @@ func (d *driver) rest() {
 		if d.x.ctx.Err() != nil {
 			d.close()
 			return
+		}
+		d.beginErasures()
+		for d.sweeping != nil && d.end != nil && d.x.ctx.Err() == nil {
+			d.sweepSome()
 		}
 		if d.x.asked() {
 			d.restart()
@@ -303,9 +330,12 @@ func (d *driver) restart() {
 	err := d.end
 	if !d.gone {
 		m := d.x.empty()
-		if err = dropAll(d.x.ctx, d.x.views, &m, 0); err == nil {
+		sw := d.x.sweptNow(max(d.swept.erased, d.x.log.Erased()), true)
+		if err = dropAll(d.x.ctx, d.x.views, &m, &sw, 0); err == nil {
 			d.at, d.saved, d.end = m, m, nil
+			d.swept, d.sweptDirty = sw, false
 			d.clear()
+			d.endSweep(nil)
 			d.publish(nil)
 		}
 	}

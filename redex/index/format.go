@@ -18,6 +18,7 @@ const (
 	keyEntry   = 'e'
 	keySkipped = 's'
 	keyLost    = 'x'
+	keySwept   = 'r'
 )
 
 // Limits of what an index holds.

@@ -48,6 +48,28 @@ func FuzzMeta(f *testing.F) {
 	})
 }
 
+// FuzzSwept reads what the index has let go.
+func FuzzSwept(f *testing.F) {
+	w := swept{300, 1 << 40, true}
+	good := w.append(nil)
+	for _, b := range [][]byte{good, good[:len(good)-1], {}, (&swept{}).append(nil), (&swept{erased: -1}).append(nil)} {
+		f.Add(b)
+	}
+	if back, err := parseSwept(good); err != nil || back != w {
+		f.Fatal(back, err)
+	}
+	if _, err := parseSwept((&swept{erased: -1}).append(nil)); err == nil {
+		f.Fatal("a negative number was read")
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if w, err := parseSwept(b); err == nil && len(b) > 0 {
+			if back, err := parseSwept(w.append(nil)); err != nil || back != w {
+				t.Fatalf("%x: %+v became %+v, %v", b, w, back, err)
+			}
+		}
+	})
+}
+
 // FuzzEntry: keys of entries are in the order of keys and values, and what is read is what was written, whatever bytes they are.
 func FuzzEntry(f *testing.F) {
 	for _, s := range []string{"", "\x00", "\x00\x01", "\x00\xff", "a", "a\x00", "\xff\xff", strings.Repeat("v", inlineBytes+1)} {

@@ -73,6 +73,10 @@ type Options struct {
 	BatchBytes int
 	// MaxWaiters bounds concurrent waits that have to wait. 0 means 65,536.
 	MaxWaiters int
+	// EventOf returns the event that an entry was made of. With it the index lets go of entries of events that are redacted, at the
+	// latest with Store.Maintain, and of those that retention took, by and by and at the latest then; redacted events are not
+	// projected. It must know every entry, and is called by one goroutine. Without it they stay.
+	EventOf func(key, value []byte) redex.Seq
 	// Logger gets a message when the index stops, is rebuilt or cannot be written. Nil discards.
 	Logger *slog.Logger
 }
@@ -127,10 +131,11 @@ type Index struct {
 	signal atomic.Bool // Close or Rebuild were called
 	lazy   atomic.Bool // the driver sleeps over a batch that is not committed
 
-	kickMu  sync.Mutex
-	sleep   context.Context // of the driver while it sleeps
-	kick    context.CancelFunc
-	rebuild []chan error // that wait for a rebuild
+	kickMu   sync.Mutex
+	sleep    context.Context // of the driver while it sleeps
+	kick     context.CancelFunc
+	rebuild  []chan error // that wait for a rebuild
+	erasures []erasure    // that the driver has not seen
 
 	events, commits atomic.Int64
 
@@ -188,9 +193,29 @@ func (x *Index) open(ctx context.Context) error {
 	if x.log, err = x.store.OpenLog(ctx, x.def.Log, redex.LogOptions{}); err != nil {
 		return err
 	}
+	// What is redacted from here on is told, or is in what is asked for below: what is erased meanwhile is in one of both.
+	var redacted []redex.Seq
+	var erased int64
+	forgo := func() {}
+	if x.def.Options.EventOf != nil {
+		forgo = x.log.OnErase(x.erase)
+		redacted, erased = x.log.Redacting(), x.log.Erased()
+	}
+	opened := false
+	defer func() {
+		if !opened {
+			forgo()
+		}
+	}()
 	m, found, err := readMeta(x.views)
 	if err == nil && found {
 		err = x.fits(&m)
+	}
+	var sw swept
+	if err == nil && found {
+		if sw, err = readSwept(x.views); err == nil && sw.erased < erased {
+			err = fmt.Errorf("%w: events were redacted that may be in it", ErrUnusable)
+		}
 	}
 	readOnly := false
 	switch {
@@ -200,8 +225,8 @@ func (x *Index) open(ctx context.Context) error {
 		if x.rebuilt = err; err != nil {
 			x.def.Options.Logger.Warn("index: built again from the log", "index", x.def.Name, "err", err)
 		}
-		m = x.empty()
-		if err := dropAll(ctx, x.views, &m, 0); err != nil {
+		m, sw = x.empty(), x.sweptNow(erased, found)
+		if err := dropAll(ctx, x.views, &m, &sw, 0); err != nil {
 			return err
 		}
 	default:
@@ -215,7 +240,7 @@ func (x *Index) open(ctx context.Context) error {
 	}
 	x.ctx, x.cancel = context.WithCancel(context.Background())
 	x.sleep, x.kick = context.WithCancel(x.ctx)
-	x.drv = driver{x: x, at: m, saved: m}
+	x.drv = driver{x: x, at: m, saved: m, swept: sw}
 	p := &published{meta: m}
 	if readOnly {
 		p.end = &StoppedError{Index: x.def.Name, Log: x.def.Log, Seq: m.next, Cause: redex.ErrReadOnly}
@@ -225,6 +250,12 @@ func (x *Index) open(ctx context.Context) error {
 	if readOnly {
 		close(x.done)
 		return nil
+	}
+	opened = true
+	release := x.release
+	x.release = func() { forgo(); release() }
+	if len(redacted) > 0 && m.next > m.from {
+		x.drv.beginSweep(redacted, 0, nil)
 	}
 	go x.drv.run()
 	return nil
@@ -253,12 +284,31 @@ func readMeta(v *redex.Views) (meta, bool, error) {
 	return m, true, nil
 }
 
+// readSwept returns what of the erasures the index in a view has done.
+func readSwept(v *redex.Views) (swept, error) {
+	b, err := v.Get(sweptKey)
+	if err == nil || errors.Is(err, redex.ErrCorrupt) {
+		var s swept
+		if err == nil {
+			s, err = parseSwept(b)
+		}
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrUnusable, err)
+		}
+		return s, err
+	}
+	return swept{}, err
+}
+
 // dropAll empties the view and leaves m in it, if that is not nil.
-func dropAll(ctx context.Context, v *redex.Views, m *meta, derivedFrom redex.Ordinal) error {
+func dropAll(ctx context.Context, v *redex.Views, m *meta, sw *swept, derivedFrom redex.Ordinal) error {
 	var b redex.ViewBatch
 	b.DeleteRange(nil, nil)
 	if m != nil {
 		b.Set(metaKey, m.append(nil))
+	}
+	if sw != nil && *sw != (swept{}) {
+		b.Set(sweptKey, sw.append(nil))
 	}
 	return v.Commit(ctx, &b, derivedFrom)
 }
@@ -268,12 +318,20 @@ func Drop(ctx context.Context, store *redex.Store, name string) error {
 	v, release, err := claim(store, name)
 	if err == nil {
 		defer release()
-		err = dropAll(ctx, v, nil, 0)
+		err = dropAll(ctx, v, nil, nil, 0)
 	}
 	if err != nil {
 		return fmt.Errorf("index: drop %q: %w", name, err)
 	}
 	return nil
+}
+
+// sweptNow is swept of an empty index. Of one that lets nothing go it is the zero value, and not stored.
+func (x *Index) sweptNow(erased int64, unpacked bool) swept {
+	if x.def.Options.EventOf == nil {
+		return swept{}
+	}
+	return swept{erased: erased, floor: x.log.Bounds().Floor, unpacked: unpacked}
 }
 
 // fits checks that a state is of this index as it is defined now, and of the history of the store and the log as they are now.
