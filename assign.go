@@ -13,7 +13,7 @@ import (
 	"github.com/seed69692123/netdb/query"
 )
 
-// anyOf returns a value in its Go form: nil, bool, int64, float64, string, []byte, time.Time (in zone), json.RawMessage; a
+// anyOf returns a value in its Go form: nil, bool, int64, float64, string, []byte, time.Time (in zone; midnight in UTC of a date), json.RawMessage; a
 // string of digits for integers beyond int64 and the SQL text of an interval.
 func anyOf(v query.Value, zone *time.Location) any {
 	switch v.Kind() {
@@ -29,8 +29,10 @@ func anyOf(v query.Value, zone *time.Location) any {
 		return v.Text()
 	case query.KindBlob:
 		return v.Bytes()
-	case query.KindTime, query.KindDate:
+	case query.KindTime:
 		return v.Time().In(zone)
+	case query.KindDate: // midnight in another zone may be another day
+		return v.Time()
 	case query.KindJSON:
 		return json.RawMessage(v.Text())
 	}
@@ -90,7 +92,11 @@ func assignValue(d reflect.Value, v query.Value, zone *time.Location) error {
 		if v.Kind() != query.KindTime && v.Kind() != query.KindDate {
 			return mismatch()
 		}
-		d.Set(reflect.ValueOf(v.Time().In(zone)))
+		t := v.Time()
+		if v.Kind() == query.KindTime {
+			t = t.In(zone)
+		}
+		d.Set(reflect.ValueOf(t))
 		return nil
 	}
 	switch d.Kind() {

@@ -139,12 +139,20 @@ func runScript(t *testing.T, file string) {
 func scriptAnswer(t *testing.T, text string) []string {
 	t.Helper()
 	var first []string
+	zone := time.UTC
+	if line, ok := strings.CutPrefix(text, "-- zone: "); ok {
+		var err error
+		name, _, _ := strings.Cut(line, "\n")
+		if zone, err = time.LoadLocation(name); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i, size := range []int{2048, 1, 3} {
 		c := testCatalog()
 		if strings.Contains(text, "lineage(") {
 			lineageLogs(c)
 		}
-		rows, err := runSQL(t.Context(), c, text, Options{Zone: time.UTC}, RunOptions{BatchRows: size, Threads: 1 + i%2})
+		rows, err := runSQL(t.Context(), c, text, Options{Zone: zone}, RunOptions{BatchRows: size, Threads: 1 + i%2})
 		var got []string
 		for _, r := range rows {
 			if r == "" {

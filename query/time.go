@@ -5,13 +5,16 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/seed69692123/netdb/internal/wallclock"
 )
 
 // ParseTime reads a timestamp: a date, then optionally a T or spaces and a time
 // of day with up to nine digits behind the second, then optionally a zone, which
 // is Z, UTC or an offset such as +02, +0200, +02:00 or +02:00:00. RFC 3339 and
 // SQL's own form are both of this kind. Without a zone the time is one of the
-// given location, UTC when nil; zoned says whether the text had one.
+// given location, UTC when nil: the first moment at which its clock shows it,
+// or a later one where it skips it. zoned says whether the text had one.
 //
 // Nothing is rounded: a tenth digit must be 0. A TIMESTAMPTZ lies between
 // 1677-09-21 and 2262-04-11.
@@ -49,7 +52,7 @@ func ParseTime(s string, in *time.Location) (v Value, zoned bool, err error) {
 	if zoned {
 		in = time.FixedZone("", offset)
 	}
-	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, in)
+	t := wallclock.Date(in, year, time.Month(month), day, hour, minute, second, nanos)
 	ns, ok := unixNano(t)
 	if !ok {
 		return bad("it is out of range")

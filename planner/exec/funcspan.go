@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/seed69692123/netdb/internal/wallclock"
 	"github.com/seed69692123/netdb/planner/vector"
 )
 
@@ -57,7 +58,7 @@ func spanFunctions() []*Function {
 					return nil
 				}
 				y, m, d := c.env.Now.In(z).Date()
-				c.out.Intervals[i] = age(wallClock(z, y, m, d, 0, 0, 0, 0), time.Unix(0, a).In(z))
+				c.out.Intervals[i] = age(wallclock.Date(z, y, m, d, 0, 0, 0, 0), time.Unix(0, a).In(z))
 				return nil
 			},
 			Doc:     "age(a [, b]): the years, months, days and time from b to a on the clock; age(b) is that from b to today",
@@ -111,7 +112,7 @@ func spanFunctions() []*Function {
 				t := time.Unix(0, c.args[1].Int(i)).In(z)
 				y, m, d := t.Date()
 				h, mi, s := t.Clock()
-				return c.setTime(i, wallClock(c.zone(), y, m, d, h, mi, s, t.Nanosecond()))
+				return c.setTime(i, wallclock.Date(c.zone(), y, m, d, h, mi, s, t.Nanosecond()))
 			},
 			Doc:     "timezone('zone', t): t AT TIME ZONE 'zone', the time at which the session's clock shows what the clock of that zone shows at t",
 			Example: "timezone('Europe/Paris', TIMESTAMP '2024-07-01 12:00:00')", Answer: "2024-07-01T14:00:00.000000000Z",
@@ -210,7 +211,7 @@ func makeTimestamp(c *call, i int) error {
 	}
 	whole := math.Floor(s)
 	nanos := min(math.Round((s-whole)*1e9), 1e9-1)
-	return c.setTime(i, wallClock(z, int(y), time.Month(m), int(d), int(h), int(mi), int(whole), int(nanos)))
+	return c.setTime(i, wallclock.Date(z, int(y), time.Month(m), int(d), int(h), int(mi), int(whole), int(nanos)))
 }
 
 // wallDays is the day that the clock shows, counted from 1970-01-01.

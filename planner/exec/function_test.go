@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seed69692123/netdb/internal/wallclock"
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/query"
 )
@@ -220,7 +221,7 @@ func TestWallClock(t *testing.T) {
 			for minutes := -36 * 60; minutes < 36*60; minutes += 15 {
 				w := d.Add(time.Duration(minutes) * time.Minute).In(time.UTC)
 				y, m, day := w.Date()
-				got := wallClock(z, y, m, day, w.Hour(), w.Minute(), 7, 5)
+				got := wallclock.Date(z, y, m, day, w.Hour(), w.Minute(), 7, 5)
 				want := searchClock(z, y, m, day, w.Hour(), w.Minute(), 7)
 				if !got.Equal(want.Add(5)) && !got.Equal(want) {
 					t.Fatalf("%s %v: %v, want %v", name, w, got, want)
@@ -286,7 +287,7 @@ func TestAge(t *testing.T) {
 		if iv.Months < 0 || iv.Days < 0 || iv.Days > 31 || iv.Nanos < 0 || iv.Nanos >= 86400e9 {
 			t.Fatalf("from %v to %v: %+v", b, a, iv)
 		}
-		got, ok := vector.AddInterval(b.UnixNano(), vector.Interval{Months: iv.Months})
+		got, ok := vector.AddInterval(b.UnixNano(), vector.Interval{Months: iv.Months}, time.UTC)
 		if !ok {
 			t.Fatal("out of range")
 		}

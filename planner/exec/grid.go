@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/seed69692123/netdb/internal/wallclock"
 	"github.com/seed69692123/netdb/planner/vector"
 	"github.com/seed69692123/netdb/query"
 )
@@ -109,7 +110,7 @@ func DefaultOrigin(s Step, zone *time.Location) int64 {
 	if s.Months > 0 {
 		day = 1
 	}
-	return time.Date(2000, 1, day, 0, 0, 0, 0, zone).UnixNano()
+	return wallclock.Date(zone, 2000, 1, day, 0, 0, 0, 0).UnixNano()
 }
 
 // NewGrid makes a grid of times in a zone.
@@ -218,24 +219,16 @@ func dayOfMonth(month int64, day int) int64 {
 
 // wall returns the first moment at which the clocks of the zone show a wall time or a later one.
 func (g *Grid) wall(day int64, clock moment) moment {
-	w := moment{day*86400 + clock.sec, clock.nano}
-	if g.zone == time.UTC {
-		return w
+	return momentOfWall(g.zone, moment{day*86400 + clock.sec, clock.nano})
+}
+
+// momentOfWall returns the first moment at which the clocks of a zone show a wall time or a later one.
+func momentOfWall(zone *time.Location, wall moment) moment {
+	sec, shown := wallclock.First(zone, wall.sec)
+	if !shown {
+		wall.nano = 0
 	}
-	// No zone is more than 16 hours from UTC, so this is before.
-	at := time.Unix(w.sec-16*3600, 0).In(g.zone)
-	for {
-		_, offset := at.Zone()
-		start, end := at.ZoneBounds()
-		m := moment{w.sec - int64(offset), w.nano}
-		if s := start.Unix(); !start.IsZero() && m.sec < s {
-			m = moment{s, 0}
-		}
-		if end.IsZero() || m.sec < end.Unix() {
-			return m
-		}
-		at = end
-	}
+	return moment{sec, wall.nano}
 }
 
 // next returns the window after m.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed69692123/netdb/internal/wallclock"
 )
 
 // FormatError says what is wrong with the format of a time or a number.
@@ -360,5 +362,5 @@ func (p *parsedTime) time() (time.Time, error) {
 	if !isDay(int64(p.year), int64(p.month), int64(p.day)) || p.hour > 23 || p.minute > 59 || p.second > 59 {
 		return time.Time{}, errDateParts
 	}
-	return wallClock(p.zone, p.year, time.Month(p.month), p.day, p.hour, p.minute, p.second, p.nanos), nil
+	return wallclock.Date(p.zone, p.year, time.Month(p.month), p.day, p.hour, p.minute, p.second, p.nanos), nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed69692123/netdb/internal/wallclock"
 	"github.com/seed69692123/netdb/planner/vector"
 )
 
@@ -159,41 +160,6 @@ func loadZone(name string) (*time.Location, error) {
 	return nil, &ZoneError{name}
 }
 
-// wallClock returns the first moment at which the clock of a zone shows a time: where it skips that, the moment behind the gap.
-func wallClock(z *time.Location, year int, month time.Month, day, hour, minute, second, nanos int) time.Time {
-	t := time.Date(year, month, day, hour, minute, second, nanos, z)
-	if z == time.UTC {
-		return t
-	}
-	want := time.Date(year, month, day, hour, minute, second, nanos, time.UTC).Unix()
-	nanos = t.Nanosecond()
-	start, end := t.ZoneBounds()
-	_, here := t.Zone()
-	before, after := here, here
-	if !start.IsZero() {
-		_, before = start.Add(-1).Zone()
-	}
-	if !end.IsZero() {
-		_, after = end.Zone()
-	}
-	best, found := time.Time{}, false
-	for _, offset := range [...]int{before, here, after} {
-		u := time.Unix(want-int64(offset), int64(nanos)).In(z)
-		if _, o := u.Zone(); o == offset && (!found || u.Before(best)) {
-			best, found = u, true
-		}
-	}
-	switch {
-	case found:
-		return best
-	case !start.IsZero() && want-int64(before) >= start.Unix() && want-int64(here) < start.Unix():
-		return start
-	case !end.IsZero():
-		return end
-	}
-	return t
-}
-
 // partOf returns a part of a time; ok is false for those that are no BIGINT.
 func partOf(p timePart, t time.Time) (int64, bool) {
 	switch p {
@@ -295,7 +261,9 @@ func partOfInterval(p timePart, iv vector.Interval) (int64, bool) {
 func truncate(p timePart, t time.Time) (time.Time, bool) {
 	y, m, d := t.Date()
 	z := t.Location()
-	start := func(y int, m time.Month, d int) (time.Time, bool) { return wallClock(z, y, m, d, 0, 0, 0, 0), true }
+	start := func(y int, m time.Month, d int) (time.Time, bool) {
+		return wallclock.Date(z, y, m, d, 0, 0, 0, 0), true
+	}
 	era := func(years int) (time.Time, bool) { return start((y-1)/years*years+1, 1, 1) }
 	switch p {
 	case partMillennium:

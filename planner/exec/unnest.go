@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/seed69692123/netdb/internal/payload"
 	"github.com/seed69692123/netdb/planner/vector"
@@ -50,6 +51,7 @@ var (
 type listReader struct {
 	elements payload.Elements
 	at, stop int64
+	wall     moment // what the clock shows at at, and would have shown in a gap
 	step     int64
 	span     vector.Interval
 	done     bool
@@ -183,6 +185,7 @@ func (u *Unnest) begin(k, i int) error {
 		r.step = step.Int(i)
 	} else {
 		r.span = step.Interval(i)
+		r.wall = wallOf(r.at, u.zone())
 		up := r.span.Months > 0 || r.span.Days > 0 || r.span.Nanos > 0
 		down := r.span.Months < 0 || r.span.Days < 0 || r.span.Nanos < 0
 		switch {
@@ -198,6 +201,37 @@ func (u *Unnest) begin(k, i int) error {
 		return u.fail(l, errStepZero)
 	}
 	return nil
+}
+
+// zone is the session's.
+func (u *Unnest) zone() *time.Location {
+	if u.Env.Zone == nil {
+		return time.UTC
+	}
+	return u.Env.Zone
+}
+
+// after returns the time after r.at. Days and months go from what the clock would have shown: one that it skips once does not put off
+// those that follow.
+func (r *listReader) after(zone *time.Location) (int64, bool) {
+	if r.span.Nanos != 0 {
+		return vector.AddInterval(r.at, r.span, zone)
+	}
+	if ns, ok := r.wall.nanos(); ok {
+		if ns, ok = vector.AddInterval(ns, r.span, nil); ok {
+			r.wall = momentOf(ns)
+			return momentOfWall(zone, r.wall).nanos()
+		}
+	}
+	return 0, false
+}
+
+// wallOf returns what the clock of a zone shows at a time.
+func wallOf(ns int64, zone *time.Location) moment {
+	m := momentOf(ns)
+	_, offset := time.Unix(m.sec, 0).In(zone).Zone()
+	m.sec += int64(offset)
+	return m
 }
 
 func (u *Unnest) fail(l List, err error) error {
@@ -226,7 +260,7 @@ func (u *Unnest) next(k int, v *vector.Vector, at int) (bool, error) {
 	v.Ints[at] = r.at
 	next, ok := r.at+r.step, true
 	if l.T == vector.Time {
-		next, ok = vector.AddInterval(r.at, r.span)
+		next, ok = r.after(u.zone())
 	}
 	if r.done = !ok || (next > r.at) != (r.step > 0); !r.done {
 		r.at = next

@@ -296,9 +296,9 @@ func addSaturated(a, b int64, minus bool) int64 {
 	return a + b
 }
 
-// addClamped adds an interval to a time; beyond what times reach it gives the end.
+// addClamped adds an interval, whose days have 24 hours so that frames never move back, to a time; beyond what times reach it gives the end.
 func addClamped(ns int64, iv vector.Interval, minus bool) int64 {
-	t, ok := vector.AddInterval(ns, iv)
+	t, ok := vector.AddInterval(ns, iv, nil)
 	switch {
 	case ok:
 		return t
@@ -315,7 +315,7 @@ func addDate(day int64, iv vector.Interval, minus, up bool) int64 {
 	if day < math.MinInt64/dayNanos || day > math.MaxInt64/dayNanos {
 		return day // such a date has no time
 	}
-	ns, ok := vector.AddInterval(day*dayNanos, iv)
+	ns, ok := vector.AddInterval(day*dayNanos, iv, nil)
 	switch {
 	case !ok && minus:
 		return math.MinInt64

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/bits"
 	"time"
+
+	"github.com/seed69692123/netdb/internal/wallclock"
 )
 
 // ErrTimeRange is returned for a time or interval beyond what 64 bits of nanoseconds or 32 bits of months and days hold.
@@ -348,7 +350,7 @@ func (s *State) arithAt(op ArithOp, a, b, out *Vector, i int) error {
 		out.SetNull(i)
 		return nil
 	}
-	return arithTimes(op, t, ca, cb, a, b, out, i)
+	return s.arithTimes(op, t, ca, cb, a, b, out, i)
 }
 
 func (s *State) arithNumbers(op ArithOp, ca, cb Class, a, b, out *Vector, i int) error {
@@ -417,8 +419,8 @@ func classType(c Class) Type {
 	return Any
 }
 
-// arithTimes calculates with times, dates and intervals, in UTC.
-func arithTimes(op ArithOp, t Type, ca, cb Class, a, b, out *Vector, i int) error {
+// arithTimes calculates with times, dates and intervals, by the clock of the session's zone.
+func (s *State) arithTimes(op ArithOp, t Type, ca, cb Class, a, b, out *Vector, i int) error {
 	if cb == ClassTime || cb == ClassDate || ca == ClassInt {
 		if op != Subtract { // addition and multiplication commute: the time or interval goes left
 			a, b, ca, cb = b, a, cb, ca
@@ -441,16 +443,16 @@ func arithTimes(op ArithOp, t Type, ca, cb Class, a, b, out *Vector, i int) erro
 			}
 			iv = Interval{-iv.Months, -iv.Days, -iv.Nanos}
 		}
-		ns, ok := asNanos(ca, a.Int(i))
+		ns, ok := s.asNanos(ca, a.Int(i))
 		if ok {
-			ns, ok = AddInterval(ns, iv)
+			ns, ok = AddInterval(ns, iv, s.Zone)
 		}
 		if !ok {
 			return ErrTimeRange
 		}
 		setTyped(out, i, ClassTime, ns)
 	case IntervalType:
-		iv, ok := intervalArith(op, ca, cb, a, b, i)
+		iv, ok := s.intervalArith(op, ca, cb, a, b, i)
 		if !ok {
 			return ErrTimeRange
 		}
@@ -476,18 +478,18 @@ func setTyped(out *Vector, i int, c Class, r int64) {
 // dateLimit keeps dates far inside what time.Time can do.
 const dateLimit = 1 << 40
 
-// asNanos returns a time, or a date's midnight in UTC, and whether it fits.
-func asNanos(c Class, x int64) (int64, bool) {
+// asNanos returns a time, or the time at which a date begins, and whether it fits.
+func (s *State) asNanos(c Class, x int64) (int64, bool) {
 	if c == ClassTime {
 		return x, true
 	}
-	return mulInt(x, dayNanos)
+	return s.midnight(x)
 }
 
-func intervalArith(op ArithOp, ca, cb Class, a, b *Vector, i int) (Interval, bool) {
+func (s *State) intervalArith(op ArithOp, ca, cb Class, a, b *Vector, i int) (Interval, bool) {
 	if ca != ClassInterval { // time - time
-		x, ok1 := asNanos(ca, a.Int(i))
-		y, ok2 := asNanos(cb, b.Int(i))
+		x, ok1 := s.asNanos(ca, a.Int(i))
+		y, ok2 := s.asNanos(cb, b.Int(i))
 		r, err := intArith(Subtract, x, y)
 		if !ok1 || !ok2 || err != nil {
 			return Interval{}, false
@@ -515,30 +517,36 @@ func intervalArith(op ArithOp, ca, cb Class, a, b *Vector, i int) (Interval, boo
 	return Interval{int32(months), int32(days), nanos}, err == nil && months == int64(int32(months)) && days == int64(int32(days))
 }
 
-// AddInterval adds an interval to a time in Unix nanoseconds: first the months, keeping the day of the month or taking its
-// last, then days of 24 hours, then nanoseconds, all in UTC. It reports whether the result fits.
-func AddInterval(ns int64, iv Interval) (int64, bool) {
-	if iv.Months != 0 {
-		t := time.Unix(0, ns).UTC()
-		year, month, day := t.Date()
-		m := int64(year)*12 + int64(month-1) + int64(iv.Months)
-		first := time.Date(int(floorDiv(m, 12)), time.Month(m-floorDiv(m, 12)*12+1), 1, 0, 0, 0, 0, time.UTC)
-		last := first.AddDate(0, 1, -1).Day()
-		days := floorDiv(first.Unix(), 86400) + int64(min(day, last)) - 1
-		rest := ns - floorDiv(ns, dayNanos)*dayNanos
-		midnight, ok := mulInt(days, dayNanos)
-		if !ok {
-			return 0, false
+// AddInterval adds an interval to a time in Unix nanoseconds: first the months, keeping the day of the month or taking its last, then the
+// days, both keeping what the clock of the zone shows, then nanoseconds. Where the clock skips that time, it is the moment behind the
+// gap; where it shows it twice, the first. A nil zone is UTC, in which a day has 24 hours. It reports whether the result fits.
+func AddInterval(ns int64, iv Interval, zone *time.Location) (int64, bool) {
+	if iv.Months != 0 || iv.Days != 0 {
+		sec, offset := floorDiv(ns, 1e9), 0
+		nanos := ns - sec*1e9
+		if zone != nil && zone != time.UTC {
+			_, offset = time.Unix(sec, 0).In(zone).Zone()
 		}
-		var err error
-		if ns, err = intArith(Add, midnight, rest); err != nil {
+		day := floorDiv(sec+int64(offset), 86400)
+		clock := sec + int64(offset) - day*86400
+		if iv.Months != 0 {
+			year, month, d := time.Unix(day*86400, 0).UTC().Date()
+			m := int64(year)*12 + int64(month-1) + int64(iv.Months)
+			first := time.Date(int(floorDiv(m, 12)), time.Month(m-floorDiv(m, 12)*12+1), 1, 0, 0, 0, 0, time.UTC)
+			day = floorDiv(first.Unix(), 86400) + int64(min(d, first.AddDate(0, 1, -1).Day())) - 1
+		}
+		day += int64(iv.Days)
+		unix, shown := wallclock.First(zone, day*86400+clock)
+		if !shown {
+			nanos = 0
+		}
+		var ok bool
+		if ns, ok = unixNanos(time.Unix(unix, nanos)); !ok {
 			return 0, false
 		}
 	}
-	days, ok := mulInt(int64(iv.Days), dayNanos)
-	r, err1 := intArith(Add, ns, days)
-	r, err2 := intArith(Add, r, iv.Nanos)
-	return r, ok && err1 == nil && err2 == nil
+	r, err := intArith(Add, ns, iv.Nanos)
+	return r, err == nil
 }
 
 // Negate writes -a to out, in the type of a: a number or interval, or dynamic. It fails as Arith does.

@@ -387,9 +387,9 @@ func (s *State) compareValues(a *Vector, i int, b *Vector, j int) (int, outcome)
 	if ca.rank() != cb.rank() {
 		switch {
 		case ca == ClassDate && cb == ClassTime:
-			return compareDateTime(a.Int(i), b.Int(j)), compared
+			return s.compareDateTime(a.Int(i), b.Int(j)), compared
 		case ca == ClassTime && cb == ClassDate:
-			return -compareDateTime(b.Int(j), a.Int(i)), compared
+			return -s.compareDateTime(b.Int(j), a.Int(i)), compared
 		}
 		return 0, isOther
 	}
@@ -398,15 +398,12 @@ func (s *State) compareValues(a *Vector, i int, b *Vector, j int) (int, outcome)
 
 const dayNanos = 86400 * 1e9
 
-// compareDateTime orders a day's midnight in UTC and a time.
-func compareDateTime(day, ns int64) int {
-	if c := cmp.Compare(day, floorDiv(ns, dayNanos)); c != 0 {
-		return c
+// compareDateTime orders the time at which a day begins in the session's zone and a time.
+func (s *State) compareDateTime(day, ns int64) int {
+	if begin, ok := s.midnight(day); ok {
+		return cmp.Compare(begin, ns)
 	}
-	if ns%dayNanos != 0 {
-		return -1
-	}
-	return 0
+	return cmp.Compare(day, floorDiv(ns, dayNanos)) // a time has no such day
 }
 
 func floorDiv(a, b int64) int64 {

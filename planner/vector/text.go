@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed69692123/netdb/internal/num"
+	"github.com/seed69692123/netdb/internal/wallclock"
 )
 
 // zone returns the zone of the session.
@@ -29,8 +30,8 @@ func (s *State) midnight(days int64) (int64, bool) {
 	if days < -dateLimit || days > dateLimit {
 		return 0, false
 	}
-	y, m, d := time.Unix(days*86400, 0).UTC().Date()
-	return unixNanos(time.Date(y, m, d, 0, 0, 0, 0, s.zone()))
+	first, _ := wallclock.First(s.zone(), days*86400)
+	return mulInt(first, 1e9)
 }
 
 // unixNanos returns a time in nanoseconds, and whether it fits.
@@ -146,7 +147,7 @@ func ParseTime(s []byte, zone *time.Location) (ns int64, ok bool) {
 	}
 	if local {
 		y, m, d := time.Unix(days*86400, 0).UTC().Date()
-		return unixNanos(time.Date(y, m, d, hour, minute, second, nanos, zone))
+		return unixNanos(wallclock.Date(zone, y, m, d, hour, minute, second, nanos))
 	}
 	return unixNanos(time.Unix(days*86400+int64(hour*3600+minute*60+second-offset), int64(nanos)))
 }
