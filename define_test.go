@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -220,5 +222,36 @@ func TestSchemaSpecification(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestViewsNameTables: a view means the table it was made of, also inside functions in FROM, when a view of that name is made later.
+func TestViewsNameTables(t *testing.T) {
+	db := openDir(t, t.TempDir(), netdb.Options{})
+	appendJSON(t, db, "a/b", `{"n":1}`, `{"n":11}`, `{"n":12}`)
+	appendJSON(t, db, "order", `{"n":5}`)
+	texts := map[string]string{
+		`SELECT window_start, count(*) AS c FROM tumble("a/b", n, 10) GROUP BY window_start ORDER BY 1`: "window_start\tc\n0\t1\n10\t2",
+		`SELECT count(*) AS c FROM hop(data => TABLE("a/b"), timecol => n, slide => 5, size => 10)`:     "c\n6",
+		`SELECT count(*) AS c FROM session(tumble("a/b", n, 10), n, 5)`:                                 "c\n3",
+		`SELECT depth FROM lineage("a/b", 2, parents => 'cause')`:                                       "depth\n0",
+		`SELECT n FROM tumble((SELECT n FROM "order"), n, 10)`:                                          "n\n5",
+	}
+	i := 0
+	for text, want := range texts {
+		i++
+		run1(t, db, fmt.Sprintf(`CREATE VIEW v%d AS %s`, i, text))
+		if got := run1(t, db, fmt.Sprintf(`SELECT * FROM v%d`, i)); got != want {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	run1(t, db, `CREATE VIEW "a/b" AS SELECT 100 AS n, 'x' AS cause`)
+	run1(t, db, `CREATE VIEW "order" AS SELECT 100 AS n`)
+	i = 0
+	for i = range len(texts) {
+		text := run1(t, db, fmt.Sprintf(`SELECT query FROM netdb.views WHERE name = 'v%d'`, i+1))
+		if got := run1(t, db, fmt.Sprintf(`SELECT * FROM v%d`, i+1)); !slices.Contains(slices.Collect(maps.Values(texts)), got) {
+			t.Errorf("%s: %s", text, got)
+		}
 	}
 }

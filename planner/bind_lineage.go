@@ -73,13 +73,16 @@ func (b *binder) lineageFunc(s *scope, ref *query.TableFunc) (node, error) {
 
 // lineageLog finds the log that lineage starts in.
 func (b *binder) lineageLog(e query.Expr) (string, Source, error) {
-	ref, ok := tableOf(e).(*query.TableName)
+	ref, ok := b.tableArg(e).(*query.TableName)
 	if !ok {
-		return "", nil, query.Errorf(e, query.CodeSyntax, "lineage wants a log here").WithHint("%s", tableFuncs["lineage"])
+		return "", nil, query.Errorf(e, query.CodeSyntax, "lineage wants a log here").WithHint("%s", tableCall("lineage"))
 	}
 	t, err := b.lookup(ref)
 	if err != nil {
 		return "", nil, err
+	}
+	if b.rec != nil {
+		b.rec.tables[ref] = t
 	}
 	if t.Kind != KindLog {
 		return "", nil, query.Errorf(e, query.CodeType, "lineage wants a log, and %q is none", t.Name)

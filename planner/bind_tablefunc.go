@@ -10,13 +10,29 @@ import (
 	"github.com/seed69692123/netdb/query"
 )
 
-// tableFuncs are the functions in FROM and how they are called.
-var tableFuncs = map[string]string{
-	"logs":    "logs('pattern')",
-	"tumble":  "tumble(table, time, size [, origin])",
-	"hop":     "hop(table, time, slide, size [, origin])",
-	"session": "session(table, time, gap [, keys …])",
-	"lineage": "lineage(log, seq [, direction => 'forward'] [, depth => n] [, parents => 'field'])",
+// tableForm is a function in FROM: how it is called, and what it gives.
+type tableForm struct{ call, doc string }
+
+// tableFuncs are the functions in FROM. Those that may use the tables before them are bound by rowsOf.
+var tableFuncs = []tableForm{
+	{"logs('pattern')", "all logs of a pattern as one table, with a column _log"},
+	{"tumble(table, time, size [, origin])", "the rows with the window that each is in, from window_start to window_end"},
+	{"hop(table, time, slide, size [, origin])", "the rows once for each window they are in, which begin a slide apart"},
+	{"session(table, time, gap [, keys …])", "the rows with the session they are in, which a gap without rows ends"},
+	{"lineage(log, seq [, direction => 'forward'] [, depth => n] [, parents => 'field'])", "the events that an event comes from, or that come from it"},
+	{"unnest(list, …)", "a row for each element of lists, side by side"},
+	{"generate_series(from, to [, step])", "numbers or times from one to the other, both included"},
+	{"range(from, to [, step])", "numbers or times from one to the other, that left out; range(n) is range(0, n)"},
+}
+
+// tableCall returns how a function in FROM is called, nothing when there is none of that name.
+func tableCall(name string) string {
+	for _, f := range tableFuncs {
+		if n, _, _ := strings.Cut(f.call, "("); n == name {
+			return f.call
+		}
+	}
+	return ""
 }
 
 // tableFunc binds a function in FROM.
@@ -36,21 +52,22 @@ func (b *binder) tableFunc(s *scope, ref *query.TableFunc) (node, error) {
 			return b.tableFunc(s, f)
 		}
 	}
-	if len(call.Name) != 1 || tableFuncs[name] == "" {
+	if len(call.Name) != 1 || tableCall(name) == "" {
 		name := call.Name[len(call.Name)-1].Name
 		e := query.Errorf(call, query.CodeUnknownFunc, "no table function %q", clip(name))
 		var names []string
-		for n := range tableFuncs {
+		for _, f := range tableFuncs {
+			n, _, _ := strings.Cut(f.call, "(")
 			names = append(names, n)
 		}
 		slices.Sort(names)
 		if near := query.Nearest(name, names); near != "" {
-			e = e.WithHint("did you mean %s?", tableFuncs[near])
+			e = e.WithHint("did you mean %s?", tableCall(near))
 		}
 		return nil, e
 	}
 	if call.Star || call.Distinct || call.Over != nil || call.Filter != nil || len(call.OrderBy) > 0 || len(call.WithinGroup) > 0 {
-		return nil, query.Errorf(call, query.CodeSyntax, "%s is a table", name).WithHint("%s", tableFuncs[name])
+		return nil, query.Errorf(call, query.CodeSyntax, "%s is a table", name).WithHint("%s", tableCall(name))
 	}
 	switch name {
 	case "logs":
@@ -82,6 +99,19 @@ func tableOf(e query.Expr) query.TableRef {
 	return nil
 }
 
+// tableNameOf returns the name of which tableOf makes a table.
+func tableNameOf(e query.Expr) *query.Name {
+	switch e := e.(type) {
+	case *query.Name:
+		return e
+	case *query.Call:
+		return tableNameOf(e.Args[0])
+	case *query.NamedArg:
+		return tableNameOf(e.Expr)
+	}
+	return nil
+}
+
 // tableOfFunc returns the table that a call in FROM reads, as far as it is one by name; nil for others.
 func tableOfFunc(f *query.TableFunc) query.TableRef {
 	for len(f.Call.Args) > 0 {
@@ -102,7 +132,7 @@ func funcArgs(call *query.Call, name string, params []string, must int, more *[]
 		at := i
 		if n, ok := a.(*query.NamedArg); ok {
 			if at = slices.IndexFunc(params, func(p string) bool { return strings.EqualFold(p, n.Name.Name) }); at < 0 {
-				return nil, query.Errorf(n, query.CodeSyntax, "%s has no argument %q", name, clip(n.Name.Name)).WithHint("%s", tableFuncs[name])
+				return nil, query.Errorf(n, query.CodeSyntax, "%s has no argument %q", name, clip(n.Name.Name)).WithHint("%s", tableCall(name))
 			}
 			a = n.Expr
 		}
@@ -111,15 +141,15 @@ func funcArgs(call *query.Call, name string, params []string, must int, more *[]
 			*more = append(*more, a)
 			continue
 		case at >= len(params):
-			return nil, query.Errorf(a, query.CodeSyntax, "%s has too many arguments", name).WithHint("%s", tableFuncs[name])
+			return nil, query.Errorf(a, query.CodeSyntax, "%s has too many arguments", name).WithHint("%s", tableCall(name))
 		case out[at] != nil:
-			return nil, query.Errorf(a, query.CodeSyntax, "%s gets the argument %q twice", name, params[at]).WithHint("%s", tableFuncs[name])
+			return nil, query.Errorf(a, query.CodeSyntax, "%s gets the argument %q twice", name, params[at]).WithHint("%s", tableCall(name))
 		}
 		out[at] = a
 	}
 	for i, a := range out[:must] {
 		if a == nil {
-			return nil, query.Errorf(call, query.CodeSyntax, "%s wants the argument %q", name, params[i]).WithHint("%s", tableFuncs[name])
+			return nil, query.Errorf(call, query.CodeSyntax, "%s wants the argument %q", name, params[i]).WithHint("%s", tableCall(name))
 		}
 	}
 	return out, nil
@@ -135,9 +165,9 @@ type windowInput struct {
 
 // windowInput binds the table and the time of a window function. sizes are its other arguments, all of them intervals or all numbers.
 func (b *binder) windowInput(s *scope, ref *query.TableFunc, name string, data, timecol query.Expr) (windowInput, error) {
-	in := tableOf(data)
+	in := b.tableArg(data)
 	if in == nil {
-		return windowInput{}, query.Errorf(data, query.CodeSyntax, "%s wants a table here", name).WithHint("%s", tableFuncs[name])
+		return windowInput{}, query.Errorf(data, query.CodeSyntax, "%s wants a table here", name).WithHint("%s", tableCall(name))
 	}
 	if a := ref.Alias; a != nil { // its columns are shown by that name
 		plain := &query.Alias{Span: a.Span, Name: a.Name}

@@ -126,7 +126,7 @@ func (b *binder) origin(d *described, n node, id int) error {
 	return nil
 }
 
-// SQLPath returns a path as a statement can name it: unlike PathText, words that are reserved are quoted too.
+// SQLPath returns a path as a statement can name it, as PathText does but for letters beyond ASCII.
 func SQLPath(path []string) string {
 	n := &query.Name{}
 	for _, p := range path {
@@ -199,11 +199,18 @@ func (b *binder) showFunctions() bound {
 	for _, f := range exec.Functions() {
 		add("scalar", f.Doc, append([]string{f.Name}, f.Aliases...)...)
 	}
+	for _, f := range exec.Forms() {
+		add("scalar", f.Doc, append([]string{f.Name}, f.Aliases...)...)
+	}
 	for _, f := range exec.AggregateFunctions() {
 		add("aggregate", f.Doc, append([]string{f.Name}, f.Aliases...)...)
 	}
 	for _, f := range exec.WindowFunctions() {
 		add("window", f.Doc, f.Name)
+	}
+	for _, form := range tableFuncs {
+		name, _, _ := strings.Cut(form.call, "(")
+		add("table", form.call+": "+form.doc, name)
 	}
 	slices.SortStableFunc(rows, func(x, y []string) int { return strings.Compare(x[0], y[0]) })
 	return b.textRows(rows, "name", "kind", "description")

@@ -140,3 +140,24 @@ func TestFunctionDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestShowFunctions: every function that a statement can call is shown, those in FROM too.
+func TestShowFunctions(t *testing.T) {
+	rows, err := runSQL(t.Context(), testCatalog(), "SHOW FUNCTIONS", Options{}, RunOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := strings.Join(rows, "\n") + "\n"
+	for _, name := range []string{"tumble", "hop", "session", "lineage", "logs", "unnest", "generate_series", "range"} {
+		if !strings.Contains(shown, name+"|table|"+name+"(") {
+			t.Errorf("%s is not shown", name)
+		}
+	}
+	for _, f := range exec.Forms() {
+		for _, name := range append([]string{f.Name}, f.Aliases...) {
+			if !strings.Contains(shown, name+"|scalar|") {
+				t.Errorf("%s is not shown", name)
+			}
+		}
+	}
+}

@@ -230,7 +230,7 @@ type Positioned interface {
 	Position() string
 }
 
-// PathText returns a path as SQL would write it: parts that are plain names bare, others quoted, joined by dots.
+// PathText returns a path as SQL would write it: parts that are plain names bare, others and reserved words quoted, joined by dots.
 func PathText(path []string) string {
 	var b strings.Builder
 	for i, p := range path {
@@ -252,7 +252,7 @@ func quoteName(s string) string {
 		plain = false
 		break
 	}
-	if plain {
+	if plain && !query.IsReserved(s) {
 		return s
 	}
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`

@@ -61,7 +61,7 @@ func makeView(ctx context.Context, cat Catalog, s *query.CreateView, o Options) 
 		return nil, bad
 	}
 	q := query.Clone(s.Query)
-	rec := &expansions{stars: map[*query.Star][]*query.Item{}, tables: map[*query.TableName]TableName{}}
+	rec := &expansions{stars: map[*query.Star][]*query.Item{}, tables: map[*query.TableName]TableName{}, args: map[*query.Name]*query.TableName{}}
 	if _, err := bindView(ctx, cat, name, q, rec, o); err != nil {
 		return nil, err
 	}
@@ -114,6 +114,7 @@ func DefinedName(t *query.TableName, k TableKind, text string) (string, error) {
 type expansions struct {
 	stars  map[*query.Star][]*query.Item
 	tables map[*query.TableName]TableName
+	args   map[*query.Name]*query.TableName // tables that table functions get
 }
 
 // write puts them into the query.
@@ -132,12 +133,30 @@ func (r *expansions) write(q *query.Query) {
 			n.Items = items
 		case *query.TableName:
 			if t, ok := r.tables[n]; ok {
-				id := n.Parts[len(n.Parts)-1]
-				n.Parts = []query.Ident{{Span: id.Span, Name: t.Kind.String()}, {Span: id.Span, Name: t.Name, Quoted: query.NeedsQuotes(t.Name)}}
+				n.Parts = inFull(t, n.Parts)
+			}
+		case *query.Name:
+			if t, ok := r.tables[r.args[n]]; ok {
+				n.Parts = inFull(t, n.Parts)
 			}
 		}
 		return true
 	})
+}
+
+// inFull returns the name of a table with its schema, where parts stand.
+func inFull(t TableName, parts []query.Ident) []query.Ident {
+	at := parts[len(parts)-1].Span
+	return []query.Ident{{Span: at, Name: t.Kind.String()}, {Span: at, Name: t.Name, Quoted: query.NeedsQuotes(t.Name)}}
+}
+
+// tableArg is tableOf, for an argument that is bound then.
+func (b *binder) tableArg(e query.Expr) query.TableRef {
+	ref := tableOf(e)
+	if t, ok := ref.(*query.TableName); ok && b.rec != nil {
+		b.rec.args[tableNameOf(e)] = t
+	}
+	return ref
 }
 
 // star notes what a star stands for: the columns of tables by name, those that USING merged without.

@@ -213,8 +213,25 @@ func (r *Rows) Gather(dst []*Vector, locs []Loc) {
 	for c, v := range dst {
 		v.Reset(r.types[c])
 		v.Grow(len(locs))
+		if cap(v.Data) == 0 {
+			v.Data = make([]byte, 0, r.dataOf(c, locs))
+		}
 		r.gather(v, c, locs)
 	}
+}
+
+// dataOf returns how many bytes the texts of rows have in column c.
+func (r *Rows) dataOf(c int, locs []Loc) (n int) {
+	t := r.types[c]
+	if !t.Dynamic() && t != Text && t != Blob {
+		return 0
+	}
+	for _, l := range locs {
+		if l != NoRow {
+			n += r.pages[l>>locBits].cols[c].DataLen(int(l & (MaxRows - 1)))
+		}
+	}
+	return n
 }
 
 func (r *Rows) gather(v *Vector, c int, locs []Loc) {

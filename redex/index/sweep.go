@@ -3,9 +3,7 @@ package index
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"slices"
 
 	"github.com/seed69692123/netdb/redex"
@@ -17,51 +15,6 @@ const (
 	sweepShare   = 8    // a sweep begins by itself when retention took as many events as one in so many entries
 	packSingly   = 64   // entries that leave the files one by one; for more the whole view is written anew
 )
-
-// swept is what of the log's erasures the index has done.
-type swept struct {
-	erased   int64     // Log.Erased as it is when all have left the log
-	floor    redex.Seq // entries of events below are gone
-	unpacked bool      // removed entries may be in files yet
-}
-
-// sweptKey is the key of it.
-var sweptKey = []byte{keySwept}
-
-func (s *swept) append(dst []byte) []byte {
-	at := len(dst)
-	flags := uint64(0)
-	if s.unpacked {
-		flags = 1
-	}
-	for _, v := range []uint64{uint64(s.erased), uint64(s.floor), flags} {
-		dst = binary.AppendUvarint(dst, v)
-	}
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[at:], castagnoli))
-}
-
-// parseSwept reads what append made; of nothing it makes the zero value.
-func parseSwept(b []byte) (s swept, err error) {
-	if len(b) == 0 {
-		return s, nil
-	}
-	if len(b) < 4 || crc32.Checksum(b[:len(b)-4], castagnoli) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
-		return s, fmt.Errorf("%w: its checksum does not match", errMeta)
-	}
-	b = b[:len(b)-4]
-	var v [3]uint64
-	for i := range v {
-		n := 0
-		if v[i], n = binary.Uvarint(b); n <= 0 {
-			return s, fmt.Errorf("%w: too short", errMeta)
-		}
-		b = b[n:]
-	}
-	if s = (swept{int64(v[0]), redex.Seq(v[1]), v[2] == 1}); s.erased < 0 || v[2] > 1 || len(b) > 0 {
-		return swept{}, fmt.Errorf("%w: out of range", errMeta)
-	}
-	return s, nil
-}
 
 // sweep goes through all entries, and removes those of events that are erased.
 type sweep struct {
