@@ -91,6 +91,10 @@ func TestIndexAnswers(t *testing.T) {
 	if !strings.Contains(plan, `index log_v (v = 'abc')`) {
 		t.Errorf("no index: %s", plan)
 	}
+	count := run1(t, db, `SELECT count(*) AS n FROM log WHERE v = 'abc'`)
+	if n := strings.TrimPrefix(count, "n\n"); !strings.Contains(plan, "est "+strings.Repeat(" ", 7-len(n))+n) {
+		t.Errorf("%s rows are not what is estimated: %s", n, plan)
+	}
 	if plan := run1(t, db, `EXPLAIN SELECT n FROM log WHERE w = 1`); strings.Contains(plan, "index") {
 		t.Errorf("an index of what a fifth of the rows have: %s", plan)
 	}

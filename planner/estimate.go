@@ -29,7 +29,11 @@ func (b *binder) estimate(n node) error {
 	case *filterNode:
 		f := float64(in(0))
 		for _, x := range n.preds {
-			f *= selectivity(x)
+			part, err := b.selectivityOf(n.in, x)
+			if err != nil {
+				return err
+			}
+			f *= part
 		}
 		est = int64(math.Ceil(f))
 	case *aggregateNode:

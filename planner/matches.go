@@ -25,6 +25,9 @@ type Indexed interface {
 	Source
 	// Index says in words which index a scan uses, "" for none.
 	Index(ctx context.Context, r Request) (string, error)
+	// Matching counts the rows of a range that satisfy a match. ok is false when no index has them, or more than are counted for an
+	// estimate.
+	Matching(ctx context.Context, r Range, m Match) (rows int64, ok bool, err error)
 }
 
 // match notes what a predicate says of a field of the scan. Like hints, matches stand before any predicate that can fail.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/seed69692123/netdb/planner/vector"
+	"github.com/seed69692123/netdb/query"
 )
 
 // Values gives constant rows.
@@ -38,6 +39,10 @@ func (v *Values) Next(ctx context.Context) (*vector.Batch, error) {
 	}
 	v.out.N, v.out.Sel = 0, nil
 	for ; v.at < len(v.Rows) && v.out.N < v.Env.batchRows(); v.at++ {
+		if v.literals(v.Rows[v.at]) {
+			v.out.N++
+			continue
+		}
 		err := v.row(ctx, v.Rows[v.at])
 		switch {
 		case errors.Is(err, errStop), err != nil && v.out.N > 0:
@@ -53,6 +58,26 @@ func (v *Values) Next(ctx context.Context) (*vector.Batch, error) {
 	}
 	v.stats.Rows += int64(v.out.N)
 	return &v.out, nil
+}
+
+// literals appends a row if it is one of small constants, which nothing has to be evaluated or counted for, and reports whether it is.
+func (v *Values) literals(exprs []Expr) bool {
+	size, held := 0, int64(0)
+	for i, x := range exprs {
+		c, ok := x.(*Const)
+		if !ok || c.T != v.Types[i] || c.T == vector.JSON || c.Value.Kind() == query.KindJSON {
+			return false
+		}
+		size += len(c.Value.Text())
+		held += v.out.Cols[i].DataBytes()
+	}
+	if size >= vector.LargeBytes || held > freeBytes/2 {
+		return false
+	}
+	for i, x := range exprs {
+		AppendValue(v.out.Cols[i], x.(*Const).Value)
+	}
+	return true
 }
 
 // row evaluates a row and appends it. Its evaluators are made anew: there may be very many rows.

@@ -142,6 +142,38 @@ func (s *Source) Index(ctx context.Context, r planner.Request) (string, error) {
 	return fmt.Sprintf("index %s (%s)", planner.SQLPath([]string{c.index.Name()}), c.text()), nil
 }
 
+// countedMost is how many entries of an index are counted for an estimate.
+const countedMost = 512
+
+// Matching implements planner.Indexed. What an index has not taken in yet is like what it has.
+func (s *Source) Matching(ctx context.Context, r planner.Range, m planner.Match) (int64, bool, error) {
+	if !slices.ContainsFunc(s.indexes, func(x Index) bool { return slices.Equal(x.Path(), m.Path) }) {
+		return 0, false, nil
+	}
+	from, to, err := s.sequences(ctx, r)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, x := range s.indexes {
+		if !slices.Equal(x.Path(), m.Path) {
+			continue
+		}
+		next, _, ok := x.Upto(ctx)
+		if next = min(next, to); !ok || next <= from {
+			continue
+		}
+		found, ok, err := entriesOf(ctx, x, &m, from, next, countedMost)
+		if ctx.Err() != nil {
+			return 0, false, ctx.Err()
+		}
+		if err == nil && ok {
+			rows := float64(len(found)) * float64(to-from) / float64(next-from)
+			return int64(math.Ceil(rows)), true, nil
+		}
+	}
+	return 0, false, nil
+}
+
 // candidates are the sequences of [from, to) that may have rows which satisfy a match, as an index tells.
 type candidates struct {
 	index Index
