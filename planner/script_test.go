@@ -75,7 +75,7 @@ func testCatalog() memCatalog {
 }
 
 // TestScripts runs the statements of testdata/*.txt. A statement ends with a line of four dashes; the lines up to the next
-// empty one are its answer. Each is run with batches of one, three and 2,048 rows.
+// empty one are its answer. A first line `-- zone: NAME` sets the session's zone. Each is run with batches of one, three and 2,048 rows.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
