@@ -17,6 +17,10 @@ func First(zone *time.Location, wall int64) (unix int64, shown bool) {
 		if s := start.Unix(); !start.IsZero() && unix < s {
 			unix, shown = s, false
 		}
+		if !end.IsZero() && !end.After(at) {
+			// Where a rule goes on for ever, ZoneBounds counts 365 days also in leap years, and has no end for their last day.
+			end = at.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).In(zone)
+		}
 		if end.IsZero() || unix < end.Unix() {
 			return unix, shown
 		}
