@@ -23,7 +23,7 @@ type Journal struct {
 	readOnly bool
 
 	durable  atomic.Uint64
-	awaited  atomic.Int32 // callers of Sync
+	awaited  atomic.Int32               // callers of Sync
 	segments atomic.Pointer[[]*segment] // by number, the active one last; replaced under mu
 	poison   atomic.Pointer[PoisonedError]
 	noteOnce sync.Once
