@@ -87,18 +87,19 @@ func (p *intPart) grow(m *listMemory) error {
 // groups, and their numbers lie in another set; what else there is is kept as rows.
 type distinctCount struct {
 	listMemory
-	agg    *Aggregate
-	set    intSet
-	texts  *groupTable // nil until there is one
-	pairs  intSet      // groups and numbers of texts, but while there is a single group, which has them all
-	alone  bool        // there are no pairs for that
-	paired bool        // there are to be pairs in any case
-	n      paged[int64]
-	rest   *distinctAcc // nil until there is one
-	sel    vector.Sel
-	dict   *vector.Dict // that ids is of
-	ids    []int32      // and one, of its texts; 0: not known
-	col    []*vector.Vector
+	agg   *Aggregate
+	set   intSet
+	texts *groupTable  // nil until there is one
+	first paged[int32] // of each text the first group that has it, and one; 0 for none
+	pairs intSet       // other groups and numbers of texts
+	n     paged[int64]
+	rest  *distinctAcc // nil until there is one
+	sel   vector.Sel
+	dict  *vector.Dict // that ids is of
+	ids   []int32      // and one, of its texts; 0: not known
+	need  vector.Sel   // rows with texts that are not known
+	found []int32      // their numbers
+	col   []*vector.Vector
 
 	of     *HashAggregate // whose rows can go to disk; nil if they cannot
 	frozen bool           // the sets take no more
@@ -121,45 +122,39 @@ func (d *distinctCount) put(to *intSet, group int32, x int64) error {
 	return err
 }
 
-// text returns the number of a text, which is row i of cols and has a hash.
-func (d *distinctCount) text(cols []*vector.Vector, i int, hash uint64) (int32, error) {
-	if d.texts == nil {
-		d.texts = newGroupTable(d.g.evalState, d.g, []vector.Type{vector.Any})
-		d.alone = d.n.n == 1 && !d.paired
-	}
-	id, fresh, err := d.texts.add(cols, i, hash)
-	if fresh && d.alone {
-		*d.n.at(0)++
-	}
-	return id, err
-}
-
-// pair notes that a group has a text.
-func (d *distinctCount) pair(group, id int32) error {
-	if d.alone {
+// putText puts a group and the number of a text that it has into the set. Most texts are in one group only.
+func (d *distinctCount) putText(group, id int32) error {
+	d.first.grow(d.texts.len())
+	switch first := d.first.at(int(id)); *first {
+	case 0:
+		*first = group + 1
+		*d.n.at(int(group))++
+		return nil
+	case group + 1:
 		return nil
 	}
 	return d.put(&d.pairs, group, int64(id))
 }
 
-// settle makes pairs of the texts of the first group, once there is another one or they are wanted.
-func (d *distinctCount) settle() error {
-	if !d.alone || d.n.n == 1 && !d.paired {
-		return nil
+// has reports whether a group has the text of a number.
+func (d *distinctCount) has(group, id int32) bool {
+	return int(id) < d.first.n && *d.first.at(int(id)) == group+1 || d.pairs.has(group, int64(id))
+}
+
+// number writes the numbers of texts, which are the rows of sel, to found.
+func (d *distinctCount) number(cols []*vector.Vector, sel vector.Sel, n int, hashes []uint64) error {
+	d.needTexts()
+	d.found = grownTo(d.found, n)
+	return d.texts.addAll(cols, sel, n, hashes, d.found, nil)
+}
+
+func (d *distinctCount) needTexts() {
+	if d.texts == nil {
+		d.texts = newGroupTable(d.g.evalState, d.g, []vector.Type{vector.Any})
 	}
-	for id := range d.texts.len() {
-		if _, err := d.pairs.add(&d.listMemory, 0, int64(id)); err != nil {
-			return err
-		}
-	}
-	d.alone = false
-	return nil
 }
 
 func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
-	if err := d.settle(); err != nil {
-		return err
-	}
 	v := args[0]
 	if d.frozen {
 		return d.addFrozen(v, args, groups, sel, n)
@@ -196,8 +191,13 @@ func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Se
 			rest = append(rest, int32(i))
 		case vector.ClassText:
 			var id int32
-			if id, err = d.text(d.col, i, d.g.HashValue(v, i)); err == nil {
-				err = d.pair(groups[i], id)
+			d.needTexts()
+			one := [1]int32{int32(i)}
+			var hashes []uint64
+			if hashes, err = d.texts.hash(d.col, one[:], i+1); err == nil {
+				if id, _, err = d.texts.add(d.col, i, hashes[i]); err == nil {
+					err = d.putText(groups[i], id)
+				}
 			}
 		default:
 			rest = append(rest, int32(i))
@@ -218,7 +218,34 @@ func (d *distinctCount) addCodes(v *vector.Vector, groups []int32, sel vector.Se
 	if d.dict != v.Dict {
 		d.dict, d.ids = v.Dict, append(d.ids[:0], make([]int32, len(v.Dict.Refs))...)
 	}
-	single, nulls := d.n.n == 1, v.HasNulls()
+	nulls := v.HasNulls()
+	d.need = d.need[:0]
+	for k := range sel.Count(n) {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		if c := v.Codes[i]; d.ids[c] == 0 && !(nulls && v.Nulls.Get(i)) {
+			d.ids[c] = -1
+			d.need = append(d.need, int32(i))
+		}
+	}
+	if len(d.need) > 0 {
+		d.needTexts()
+		hashes, err := d.texts.hash(d.col, d.need, n)
+		if err == nil {
+			err = d.number(d.col, d.need, n, hashes)
+		}
+		if err != nil {
+			d.dict = nil
+			return err
+		}
+		for _, i := range d.need {
+			d.ids[v.Codes[i]] = d.found[i] + 1
+		}
+	} else if d.n.n == 1 {
+		return d.g.Fault() // the one group has all of them
+	}
 	last, lastOf := int32(0), int32(-1)
 	for k := range sel.Count(n) {
 		i := k
@@ -228,21 +255,12 @@ func (d *distinctCount) addCodes(v *vector.Vector, groups []int32, sel vector.Se
 		if nulls && v.Nulls.Get(i) {
 			continue
 		}
-		c := v.Codes[i]
-		id := d.ids[c]
-		if id == 0 {
-			at, err := d.text(d.col, i, d.g.HashValue(v, i))
-			if err != nil {
-				d.dict = nil
-				return err
-			}
-			id = at + 1
-			d.ids[c] = id
-		} else if single || id == last && groups[i] == lastOf {
+		id := d.ids[v.Codes[i]]
+		if id == last && groups[i] == lastOf {
 			continue
 		}
 		last, lastOf = id, groups[i]
-		if err := d.pair(lastOf, id-1); err != nil {
+		if err := d.putText(lastOf, id-1); err != nil {
 			d.dict = nil
 			return err
 		}
@@ -286,7 +304,7 @@ func (d *distinctCount) addFrozen(v *vector.Vector, args []*vector.Vector, group
 				if err != nil {
 					return err
 				}
-				seen = id >= 0 && (d.alone || d.pairs.has(groups[i], int64(id)))
+				seen = id >= 0 && d.has(groups[i], id)
 			}
 		}
 		if !seen {
@@ -302,46 +320,43 @@ func (d *distinctCount) addFrozen(v *vector.Vector, args []*vector.Vector, group
 
 func (d *distinctCount) merge(other accumulator, into []int32) error {
 	o := other.(*distinctCount)
-	d.paired = d.paired || o.texts != nil && !o.alone // some of its texts may be of groups that are left out
-	if err := d.settle(); err != nil {
-		return err
-	}
-	same := func(x int64) int64 { return x }
-	if err := d.mergeSet(&d.set, &o.set, into, same); err != nil {
+	if err := d.eachPair(&o.set, into, func(group int32, x int64) error { return d.put(&d.set, group, x) }); err != nil {
 		return err
 	}
 	if o.texts != nil {
-		if o.alone && into[0] < 0 {
-			return d.mergeRest(o, into)
-		}
 		d.dict = nil
-		var ids []int32
+		ids := make([]int32, o.texts.len())
+		var hashes []uint64
+		at := 0
 		for p := range o.texts.rows.Pages() {
 			cols, n := o.texts.rows.Page(p)
+			hashes = hashes[:0]
 			for i := range n {
-				id, err := d.text(cols, i, o.texts.refs.at(len(ids)).hash)
-				if err != nil {
-					return err
+				hashes = append(hashes, o.texts.refs.at(at+i).hash)
+			}
+			if err := d.number(cols, nil, n, hashes); err != nil {
+				return err
+			}
+			for i, id := range d.found {
+				ids[at+i] = id
+				if at+i >= o.first.n {
+					continue
 				}
-				if ids = append(ids, id); o.alone {
-					if err := d.pair(into[0], id); err != nil {
+				if first := *o.first.at(at + i) - 1; first >= 0 && int(first) < len(into) && into[first] >= 0 {
+					if err := d.putText(into[first], id); err != nil {
 						return err
 					}
 				}
 			}
+			at += n
 			if err := d.g.rows(nil, n); err != nil {
 				return err
 			}
 		}
-		if err := d.mergeSet(&d.pairs, &o.pairs, into, func(x int64) int64 { return int64(ids[x]) }); err != nil {
+		if err := d.mergeTexts(&o.pairs, into, ids); err != nil {
 			return err
 		}
 	}
-	return d.mergeRest(o, into)
-}
-
-// mergeRest takes in what another keeps as rows.
-func (d *distinctCount) mergeRest(o *distinctCount, into []int32) error {
 	if o.rest == nil {
 		return nil
 	}
@@ -349,14 +364,19 @@ func (d *distinctCount) mergeRest(o *distinctCount, into []int32) error {
 	return d.rest.merge(o.rest, into)
 }
 
-// mergeSet takes in another set, whose groups become those of into and whose members what f says.
-func (d *distinctCount) mergeSet(to, from *intSet, into []int32, f func(x int64) int64) error {
+// mergeTexts takes in the groups of texts that are not their first, whose numbers become ids.
+func (d *distinctCount) mergeTexts(from *intSet, into, ids []int32) error {
+	return d.eachPair(from, into, func(group int32, x int64) error { return d.putText(group, ids[x]) })
+}
+
+// eachPair calls f with the pairs of another set, whose groups become those of into.
+func (d *distinctCount) eachPair(from *intSet, into []int32, f func(group int32, x int64) error) error {
 	for p := range from.parts {
 		for _, s := range from.parts[p].slots {
 			if s.group == 0 || int(s.group) > len(into) || into[s.group-1] < 0 {
 				continue
 			}
-			if err := d.put(to, into[s.group-1], f(s.x)); err != nil {
+			if err := f(into[s.group-1], s.x); err != nil {
 				return err
 			}
 		}
@@ -377,7 +397,7 @@ func (d *distinctCount) result(out *vector.Vector, g int) error {
 }
 
 func (d *distinctCount) bytes() int64 {
-	n := d.listMemory.bytes() + d.n.bytes() + int64(cap(d.sel)*4+cap(d.ids)*4)
+	n := d.listMemory.bytes() + d.n.bytes() + d.first.bytes() + int64((cap(d.sel)+cap(d.ids)+cap(d.need)+cap(d.found))*4)
 	if d.texts != nil {
 		n += d.texts.bytes()
 	}

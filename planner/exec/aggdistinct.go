@@ -17,6 +17,7 @@ type distinctAcc struct {
 	sel   vector.Sel
 	into  []int32
 	rest  *distinctRest // instead of seen, where rows can go to disk
+	found []int32
 }
 
 func newDistinctAcc(g *storeGate, a *Aggregate, acc accumulator) *distinctAcc {
@@ -56,18 +57,10 @@ func (d *distinctAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel,
 	if d.sel = d.sel[:0]; d.sel == nil {
 		d.sel = vector.Sel{}
 	}
-	for k := range sel.Count(n) {
-		i := k
-		if sel != nil {
-			i = int(sel[k])
-		}
-		_, fresh, err := d.seen.add(d.cols, i, hashes[i])
-		if err != nil {
-			return err
-		}
-		if fresh {
-			d.sel = append(d.sel, int32(i))
-		}
+	d.found = grownTo(d.found, n)
+	err = d.seen.addAll(d.cols, sel, n, hashes, d.found, func(_ int32, i int) { d.sel = append(d.sel, int32(i)) })
+	if err != nil {
+		return err
 	}
 	return d.accumulator.add(args, groups, d.sel, n)
 }
@@ -103,5 +96,5 @@ func (d *distinctAcc) merge(other accumulator, into []int32) error {
 }
 
 func (d *distinctAcc) bytes() int64 {
-	return d.accumulator.bytes() + d.seen.bytes() + d.group.MemoryBytes() + int64(cap(d.sel)*4+cap(d.into)*4)
+	return d.accumulator.bytes() + d.seen.bytes() + d.group.MemoryBytes() + int64((cap(d.sel)+cap(d.into)+cap(d.found))*4)
 }

@@ -304,16 +304,13 @@ func (h *HashAggregate) lookUp(b *vector.Batch) error {
 		h.short.forget()
 		return err
 	}
-	for k := range look.Rows() {
-		i := look.Row(k)
-		var fresh bool
-		if h.groups[i], fresh, err = h.table.add(h.keyVecs, i, hashes[i]); err != nil {
-			h.short.forget()
-			return err
-		}
-		if fresh && h.spill.can() {
-			h.disk.started(h.groups[i], i)
-		}
+	var fresh func(group int32, i int)
+	if h.spill.can() {
+		fresh = h.disk.started
+	}
+	if err := h.table.addAll(h.keyVecs, look.Sel, look.N, hashes, h.groups, fresh); err != nil {
+		h.short.forget()
+		return err
 	}
 	if short {
 		h.short.end(b, h.groups)

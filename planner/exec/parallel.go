@@ -333,15 +333,17 @@ func (h *HashAggregate) merge(o *HashAggregate) error {
 	groups := make([]int32, o.total)
 	if h.table != nil {
 		g := 0
+		var hashes []uint64
 		for page := 0; g < o.total; page++ {
 			keys, rows := o.table.rows.Page(page)
+			hashes = hashes[:0]
 			for i := range rows {
-				var err error
-				if groups[g], _, err = h.table.add(keys, i, o.table.refs.at(g).hash); err != nil {
-					return err
-				}
-				g++
+				hashes = append(hashes, o.table.refs.at(g+i).hash)
 			}
+			if err := h.table.addAll(keys, nil, rows, hashes, groups[g:g+rows], nil); err != nil {
+				return err
+			}
+			g += rows
 			if err := h.s.rows(nil, rows); err != nil {
 				return err
 			}
