@@ -94,6 +94,9 @@ func (b *builder) operator(n node) exec.Operator {
 	case *projectNode:
 		return &exec.Project{In: b.build(n.in), Exprs: placeAll(n.exprs, n.in.outputs()), Env: b.env}
 	case *aggregateNode:
+		if n.eager != nil {
+			return b.eagerAggregate(n)
+		}
 		if op := b.parallelAggregate(n); op != nil {
 			return op
 		}

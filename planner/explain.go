@@ -44,6 +44,9 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 		if len(aggs) > 0 {
 			detail += " " + strings.Join(aggs, ", ")
 		}
+		if n.eager != nil {
+			detail += " first by " + list(n.eager.keys, ", ")
+		}
 		return "HashAggregate", detail
 	case *distinctNode:
 		return "Distinct", ""

@@ -88,6 +88,7 @@ type (
 		keyIDs []int
 		aggs   []*exec.Aggregate
 		aggIDs []int
+		eager  *eagerGroups // nil: rows are grouped as they come
 	}
 
 	// distinctNode drops rows equal to an earlier one in all columns.

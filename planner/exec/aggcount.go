@@ -207,7 +207,7 @@ func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Se
 		}
 	}
 	if d.sel = rest; len(rest) == 0 {
-		return d.g.Fault()
+		return d.looked(sel, n)
 	}
 	d.needRest()
 	return d.rest.add(args[:1], groups, rest, n)
@@ -244,7 +244,7 @@ func (d *distinctCount) addCodes(v *vector.Vector, groups []int32, sel vector.Se
 			d.ids[v.Codes[i]] = d.found[i] + 1
 		}
 	} else if d.n.n == 1 {
-		return d.g.Fault() // the one group has all of them
+		return d.looked(sel, n) // the one group has all of them
 	}
 	last, lastOf := int32(0), int32(-1)
 	for k := range sel.Count(n) {
@@ -265,7 +265,15 @@ func (d *distinctCount) addCodes(v *vector.Vector, groups []int32, sel vector.Se
 			return err
 		}
 	}
-	return d.g.Fault()
+	return d.looked(sel, n)
+}
+
+// looked ends a batch.
+func (d *distinctCount) looked(sel vector.Sel, n int) error {
+	if err := d.g.Fault(); err != nil {
+		return err
+	}
+	return d.g.rows(sel, n)
 }
 
 func (d *distinctCount) needRest() {

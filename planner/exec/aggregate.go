@@ -83,6 +83,7 @@ type HashAggregate struct {
 	stats   Stats
 	part    bool  // it groups a stretch of a table for a ParallelAggregate
 	most    int64 // bytes it may then hold; 0: any number
+	sparse  bool  // it is given up when its groups are hardly fewer than its rows
 	late    error // of the result of the next group, when those before it are given out
 
 	spill   spiller
@@ -199,7 +200,7 @@ func (h *HashAggregate) consume(ctx context.Context) error {
 // count sets the account to what is held. When that is too much, rows of groups that are not in memory go to disk from now on.
 func (h *HashAggregate) count() error {
 	n := h.bytes()
-	if h.most > 0 && n > h.most {
+	if h.most > 0 && n > h.most || h.tooSparse() {
 		return errPartTooLarge
 	}
 	full, err := h.spill.hold(n + h.disk.bytes() + h.spill.memory())

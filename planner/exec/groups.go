@@ -56,10 +56,7 @@ func newGroupTable(s *evalState, g *storeGate, types []vector.Type) *groupTable 
 
 // hash computes the hashes of the rows sel of cols.
 func (t *groupTable) hash(cols []*vector.Vector, sel vector.Sel, n int) ([]uint64, error) {
-	if cap(t.buf) < n {
-		t.buf = make([]uint64, n)
-	}
-	t.buf = t.buf[:n]
+	t.buf = grownTo(t.buf, n)
 	t.s.Hash(cols, sel, n, t.buf)
 	return t.buf, t.s.Fault()
 }

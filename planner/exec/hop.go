@@ -177,3 +177,18 @@ func (w *hops) find(x int64) {
 	slices.Reverse(w.ends)
 	w.from, w.to = from, to
 }
+
+// Pane returns the grid of the longest windows that follow each other and of which each lies within the same windows of g as any of its values; nil when
+// g is one of a calendar.
+func (g *Grid) Pane() *Grid {
+	if g.Slide.Units <= 0 || g.Size.Units <= 0 || g.Slide.calendar() || g.Size.calendar() {
+		return nil
+	}
+	a, b := g.Slide.Units, g.Size.Units
+	for b > 0 {
+		a, b = b, a%b
+	}
+	pane := *g
+	pane.Slide, pane.Size = Step{Units: a}, Step{Units: a}
+	return &pane
+}

@@ -212,7 +212,7 @@ func (p *ParallelAggregate) run(ctx context.Context) error {
 		return err
 	}
 	if n > 1 {
-		err := p.group(ctx, n)
+		err := p.group(ctx, n, p.reserve.mostShared(p.Env)/int64(p.Threads))
 		if err == nil {
 			err = p.merge(ctx)
 		}
@@ -231,19 +231,11 @@ func (p *ParallelAggregate) run(ctx context.Context) error {
 	return p.Serial.Open(ctx)
 }
 
-// group has the stretches grouped.
-func (p *ParallelAggregate) group(ctx context.Context, parts int) error {
+// group has the stretches grouped, by operators that hold no more than most bytes each.
+func (p *ParallelAggregate) group(ctx context.Context, parts int, most int64) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	d := NewDivision(parts, p.Threads, p.Fixed)
-	most := int64(0)
-	if p.Env.Budget != nil && p.Env.Budget.limit > 0 {
-		most = p.Env.Budget.limit / 2
-		if p.reserve.can() {
-			most = p.reserve.share() / 2
-		}
-		most /= int64(p.Threads)
-	}
 	var mu sync.Mutex
 	var failed error
 	start, spent := time.Now(), int64(0)
@@ -277,10 +269,7 @@ func (p *ParallelAggregate) group(ctx context.Context, parts int) error {
 	work()
 	wg.Wait()
 	p.nanos += spent - int64(time.Since(start))
-	if pe, ok := errors.AsType[*PanicError](failed); ok {
-		panic(pe)
-	}
-	return failed
+	return unlessPanic(failed)
 }
 
 // errPartTooLarge ends the grouping of a stretch.
