@@ -137,6 +137,8 @@ func TestLooks(t *testing.T) {
 		{"WITH t AS MATERIALIZED (SELECT x, s FROM big) SELECT count(*) FROM t a JOIN t b ON a.s = b.s", 0},
 		{"SELECT x FROM big UNION ALL SELECT length(s) FROM big ORDER BY 1", 2 * sorted},
 		{"SELECT count(*) FROM big WHERE s LIKE '%7_7%'", 0},
+		{"SELECT x // 9 - d, count(*), count(DISTINCT s) FROM big CROSS JOIN (VALUES (0), (1)) m(d) GROUP BY 1", 0},
+		{"SELECT x - d, max(s) FROM big CROSS JOIN (VALUES (0), (1)) m(d) GROUP BY 1", 0}, // hardly any group has two rows
 	} {
 		w := &watched{Context: t.Context()}
 		table := newManyRows(n)

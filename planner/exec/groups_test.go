@@ -13,7 +13,7 @@ import (
 func TestGroupsOfMany(t *testing.T) {
 	const seed = 7
 	for _, hashes := range []uint64{^uint64(0), 0xfc000000000003ff} {
-		for _, first := range []string{"mixed", "coded", "texts", "integers"} {
+		for _, first := range []string{"mixed", "coded", "codes only", "texts", "integers"} {
 			t.Run(fmt.Sprintf("%s/%x", first, hashes), func(t *testing.T) {
 				rnd := rand.New(rand.NewPCG(seed, 1))
 				s := newEvalState(&Env{})
@@ -104,6 +104,14 @@ func randomKeys(rnd *rand.Rand, kind string, n int) *vector.Vector {
 		for i := range n {
 			if rnd.IntN(50) == 0 {
 				v.SetNull(i)
+			}
+		}
+	case "codes only":
+		t := randomKeys(rnd, "coded", n)
+		v = &vector.Vector{Type: vector.Any, Len: n, Dict: t.Dict, Codes: t.Codes, CodesOnly: true, Classes: make([]vector.Class, n)}
+		for i := range n {
+			if v.Classes[i] = vector.ClassText; t.Null(i) {
+				v.Classes[i] = vector.ClassNull
 			}
 		}
 	case "texts":

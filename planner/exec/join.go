@@ -57,10 +57,11 @@ type Join struct {
 	keys    []*vector.Vector
 	hashes  []uint64
 	codes   keyCodes // of the rows of in
-	k       int      // next row of in, counted in its selection
-	chain   int32    // next build row for row k; -1 at the end
-	begun   bool     // chain is set
-	matched bool     // row k has had a partner that passed the residual
+	find    joinFind
+	k       int   // next row of in, counted in its selection
+	chain   int32 // next build row for row k; -1 at the end
+	begun   bool  // chain is set
+	matched bool  // row k has had a partner that passed the residual
 
 	p       []int32      // pairs: rows of in
 	b       []vector.Loc // and of the build side
@@ -223,13 +224,16 @@ func (j *Join) probePart() error {
 			return err
 		}
 		j.pending = err
-		if len(probe) > 0 && (j.disk != nil || !j.codes.see(j.keys)) {
-			j.codes.v = nil
-			if cap(j.hashes) < b.N {
-				j.hashes = make([]uint64, b.N)
+		if len(probe) > 0 {
+			if j.disk == nil && j.codes.see(j.keys) {
+				err = j.findCoded(b)
+			} else {
+				j.codes.v = nil
+				err = j.findHashed(b)
 			}
-			j.hashes = j.hashes[:b.N]
-			j.s.Hash(j.keys, b.Sel, b.N, j.hashes)
+			if err != nil {
+				return err
+			}
 		}
 		in := *b
 		j.in, j.k, j.begun, j.matched = &in, 0, false, false
@@ -286,13 +290,7 @@ func (j *Join) first(i int) int32 {
 	if j.codes.v != nil {
 		return j.firstCoded(i)
 	}
-	for _, k := range j.keys {
-		if k.Null(i) {
-			return -1
-		}
-	}
-	h := j.hashes[i]
-	return j.match(i, *j.build.heads.at(int(h & j.build.mask))-1, h)
+	return j.find.first[i]
 }
 
 // after returns the build row for probe row i that follows at.

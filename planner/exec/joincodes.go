@@ -26,33 +26,13 @@ func (c *keyCodes) see(keys []*vector.Vector) bool {
 	return true
 }
 
-// firstCoded is first for a key that is a code.
+// firstCoded is first for a key that is a code, behind findCoded.
 func (j *Join) firstCoded(i int) int32 {
 	c := &j.codes
 	if c.v.Nulls.Get(i) {
 		return -1
 	}
-	code := c.v.Codes[i]
-	if c.first[code] == 0 {
-		h := j.hashOf(j.keys[0], i)
-		at := j.match(i, *j.build.heads.at(int(h & j.build.mask))-1, h)
-		if j.s.Fault() != nil {
-			return at
-		}
-		c.first[code] = at + 2
-	}
-	return c.first[code] - 2
-}
-
-// hashOf is Hash of one row of one column.
-func (j *Join) hashOf(v *vector.Vector, i int) uint64 {
-	one := [1]int32{int32(i)}
-	if cap(j.hashes) <= i {
-		j.hashes = make([]uint64, max(i+1, vector.MaxRows))
-	}
-	j.hashes = j.hashes[:cap(j.hashes)]
-	j.s.Hash([]*vector.Vector{v}, one[:], i+1, j.hashes)
-	return j.hashes[i]
+	return c.first[c.v.Codes[i]] - 2
 }
 
 // fresh returns the rows of a batch of the build side without those whose key, a code, was there before: for a join that asks no more than whether

@@ -2,6 +2,7 @@ package vector
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/seed69692123/netdb/internal/num"
 )
@@ -233,7 +234,33 @@ func (v *Vector) AppendRows(src *Vector, sel Sel, n int) {
 		v.appendPlain(src, n)
 		return
 	}
+	if v.Type.Dynamic() && src.Type.Dynamic() && !src.Const {
+		v.appendDynamic(src, sel, n)
+		return
+	}
 	sel.All(n, func(i int) { v.AppendFrom(src, i) })
+}
+
+// appendDynamic appends copies of rows of a dynamic vector to another.
+func (v *Vector) appendDynamic(src *Vector, sel Sel, n int) {
+	v.Classes, v.Bits = slices.Grow(v.Classes, sel.Count(n)), slices.Grow(v.Bits, sel.Count(n))
+	classes, bits, data := v.Classes, v.Bits, v.Data
+	sel.All(n, func(i int) {
+		c, x := src.Classes[i], uint64(0)
+		switch {
+		case c.HasBytes():
+			off := len(data)
+			data = append(data, src.Bytes(i)...)
+			x = uint64(MakeRef(off, len(data)-off))
+		case !src.CodesOnly:
+			x = src.Bits[i]
+		case src.Written.Get(i):
+			x = 1
+		}
+		classes, bits = append(classes, c), append(bits, x)
+	})
+	v.Classes, v.Bits, v.Data = classes, bits, data
+	v.Len, v.Uniform, v.Most = len(classes), ClassNull, 0
 }
 
 // appendPlain appends the first n rows of a vector of the same type that has no bytes.

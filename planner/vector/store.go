@@ -106,6 +106,12 @@ func (r *Rows) AppendBatch(dst []Loc, b *Batch) ([]Loc, error) {
 		data += len(c.Data)
 	}
 	rows := b.Rows()
+	if data > pageBytes { // of which these rows may be a small part
+		data = 0
+		for _, c := range b.Cols {
+			data += c.DataTotal(b.Sel, b.N)
+		}
+	}
 	if data > pageBytes || rows > MaxRows {
 		for k := range rows {
 			l, err := r.Append(b.Cols, b.Row(k))

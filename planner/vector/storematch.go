@@ -34,7 +34,7 @@ func (m *Matcher) Match(s *State, r *Rows, c int, v *Vector, rows []int32, locs 
 		case v.Class(i) != ClassText || col.Class(j) != ClassText:
 			same[k] = s.EqualValues(v, i, col, j)
 			continue
-		case v.Type.Dynamic():
+		case v.Type.Dynamic() && !v.CodesOnly:
 			mine = Ref(v.Bits[i])
 		case v.Dict != nil:
 			mine = v.Dict.Refs[v.Codes[i]]
