@@ -220,14 +220,22 @@ func (d *distinctCount) addCodes(v *vector.Vector, groups []int32, sel vector.Se
 	}
 	nulls := v.HasNulls()
 	d.need = d.need[:0]
-	for k := range sel.Count(n) {
-		i := k
-		if sel != nil {
-			i = int(sel[k])
-		}
+	look := func(i int) {
 		if c := v.Codes[i]; d.ids[c] == 0 && !(nulls && v.Nulls.Get(i)) {
 			d.ids[c] = -1
 			d.need = append(d.need, int32(i))
+		}
+	}
+	if sel == nil {
+		ids := d.ids
+		for i, c := range v.Codes[:n] {
+			if ids[c] == 0 {
+				look(i)
+			}
+		}
+	} else {
+		for _, i := range sel {
+			look(int(i))
 		}
 	}
 	if len(d.need) > 0 {
@@ -243,8 +251,15 @@ func (d *distinctCount) addCodes(v *vector.Vector, groups []int32, sel vector.Se
 		for _, i := range d.need {
 			d.ids[v.Codes[i]] = d.found[i] + 1
 		}
-	} else if d.n.n == 1 {
-		return d.looked(sel, n) // the one group has all of them
+	}
+	if d.n.n == 1 { // the one group has all the others
+		for _, i := range d.need {
+			if err := d.putText(groups[i], d.found[i]); err != nil {
+				d.dict = nil
+				return err
+			}
+		}
+		return d.looked(sel, n)
 	}
 	last, lastOf := int32(0), int32(-1)
 	for k := range sel.Count(n) {
