@@ -189,20 +189,18 @@ func (p *predicates) apply(b *vector.Batch) (vector.Sel, error) {
 		if err := p.s.each(&rest, func(part *vector.Batch) error {
 			sel := part.Sel
 			v, err := e.eval(part, sel)
-			var re *rowError
-			for errors.As(err, &re) {
-				failed, p.failedAt = re.err, re.row
+			stop := error(nil)
+			for err != nil {
+				var re *rowError
+				if !errors.As(err, &re) {
+					return err
+				}
+				failed, p.failedAt, stop = re.err, re.row, errStop
 				sel = before(sel, re.row)
 				v, err = e.eval(part, sel)
 			}
-			if err != nil {
-				return err
-			}
 			out = p.s.SelectTrue(v, sel, b.N, out)
-			if re != nil {
-				return errStop
-			}
-			return nil
+			return stop
 		}); err != nil && !errors.Is(err, errStop) {
 			return vector.Sel{}, err
 		}

@@ -38,6 +38,7 @@ type evalState struct {
 	gate error // what the gate said last
 
 	in      *vector.Batch // being gone through in parts
+	now     vector.Batch  // the part
 	at      int           // rows of it that are done
 	width   int           // rows of the next part
 	several bool          // the part has more than one row, so it can be made smaller
@@ -185,12 +186,13 @@ func (s *evalState) part(f func(b *vector.Batch) error) error {
 	rows := s.in.Rows()
 	for {
 		n := min(s.width, rows-s.at)
-		b := *s.in
+		s.now = *s.in
+		b := &s.now
 		if n < rows {
 			b.Sel = s.sel(s.in.Sel, s.in.N)[s.at : s.at+n]
 		}
 		s.several, s.left, s.gate = n > 1, partBytes, nil
-		err := f(&b)
+		err := f(b)
 		if errors.Is(err, errPart) && n > 1 {
 			s.width = max(1, n/4)
 			continue
