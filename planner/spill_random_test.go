@@ -219,7 +219,9 @@ var loopStatements = []string{
 
 func TestSpillLookups(t *testing.T) {
 	checkRandom(t, 6000, 5000, lookupStatements, 128<<10)
-	checkRandom(t, 400, 1800, loopStatements, 160<<10)
+	t.Run("loops, seed=20", func(t *testing.T) {
+		checkSpilled(t, randomCatalog(20, 400/fewer, 1800), loopStatements, 160<<10)
+	})
 	checkFaults(t, randomCatalog(3, 1000, 1000), []string{lookupStatements[0], lookupStatements[7], lookupStatements[11]}, 64<<10)
 	checkFaults(t, randomCatalog(3, 100, 1800), loopStatements[5:7], 160<<10)
 	checkLooks(t, 20_000/fewer, []string{
