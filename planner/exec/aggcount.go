@@ -148,6 +148,11 @@ func (d *distinctCount) number(cols []*vector.Vector, sel vector.Sel, n int, has
 	return d.texts.addAll(cols, sel, n, hashes, d.found, nil)
 }
 
+// hash is the hash by which the text of a row is found in texts: that of a row of one column.
+func (d *distinctCount) hash(v *vector.Vector, i int) uint64 {
+	return num.Combine(0, d.g.HashValue(v, i))
+}
+
 func (d *distinctCount) needTexts() {
 	if d.texts == nil {
 		d.texts = newGroupTable(d.g.evalState, d.g, []vector.Type{vector.Any})
@@ -192,12 +197,8 @@ func (d *distinctCount) add(args []*vector.Vector, groups []int32, sel vector.Se
 		case vector.ClassText:
 			var id int32
 			d.needTexts()
-			one := [1]int32{int32(i)}
-			var hashes []uint64
-			if hashes, err = d.texts.hash(d.col, one[:], i+1); err == nil {
-				if id, _, err = d.texts.add(d.col, i, hashes[i]); err == nil {
-					err = d.putText(groups[i], id)
-				}
+			if id, _, err = d.texts.add(d.col, i, d.hash(v, i)); err == nil {
+				err = d.putText(groups[i], id)
 			}
 		default:
 			rest = append(rest, int32(i))
@@ -323,7 +324,7 @@ func (d *distinctCount) addFrozen(v *vector.Vector, args []*vector.Vector, group
 			seen = f >= -0x1p63 && f < 0x1p63 && float64(int64(f)) == f && d.set.has(groups[i], int64(f))
 		case vector.ClassText:
 			if d.texts != nil {
-				id, err := d.texts.groupOf(d.col, i, d.g.HashValue(v, i))
+				id, err := d.texts.groupOf(d.col, i, d.hash(v, i))
 				if err != nil {
 					return err
 				}

@@ -59,6 +59,9 @@ func (d *distinctAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel,
 	}
 	d.found = grownTo(d.found, n)
 	err = d.seen.addAll(d.cols, sel, n, hashes, d.found, func(_ int32, i int) { d.sel = append(d.sel, int32(i)) })
+	if err == nil {
+		err = d.g.rows(sel, n)
+	}
 	if err != nil {
 		return err
 	}

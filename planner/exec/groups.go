@@ -207,7 +207,7 @@ const worthSearch = 1 << 12
 // grownTo returns s with a length; what was in it may be lost.
 func grownTo[T any](s []T, n int) []T {
 	if cap(s) < n {
-		return make([]T, n, max(n, vector.MaxRows))
+		return make([]T, n, max(n, 2*cap(s))) // many tables stay small
 	}
 	return s[:n]
 }
