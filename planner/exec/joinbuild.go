@@ -71,15 +71,16 @@ func (j *Join) readBuild(ctx context.Context) error {
 			return err
 		}
 	}
-	if j.disk != nil {
-		return j.endBuildOnDisk()
-	}
-	if j.Kind == JoinFull {
-		if err := j.full.start(j); err != nil {
+	if j.disk == nil && j.Kind == JoinFull {
+		if err := j.full.start(j); err != nil { // which may be what is too much
 			return err
 		}
 	}
-	if len(evals) == 0 {
+	switch {
+	case j.disk != nil:
+		j.full = fullSide{}
+		return j.endBuildOnDisk()
+	case len(evals) == 0:
 		return nil
 	}
 	return j.chains()
