@@ -128,6 +128,9 @@ func (d *diskRuns) merge(files []*spill.File) (*diskMerge, error) {
 			return nil, err
 		}
 		m.count()
+		if err := d.p.gate.Step(int(h.r.MemoryBytes())); err != nil {
+			return nil, err
+		}
 	}
 	m.tree.start(len(files), m.before)
 	return m, m.fault

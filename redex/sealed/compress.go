@@ -1,8 +1,6 @@
 package sealed
 
 import (
-	"sync"
-
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
@@ -45,11 +43,10 @@ func (c *compressor) compress(src []byte) ([]byte, uint8, error) {
 	return c.buf, codec, nil
 }
 
-// zstdDecoder returns the decoder that all readers share. DecodeAll is safe for concurrent use and starts no goroutine; the
-// capacity of its destination bounds what it decodes.
-var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true), zstd.IgnoreChecksum(true))
-})
+// zstdDecoder is the decoder that all readers share. DecodeAll is safe for concurrent use and starts no goroutine; the capacity of its
+// destination bounds what it decodes. It is made when the program starts, which takes some microseconds: it has a channel, and one that was
+// made in a bubble of testing/synctest cannot be used outside of it.
+var zstdDecoder, errZstdDecoder = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true), zstd.IgnoreChecksum(true))
 
 // decompress decodes src into dst's memory, which has a capacity of at least n, and returns the n bytes.
 func decompress(dst, src []byte, codec uint8, n int) ([]byte, error) {
@@ -60,11 +57,10 @@ func decompress(dst, src []byte, codec uint8, n int) ([]byte, error) {
 		}
 		return s2.Decode(dst[:n], src)
 	case codecZstd:
-		d, err := zstdDecoder()
-		if err != nil {
-			return nil, err
+		if errZstdDecoder != nil {
+			return nil, errZstdDecoder
 		}
-		out, err := d.DecodeAll(src, dst[:0:n])
+		out, err := zstdDecoder.DecodeAll(src, dst[:0:n])
 		if err == nil && len(out) != n {
 			err = errEncoding
 		}
