@@ -42,7 +42,7 @@ func TestQueries(t *testing.T) {
 			{Threads: 1, BatchRows: 2048, Columns: netdb.ColumnsNever},
 			{Threads: 2, BatchRows: 3, Columns: netdb.ColumnsAlways},
 		} {
-			if l.Threads == 1 && !oneThread {
+			if (l.Threads == 1 || l.BatchRows == 1) && !oneThread {
 				continue
 			}
 			if l.Columns != netdb.ColumnsAuto && !indexed {
