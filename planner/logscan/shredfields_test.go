@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed69692123/netdb/redex"
@@ -26,11 +27,12 @@ func byRow(t *testing.T, l *redex.Log, rows redex.Seq) *fields {
 func describe(f *fields) string {
 	bad, _ := f.badBetween(nil, 0, f.position())
 	c := f.catalogue()
-	all := fmt.Sprint("to ", f.walked, " ordinal ", f.ordinal, " malformed ", f.malformed, " no object ", f.noObject, " open ", c.Open, " bad ", bad, ": ")
+	var all strings.Builder
+	fmt.Fprint(&all, "to ", f.walked, " ordinal ", f.ordinal, " malformed ", f.malformed, " no object ", f.noObject, " open ", c.Open, " bad ", bad, ": ")
 	for _, x := range c.Fields {
-		all += fmt.Sprintln(x.Path, x.Type, x.Types)
+		fmt.Fprintln(&all, x.Path, x.Type, x.Types)
 	}
-	return all
+	return all.String()
 }
 
 // TestFieldsOfChunks: a catalogue that takes chunks in is the one that takes rows in, wherever it stood before.
