@@ -247,8 +247,7 @@ func TestViewsNameTables(t *testing.T) {
 	}
 	run1(t, db, `CREATE VIEW "a/b" AS SELECT 100 AS n, 'x' AS cause`)
 	run1(t, db, `CREATE VIEW "order" AS SELECT 100 AS n`)
-	i = 0
-	for i = range len(texts) {
+	for i := range len(texts) {
 		text := run1(t, db, fmt.Sprintf(`SELECT query FROM netdb.views WHERE name = 'v%d'`, i+1))
 		if got := run1(t, db, fmt.Sprintf(`SELECT * FROM v%d`, i+1)); !slices.Contains(slices.Collect(maps.Values(texts)), got) {
 			t.Errorf("%s: %s", text, got)

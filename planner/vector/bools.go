@@ -53,7 +53,7 @@ func (v *Vector) combine(b *Vector, sel Sel, n int, or bool) {
 	}
 	row := func(i int) {
 		w, k := i>>6, i&63
-		p, q := uint64(nulls[w])>>k&1, uint64(0)
+		p, q := nulls[w]>>k&1, uint64(0)
 		if w < len(b.Nulls) {
 			q = b.Nulls[w] >> k & 1
 		}
