@@ -42,7 +42,7 @@ func (p *plan) appends(ctx context.Context, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.db.Close()) }()
 	for _, q := range p.queries { // makes what the first query makes
-		if err := s.run(ctx, q.text); err != nil {
+		if err := s.run(ctx, p.facts.fill(q.text)); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (p *plan) appends(ctx context.Context, out io.Writer) (err error) {
 
 // appended returns how long appends took, and how many queries ended meanwhile.
 func (p *plan) appended(ctx context.Context, s *netSystem, synced, beside bool) (took []time.Duration, queries int, err error) {
-	ctx, stop := context.WithTimeout(ctx, appendedFor)
+	ctx, stop := context.WithTimeout(ctx, min(appendedFor, p.budget))
 	defer stop()
 	var wg sync.WaitGroup
 	times, failures := make([][]time.Duration, appenders), make([]error, appenders+1)
@@ -80,7 +80,7 @@ func (p *plan) appended(ctx context.Context, s *netSystem, synced, beside bool) 
 	}
 	for beside && ctx.Err() == nil {
 		q := p.queries[queries%len(p.queries)]
-		if err := s.run(ctx, q.text); err != nil && ctx.Err() == nil {
+		if err := s.run(ctx, p.facts.fill(q.text)); err != nil && ctx.Err() == nil {
 			failures[appenders] = err
 			stop()
 		}
