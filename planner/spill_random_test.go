@@ -115,40 +115,49 @@ func checkFaults(t *testing.T, c Catalog, statements []string, budget int64) {
 	}
 }
 
-// checkLooks has a query that spills cancelled at seven places: it ends with the next few looks at the context, and nothing is left.
+// checkLooks has queries that spill looked at as looksOf does.
 func checkLooks(t *testing.T, n int, statements []string, budget int64) {
 	t.Helper()
 	for _, sql := range statements {
-		dir := spill.Open(spill.Options{Path: t.TempDir()})
-		o := RunOptions{MemoryBytes: budget, Spill: dir}
-		w := &watched{Context: t.Context()}
-		table := newManyRows(n)
-		table.w = w
-		c := memCatalog{TableName{KindFold, "big"}: table}
-		if _, err := countRows(w, c, sql, o); err != nil {
+		if err := looksOf(t, n, sql, budget, 1); err != nil {
 			t.Errorf("%s: %v", sql, err)
-			continue
-		}
-		if w.mostRows > 2*vector.MaxRows {
-			t.Errorf("%s: %d rows between two looks", sql, w.mostRows)
-		}
-		if w.most > 3<<20 {
-			t.Errorf("%s: %d KiB allocated between two looks", sql, w.most>>10)
-		}
-		for part := 1; part < 8; part++ {
-			stop := &watched{Context: t.Context(), stopAt: w.looks * part / 8}
-			table.w = stop
-			if _, err := countRows(stop, c, sql, o); !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: %v", sql, err)
-			}
-			if stop.after > 4 {
-				t.Errorf("%s: went on for %d looks", sql, stop.after)
-			}
-		}
-		if dir.Files() != 0 || dir.UsedBytes() != 0 {
-			t.Errorf("%s: %d files, %d bytes left", sql, dir.Files(), dir.UsedBytes())
 		}
 	}
+}
+
+// looksOf runs a query over a table of n rows: it looks at the context often enough. Then it is cancelled at each step-th of seven places: it ends with
+// the next few looks, and nothing is left. An error of the first run is returned.
+func looksOf(t *testing.T, n int, sql string, budget int64, step int) error {
+	t.Helper()
+	dir := spill.Open(spill.Options{Path: t.TempDir()})
+	o := RunOptions{MemoryBytes: budget, Spill: dir}
+	w := &watched{Context: t.Context()}
+	table := newManyRows(n)
+	table.w = w
+	c := memCatalog{TableName{KindFold, "big"}: table}
+	if _, err := countRows(w, c, sql, o); err != nil {
+		return err
+	}
+	if w.mostRows > 2*vector.MaxRows {
+		t.Errorf("%s: %d rows between two looks", sql, w.mostRows)
+	}
+	if w.most > 3<<20 {
+		t.Errorf("%s: %d KiB allocated between two looks", sql, w.most>>10)
+	}
+	for part := 1; part < 8; part += step {
+		stop := &watched{Context: t.Context(), stopAt: w.looks * part / 8}
+		table.w = stop
+		if _, err := countRows(stop, c, sql, o); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", sql, err)
+		}
+		if stop.after > 4 {
+			t.Errorf("%s: went on for %d looks", sql, stop.after)
+		}
+	}
+	if dir.Files() != 0 || dir.UsedBytes() != 0 {
+		t.Errorf("%s: %d files, %d bytes left", sql, dir.Files(), dir.UsedBytes())
+	}
+	return nil
 }
 
 // keptStatements read a kept table twice: one side after the other, side by side, and not to the end.

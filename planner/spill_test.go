@@ -406,8 +406,7 @@ func TestSpillFailures(t *testing.T) {
 
 // TestSpillLooks: a query that spills looks at the context as often as one that does not, and ends with the next few looks.
 func TestSpillLooks(t *testing.T) {
-	const n = 60_000 / fewer
-	for _, sql := range []string{
+	checkLooks(t, 60_000/fewer, []string{
 		"SELECT x FROM big ORDER BY x",
 		"SELECT s, x FROM big ORDER BY s DESC",
 		"SELECT x, count(*) FROM big GROUP BY x",
@@ -416,36 +415,7 @@ func TestSpillLooks(t *testing.T) {
 		"SELECT a.s, b.x FROM big a JOIN big b ON a.s = b.s",
 		"SELECT a.s, b.x FROM big a LEFT JOIN big b ON a.x = b.x + 1 AND a.s < b.s",
 		"SELECT v.y, b.x FROM (VALUES (1), (2)) v(y) LEFT JOIN big b ON v.y < b.x",
-	} {
-		dir := spill.Open(spill.Options{Path: t.TempDir()})
-		o := RunOptions{MemoryBytes: 200 << 10, Spill: dir}
-		w := &watched{Context: t.Context()}
-		table := newManyRows(n)
-		table.w = w
-		c := memCatalog{TableName{KindFold, "big"}: table}
-		if _, err := countRows(w, c, sql, o); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-		if w.mostRows > 2*vector.MaxRows {
-			t.Errorf("%s: %d rows between two looks", sql, w.mostRows)
-		}
-		if w.most > 3<<20 {
-			t.Errorf("%s: %d KiB allocated between two looks", sql, w.most>>10)
-		}
-		for part := 1; part < 8; part++ {
-			stop := &watched{Context: t.Context(), stopAt: w.looks * part / 8}
-			table.w = stop
-			if _, err := countRows(stop, c, sql, o); !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: %v", sql, err)
-			}
-			if stop.after > 4 {
-				t.Errorf("%s: went on for %d looks", sql, stop.after)
-			}
-		}
-		if dir.Files() != 0 || dir.UsedBytes() != 0 {
-			t.Errorf("%s: %d files, %d bytes left", sql, dir.Files(), dir.UsedBytes())
-		}
-	}
+	}, 200<<10)
 }
 
 // largeRows is a table of few rows that become large texts.

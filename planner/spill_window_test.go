@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"github.com/seed69692123/netdb/planner/exec"
 	"github.com/seed69692123/netdb/planner/spill"
 	"github.com/seed69692123/netdb/planner/spilltest"
-	"github.com/seed69692123/netdb/planner/vector"
 )
 
 // TestSpillWindow: partitions one after the other from disk give what they give in memory.
@@ -69,37 +67,12 @@ func TestWindowLooks(t *testing.T) {
 		"SELECT x, count(*) OVER (ROWS 70000 PRECEDING), sum(x / 2) OVER (ROWS 30000 PRECEDING) FROM big",
 	} {
 		for _, budget := range []int64{0, 3 << 20} {
-			dir := spill.Open(spill.Options{Path: t.TempDir()})
-			o := RunOptions{MemoryBytes: budget, Spill: dir}
-			w := &watched{Context: t.Context()}
-			table := newManyRows(n)
-			table.w = w
-			c := memCatalog{TableName{KindFold, "big"}: table}
-			_, err := countRows(w, c, sql, o)
+			err := looksOf(t, n, sql, budget, 3)
 			if errors.Is(err, exec.ErrBudget) && budget > 0 {
-				continue // a partition is in memory whole
+				continue // a state is in memory whole
 			}
 			if err != nil {
 				t.Fatalf("%s: %v", sql, err)
-			}
-			if w.mostRows > 2*vector.MaxRows {
-				t.Errorf("%s: %d rows between two looks", sql, w.mostRows)
-			}
-			if w.most > 3<<20 {
-				t.Errorf("%s: %d KiB allocated between two looks", sql, w.most>>10)
-			}
-			for part := 1; part < 8; part += 3 {
-				stop := &watched{Context: t.Context(), stopAt: w.looks * part / 8}
-				table.w = stop
-				if _, err := countRows(stop, c, sql, o); !errors.Is(err, context.Canceled) {
-					t.Errorf("%s: %v", sql, err)
-				}
-				if stop.after > 4 {
-					t.Errorf("%s: went on for %d looks", sql, stop.after)
-				}
-			}
-			if dir.Files() != 0 || dir.UsedBytes() != 0 {
-				t.Errorf("%s: %d files, %d bytes left", sql, dir.Files(), dir.UsedBytes())
 			}
 		}
 	}

@@ -62,7 +62,7 @@ type quiet struct {
 	still  int // looks in a row that found nothing new, but pinned cuts
 }
 
-// look reports whether anything was appended or asked for since the last look, or is asked for now.
+// look reports whether anything was appended or any cut pinned since the last look, and whether a cut is pinned still.
 func (q *quiet) look() (changed, asked bool) {
 	q.s.pins.mu.Lock()
 	pinned, open := q.s.pins.id, len(q.s.pins.cuts)

@@ -99,6 +99,7 @@ func (v *Vector) Resize(t Type, n int) {
 func (v *Vector) Grow(n int) {
 	n += v.Len
 	v.needBits()
+	v.Most = 0
 	switch v.Type {
 	case Bool:
 		v.Bools = extend(v.Bools, n)

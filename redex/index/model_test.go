@@ -345,7 +345,7 @@ func TestPowerCuts(t *testing.T) {
 		} else {
 			d.CutAt(d.Ops() + 1 + r.Int64N(300))
 		}
-		work(t, d, mode, def, r)
+		work(d, mode, def, r)
 		if kill {
 			d = d.Kill(r.Uint64())
 		} else {
@@ -401,8 +401,34 @@ func TestPowerCuts(t *testing.T) {
 }
 
 // work appends to a store until its disk fails.
-func work(t *testing.T, d *simdisk.Disk, mode redex.SyncMode, def index.Definition, r *rand.Rand) {
-	ctx, stop := context.WithCancel(t.Context())
+func work(d *simdisk.Disk, mode redex.SyncMode, def index.Definition, r *rand.Rand) {
+	untilOff(d, onDisk(d, mode), def, func(ctx context.Context, s *redex.Store, x *index.Index, l *redex.Log) {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		wg.Go(func() { // what is committed is flushed at any time
+			for ctx.Err() == nil && s.Seal(ctx) == nil { // which has nothing to wait for when all is sealed
+				runtime.Gosched()
+			}
+		})
+		for i := range 300 {
+			a, err := l.Append(ctx, redex.Entry{Payload: randomEvent(r)}, redex.AppendOptions{})
+			if err != nil {
+				return
+			}
+			if i%7 == 0 {
+				if err := x.Wait(ctx, a.Position); err != nil && !errors.Is(err, index.ErrSkipped) {
+					return
+				}
+			}
+		}
+	})
+}
+
+// untilOff opens a store, an index and the log that it follows, and works with them on a context that ends when the disk is off.
+func untilOff(d *simdisk.Disk, o redex.Options, def index.Definition, work func(ctx context.Context, s *redex.Store, x *index.Index, l *redex.Log)) {
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go func() {
 		select {
@@ -411,7 +437,7 @@ func work(t *testing.T, d *simdisk.Disk, mode redex.SyncMode, def index.Definiti
 		case <-ctx.Done():
 		}
 	}()
-	s, err := redex.Open(ctx, "db", onDisk(d, mode))
+	s, err := redex.Open(ctx, "db", o)
 	if err != nil {
 		return
 	}
@@ -425,23 +451,5 @@ func work(t *testing.T, d *simdisk.Disk, mode redex.SyncMode, def index.Definiti
 	if err != nil {
 		return
 	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	wg.Go(func() { // what is committed is flushed at any time
-		for ctx.Err() == nil && s.Seal(ctx) == nil { // which has nothing to wait for when all is sealed
-			runtime.Gosched()
-		}
-	})
-	for i := range 300 {
-		a, err := l.Append(ctx, redex.Entry{Payload: randomEvent(r)}, redex.AppendOptions{})
-		if err != nil {
-			return
-		}
-		if i%7 == 0 {
-			if err := x.Wait(ctx, a.Position); err != nil && !errors.Is(err, index.ErrSkipped) {
-				return
-			}
-		}
-	}
+	work(ctx, s, x, l)
 }

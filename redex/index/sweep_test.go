@@ -305,51 +305,31 @@ func TestErasePowerCuts(t *testing.T) {
 
 // erasing works with a store until its disk fails.
 func erasing(d *simdisk.Disk, o redex.Options, def index.Definition, r *rand.Rand) {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	go func() {
-		select {
-		case <-d.Off():
-			stop()
-		case <-ctx.Done():
-		}
-	}()
-	s, err := redex.Open(ctx, "db", o)
-	if err != nil {
-		return
-	}
-	defer s.Close()
-	x, err := index.Open(ctx, s, def)
-	if err != nil {
-		return
-	}
-	defer x.Close()
-	l, err := s.OpenLog(ctx, "in", redex.LogOptions{})
-	if err != nil {
-		return
-	}
-	for {
-		for range 1 + r.IntN(20) {
-			p := fmt.Sprintf("w%d of%d", r.IntN(50), r.IntN(4))
-			if _, err := l.Append(ctx, redex.Entry{Payload: []byte(p)}, redex.AppendOptions{}); err != nil {
+	untilOff(d, o, def, func(ctx context.Context, s *redex.Store, x *index.Index, l *redex.Log) {
+		for {
+			for range 1 + r.IntN(20) {
+				p := fmt.Sprintf("w%d of%d", r.IntN(50), r.IntN(4))
+				if _, err := l.Append(ctx, redex.Entry{Payload: []byte(p)}, redex.AppendOptions{}); err != nil {
+					return
+				}
+			}
+			var err error
+			b := l.Bounds()
+			switch r.IntN(5) {
+			case 0, 1:
+				if b.Next > b.Floor {
+					err = l.Redact(ctx, b.Floor+redex.Seq(r.Uint64N(uint64(b.Next-b.Floor))), b.Next-1)
+				}
+			case 2:
+				err = l.Trim(ctx, b.Floor+redex.Seq(r.Uint64N(uint64(b.Next-b.Floor)/4+1)))
+			case 3:
+				err = s.Maintain(ctx)
+			case 4:
+				err = x.CatchUp(ctx)
+			}
+			if err != nil {
 				return
 			}
 		}
-		b := l.Bounds()
-		switch r.IntN(5) {
-		case 0, 1:
-			if b.Next > b.Floor {
-				err = l.Redact(ctx, b.Floor+redex.Seq(r.Uint64N(uint64(b.Next-b.Floor))), b.Next-1)
-			}
-		case 2:
-			err = l.Trim(ctx, b.Floor+redex.Seq(r.Uint64N(uint64(b.Next-b.Floor)/4+1)))
-		case 3:
-			err = s.Maintain(ctx)
-		case 4:
-			err = x.CatchUp(ctx)
-		}
-		if err != nil {
-			return
-		}
-	}
+	})
 }
