@@ -193,10 +193,10 @@ func TestRepackBeside(t *testing.T) {
 	})
 }
 
-// TestCloseEmptiesJournal: a closed store keeps no segment of events that are sealed.
+// TestCloseEmptiesJournal: a closed store keeps no segment of events that are sealed, unless they are less than a quarter of SealBytes.
 func TestCloseEmptiesJournal(t *testing.T) {
 	dir := t.TempDir()
-	s := mustOpen(t, dir, manual(Options{SealBytes: 4 << 20}))
+	s := mustOpen(t, dir, manual(Options{SealBytes: 256 << 10}))
 	l := appendAll(t, s, "log", commitLines(40_000))
 	sealNow(t, s)
 	put(t, l, "", "one more") // too little to be sealed for its own sake
