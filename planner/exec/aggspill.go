@@ -11,23 +11,24 @@ import (
 // groups that are in memory are added to them, all others are written to disk, divided by the hash of their keys. Then each part
 // is read in the same way. The groups of each pass are written with the number of their first row, by which all are merged.
 type aggDisk struct {
-	parts    *partitions  // where rows of other groups go; nil as long as all are in memory
-	frozenAt int64        // bytes of the groups in memory then
-	first    int64        // number of the first row of the batch being taken in
-	numbers  []int64      // of the rows of a batch that came from disk
-	firsts   paged[int64] // number of the first row of each group in memory
-	again    bool         // the pass can begin again, with all rows divided first
-	kept     vector.Sel   // rows of a batch whose groups are in memory
-	row      []*vector.Vector
-	null     vector.Vector
-	flag     [2]vector.Vector
-	no       vector.Vector
-	work     []aggPart
-	results  *diskRuns
-	final    *diskMerge
-	out      vector.Batch
-	failed   rowFailure // the first row that cannot be taken in: the query gives no group
-	ended    rowFailure // the first group without a result: those before it come out
+	parts     *partitions  // where rows of other groups go; nil as long as all are in memory
+	frozenAt  int64        // bytes of the groups in memory then
+	first     int64        // number of the first row of the batch being taken in
+	numbers   []int64      // of the rows of a batch that came from disk
+	firsts    paged[int64] // number of the first row of each group in memory
+	again     bool         // the pass can begin again, with all rows divided first
+	kept      vector.Sel   // rows of a batch whose groups are in memory
+	row       []*vector.Vector
+	firstRows vector.Vector // of the groups of a batch
+	null      vector.Vector
+	flag      [2]vector.Vector
+	no        vector.Vector
+	work      []aggPart
+	results   *diskRuns
+	final     *diskMerge
+	out       vector.Batch
+	failed    rowFailure // the first row that cannot be taken in: the query gives no group
+	ended     rowFailure // the first group without a result: those before it come out
 }
 
 // aggPart is rows on disk that are to be grouped, divided so many times.
@@ -417,7 +418,6 @@ func (h *HashAggregate) endPass(level int) error {
 func (h *HashAggregate) writeGroups() (*spill.File, error) {
 	d := &h.disk
 	f := h.spill.file(d.results.types)
-	numbers := vector.New(vector.Int, vector.MaxRows)
 	for {
 		at := h.at
 		b, err := h.emit()
@@ -433,11 +433,11 @@ func (h *HashAggregate) writeGroups() (*spill.File, error) {
 		if b == nil {
 			break
 		}
-		numbers.Resize(vector.Int, b.N)
+		d.firstRows.Resize(vector.Int, b.N)
 		for i := range b.N {
-			numbers.Ints[i] = *d.firsts.at(at + i)
+			d.firstRows.Ints[i] = *d.firsts.at(at + i)
 		}
-		d.row = append(append(d.row[:0], b.Cols...), numbers)
+		d.row = append(append(d.row[:0], b.Cols...), &d.firstRows)
 		for i := range b.N {
 			if err := f.Append(d.row, i); err != nil {
 				return nil, err
