@@ -3,6 +3,7 @@ package netdb
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/seed69692123/netdb/fold"
@@ -72,6 +73,49 @@ func (c *catalog) Tables(ctx context.Context) ([]planner.TableName, error) {
 		}
 	}
 	return out, nil
+}
+
+// Has implements planner.Catalog.
+func (c *catalog) Has(ctx context.Context, t planner.TableName) (bool, error) {
+	switch t.Kind {
+	case planner.KindSystem:
+		return slices.Contains(systemTables, t.Name), nil
+	case planner.KindView:
+		defs, err := c.definitions(ctx)
+		if err != nil {
+			return false, err
+		}
+		_, ok := defs.views[t.Name]
+		return ok, nil
+	case planner.KindFold:
+		for _, f := range c.db.Folds() {
+			state, err := c.state(f)
+			if err != nil {
+				return false, err
+			}
+			for _, of := range state.Tables() {
+				if of.Name() == t.Name {
+					return true, nil
+				}
+			}
+		}
+		log, ok := models[t.Name]
+		if !ok {
+			return false, nil
+		}
+		_, err := c.db.store.Log(log)
+		return err == nil, nil
+	case planner.KindLog:
+		log, err := c.db.store.Log(t.Name)
+		switch {
+		case errors.Is(err, redex.ErrNoLog), errors.Is(err, redex.ErrName):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		return log.Info().Created <= c.cut.Time, nil
+	}
+	return false, nil
 }
 
 // Table implements planner.Catalog.

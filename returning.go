@@ -65,6 +65,11 @@ func (r *returned) Tables(context.Context) ([]planner.TableName, error) {
 	return []planner.TableName{{Kind: planner.KindLog, Name: r.log}}, nil
 }
 
+// Has implements planner.Catalog.
+func (r *returned) Has(_ context.Context, t planner.TableName) (bool, error) {
+	return t == planner.TableName{Kind: planner.KindLog, Name: r.log}, nil
+}
+
 // Table implements planner.Catalog.
 func (r *returned) Table(context.Context, planner.TableName) (planner.Source, error) {
 	return (*returnedSource)(r), nil

@@ -174,38 +174,40 @@ func (b *binder) allTables() ([]TableName, error) {
 
 // lookup finds the table that a name means.
 func (b *binder) lookup(ref *query.TableName) (TableName, error) {
-	all, err := b.allTables()
-	if err != nil {
-		return TableName{}, err
-	}
-	kinds := []TableKind{KindView, KindFold, KindLog}
+	var kinds []TableKind // none: no table can be meant
 	id := ref.Parts[len(ref.Parts)-1]
 	switch len(ref.Parts) {
 	case 1:
+		kinds = []TableKind{KindView, KindFold, KindLog}
 	case 2:
-		k, ok := schemaKind(ref.Parts[0])
-		if !ok {
-			return TableName{}, b.unknownTable(ref, all)
+		if k, ok := schemaKind(ref.Parts[0]); ok {
+			kinds = []TableKind{k}
 		}
-		kinds = []TableKind{k}
-	default:
-		return TableName{}, b.unknownTable(ref, all)
 	}
-	match := func(same func(a, b string) bool) (found []TableName) {
+	var found []TableName
+	for _, k := range kinds {
+		t := TableName{k, id.Name}
+		if has, err := b.cat.Has(b.ctx, t); err != nil {
+			return TableName{}, err
+		} else if has {
+			found = append(found, t)
+		}
+	}
+	if len(found) == 0 {
+		all, err := b.allTables()
+		if err != nil {
+			return TableName{}, err
+		}
 		for _, t := range all {
-			if slices.Contains(kinds, t.Kind) && same(t.Name, id.Name) {
+			if !id.Quoted && slices.Contains(kinds, t.Kind) && strings.EqualFold(t.Name, id.Name) {
 				found = append(found, t)
 			}
 		}
-		return found
-	}
-	found := match(func(a, b string) bool { return a == b })
-	if len(found) == 0 && !id.Quoted {
-		found = match(strings.EqualFold)
+		if len(found) == 0 {
+			return TableName{}, b.unknownTable(ref, all)
+		}
 	}
 	switch len(found) {
-	case 0:
-		return TableName{}, b.unknownTable(ref, all)
 	case 1:
 		return found[0], nil
 	}

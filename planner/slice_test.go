@@ -260,6 +260,11 @@ func (c memCatalog) Tables(context.Context) ([]TableName, error) {
 	return out, nil
 }
 
+func (c memCatalog) Has(_ context.Context, t TableName) (bool, error) {
+	_, ok := c[t]
+	return ok, nil
+}
+
 func (c memCatalog) Table(_ context.Context, t TableName) (Source, error) {
 	s, ok := c[t]
 	if !ok {

@@ -36,6 +36,8 @@ type TableName struct {
 type Catalog interface {
 	// Tables lists all tables, in any order.
 	Tables(ctx context.Context) ([]TableName, error)
+	// Has reports whether Tables has exactly that one, without listing the others, of which there may be a million.
+	Has(ctx context.Context, t TableName) (bool, error)
 	// Table returns the source of exactly that table, or nil and no error when there is none.
 	Table(ctx context.Context, t TableName) (Source, error)
 }

@@ -16,6 +16,9 @@ import (
 // pageEvents is how many sequences a page covers: a chunk in memory of rows that no column file is of yet.
 const pageEvents = sealed.ColumnBlockRows
 
+// hotRows is how many rows at the end of a log are read by row: a page that is not full is made, or made again, when there are more.
+const hotRows = pageEvents / 8
+
 // maxColumnFiles is how many column files are kept open that no scan reads.
 const maxColumnFiles = 128
 
@@ -99,19 +102,28 @@ func (c *columns) keyOf(l *redex.Log, seq, sealedTo redex.Seq) chunkKey {
 func (c *columns) chunkOf(ctx context.Context, s *Source, seq redex.Seq, all span, always bool) (*chunk, error) {
 	key := c.keyOf(s.log, seq, c.files.SealedTo(s.log))
 	first, end := key.span()
-	if b := s.log.Bounds(); key.page && end > b.Next {
+	behind, worth := redex.Seq(0), key.size()/worthMaking
+	if b := s.log.Bounds(); key.page && end > b.Next { // it is not full
 		if always && b.Floor <= seq {
 			return c.read(ctx, s, &chunk{key: key, edits: c.files.Edits(s.log), from: max(first, b.Floor), to: b.Next})
 		}
-		return nil, nil // it is not full
+		end, behind, worth = b.Next, hotRows-1, hotRows
 	}
+	wanted := always || int64(min(end, all.to))-int64(max(first, all.from)) >= int64(worth)
 	for {
 		k, wait, err := c.find(s, key, seq)
-		if k != nil || err != nil {
-			return k, err
+		if err != nil {
+			return nil, err
+		}
+		if k != nil {
+			if current := k.to+behind >= end; seq < k.to && (current || !wanted) {
+				return k, nil
+			} else if c.release(k); current {
+				return nil, nil
+			}
 		}
 		if wait == nil {
-			if wanted := int64(min(end, all.to)) - int64(max(first, all.from)); !always && wanted < int64(key.size()/worthMaking) {
+			if !wanted {
 				return nil, nil
 			}
 			if wait = c.begin(key); wait == nil {
@@ -224,10 +236,10 @@ func (c *columns) make(ctx context.Context, s *Source, key chunkKey, seq redex.S
 		delete(c.making, key)
 		c.mu.Unlock()
 	}()
-	edits := c.files.Edits(s.log)
+	edits, b := c.files.Edits(s.log), s.log.Bounds()
 	k := &chunk{key: key, edits: edits}
 	k.from, k.to = key.span()
-	if k.from = max(k.from, s.log.Bounds().Floor); k.from > seq {
+	if k.from, k.to = max(k.from, b.Floor), min(k.to, b.Next); k.from > seq {
 		return nil, nil // retention was quicker
 	}
 	k, err := c.read(ctx, s, k)

@@ -249,6 +249,8 @@ func TestColumnsAgainstRows(t *testing.T) {
 	addVaried(t, logs["sealed"], large[:1500])
 	addVaried(t, logs["keyed"], large[:3000])
 	for round := range 40 / onePartOf {
+		addVaried(t, logs["hot"], large[:r.IntN(300)]) // pages that are not full
+		addVaried(t, logs["small"], large[:r.IntN(100)])
 		for name, l := range logs {
 			src := source(t, c, s, l)
 			req := randomRequest(r, src)

@@ -83,6 +83,9 @@ func (c *columnReader) at(ctx context.Context, seq redex.Seq) (bool, error) {
 	return true, nil
 }
 
+// endsAt reports whether the chunk in use has no row at or above a sequence. A nil reader has none in use.
+func (c *columnReader) endsAt(seq redex.Seq) bool { return c != nil && c.k != nil && c.k.to <= seq }
+
 // bind finds the outputs in a chunk, and reports whether it has all.
 func (c *columnReader) bind(k *chunk) bool {
 	for i := range c.outs {

@@ -85,19 +85,23 @@ func (s *Source) spans(r *planner.Request, from, to redex.Seq) (spans []span, st
 		if err != nil {
 			return nil, st, err
 		}
-		if k == nil || k.ColumnChunk == nil {
+		if k == nil || k.ColumnChunk == nil || k.to <= at {
 			spans = addSpan(spans, at, end)
 		} else {
-			before := rowsOf(spans)
-			spans, err = k.spans(cols, spans, where, at, end)
+			end = min(end, k.to)
+			found, failed := k.spans(cols, where, at, end)
 			st.Chunks++
-			if err == nil && rowsOf(spans) == before {
+			if len(found) == 0 && failed == nil {
 				st.ChunksPruned++
 			}
-			if errors.Is(err, sealed.ErrCorrupt) {
+			if errors.Is(failed, sealed.ErrCorrupt) {
 				cols.discard(s, k)
-				spans, err = addSpan(spans, at, end), nil
+				found, failed = addSpan(nil, at, end), nil
 			}
+			for _, f := range found {
+				spans = addSpan(spans, f.from, f.to)
+			}
+			err = failed
 		}
 		if k != nil {
 			cols.release(k)
@@ -110,8 +114,8 @@ func (s *Source) spans(r *planner.Request, from, to redex.Seq) (spans []span, st
 	return spans, st, nil
 }
 
-// spans appends the parts of [from, to), which the chunk covers, that may have rows which satisfy the conditions.
-func (k *chunk) spans(cols *columns, spans []span, where []condition, from, to redex.Seq) ([]span, error) {
+// spans returns the parts of [from, to), which the chunk covers, that may have rows which satisfy the conditions.
+func (k *chunk) spans(cols *columns, where []condition, from, to redex.Seq) (spans []span, err error) {
 	blocks := (k.Info().Rows + sealed.ColumnBlockRows - 1) / sealed.ColumnBlockRows
 	var zones []*condition
 	for i := range where {
@@ -121,7 +125,7 @@ func (k *chunk) spans(cols *columns, spans []span, where []condition, from, to r
 			if k.Info().MoreFields && !c.name.Own {
 				continue
 			}
-			return spans, nil // NULL in all rows
+			return nil, nil // NULL in all rows
 		}
 		if col.Stats().InRows {
 			continue
@@ -131,12 +135,12 @@ func (k *chunk) spans(cols *columns, spans []span, where []condition, from, to r
 			return nil, err
 		}
 		if !may {
-			return spans, nil
+			return nil, nil
 		}
 		zones = append(zones, c)
 	}
 	if len(zones) == 0 || k.Info().Sparse {
-		return addSpan(spans, from, to), nil
+		return addSpan(nil, from, to), nil
 	}
 	for b := range blocks {
 		first := k.from + redex.Seq(b)*sealed.ColumnBlockRows
@@ -158,7 +162,7 @@ func (k *chunk) spans(cols *columns, spans []span, where []condition, from, to r
 			spans = addSpan(spans, max(first, from), last)
 		}
 	}
-	return spans, nil
+	return k.refine(spans, zones)
 }
 
 // mayHold reports whether a value of the column may satisfy the condition.

@@ -401,6 +401,7 @@ type backward struct {
 	spans    []span // those to come are the ones before
 	from, to redex.Seq
 	rows     int
+	hot      redex.Seq // sequences of the next block alone: those behind the end of a page
 	size     redex.Seq // sequences of the next block: fewer than rows while payloads are large, more where compaction left few
 	turn     []int32
 	err      error
@@ -430,12 +431,19 @@ func (b *backward) Next(ctx context.Context) (*vector.Batch, error) {
 		n := min(b.size, b.to-b.from)
 		if b.r.columns != nil { // a chunk gives no more than a block, and the rest of one at once
 			n = min(n, (b.to-1)%pageEvents+1)
+			if b.hot > 0 {
+				n, b.hot = min(n, b.hot), 0
+			}
 		}
 		if b.err = b.r.seek(b.to-n, b.to); b.err != nil {
 			return nil, b.err
 		}
 		if b.err = b.r.fill(ctx, b.in, b.rows); b.err != nil {
 			return nil, b.err
+		}
+		if b.r.at < b.to && b.r.columns.endsAt(b.r.at) {
+			b.hot = b.to - b.r.at
+			continue
 		}
 		if b.r.at < b.to {
 			// Large payloads ended the batch early, or there were more rows than are wanted: take fewer, so that the last ones come first.

@@ -176,7 +176,7 @@ func TestRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	src := source(t, c, s, l)
-	got := scan(t, src, planner.Request{Outputs: outputs("_seq", "i")})
+	got := scan(t, src, planner.Request{Outputs: outputs("_seq", "i"), Columns: planner.ColumnsNever})
 	if len(got) != 150 || got[0] != "integer:250 integer:250" {
 		t.Errorf("%d rows, first %s", len(got), got[0])
 	}
