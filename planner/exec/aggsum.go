@@ -29,6 +29,8 @@ type sumAcc struct {
 	wide    paged[num.Int128]  // none until it is needed
 	doubles paged[doubleState] // none until there is a double
 	sel     vector.Sel
+	odd     vector.Sel // rows of a batch that are no integers, where most are
+	ints64  vector.Vector
 }
 
 func (a *sumAcc) grow(n int) {
@@ -198,9 +200,48 @@ func (a *sumAcc) addDouble(group int, x float64) {
 	a.s.at(group).n++
 }
 
+// addAll adds rows that are all integers.
+func (a *sumAcc) addAll(ints []int64, groups []int32) {
+	if len(ints) == 0 {
+		return
+	}
+	if a.room(&vector.Vector{Ints: ints}, nil, len(ints)) {
+		a.addInts(ints, groups, nil, len(ints))
+		return
+	}
+	for i, x := range ints {
+		a.addInt(int(groups[i]), x)
+	}
+}
+
 // addValues is add of values of any type.
 func (a *sumAcc) addValues(v *vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	var failed error
+	if class, ints := v.Usual(&a.ints64); class == vector.ClassInt && !v.Const {
+		a.odd = v.AppendOdd(class, sel, n, a.odd[:0])
+		from := 0
+		for k := 0; sel == nil && k <= len(a.odd); k++ {
+			to := n
+			if k < len(a.odd) {
+				to = int(a.odd[k])
+			}
+			a.addAll(ints.Ints[from:to], groups[from:to])
+			from = to + 1
+		}
+		if sel != nil {
+			a.sel = sel.Without(a.odd, n, a.sel[:0])
+			if a.room(ints, a.sel, n) {
+				a.addInts(ints.Ints, groups, a.sel, n)
+			} else {
+				for _, i := range a.sel {
+					a.addInt(int(groups[i]), ints.Ints[i])
+				}
+			}
+		}
+		if sel = a.odd; sel == nil {
+			sel = vector.Sel{}
+		}
+	}
 	sel.All(n, func(i int) {
 		switch v.Class(i) {
 		case vector.ClassInt:
@@ -280,5 +321,5 @@ func (a *sumAcc) result(out *vector.Vector, g int) error {
 }
 
 func (a *sumAcc) bytes() int64 {
-	return a.s.bytes() + a.wide.bytes() + a.doubles.bytes() + int64(cap(a.sel)*4)
+	return a.s.bytes() + a.wide.bytes() + a.doubles.bytes() + int64(cap(a.sel)+cap(a.odd))*4
 }

@@ -77,6 +77,9 @@ func (s *State) Arith(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 	if done, err := s.arithUniform(op, t, a, b, out, sel, n); done {
 		return err
 	}
+	if done, err := s.arithMixed(op, t, a, b, out, sel, n); done {
+		return err
+	}
 	out.Resize(t, n)
 	switch {
 	case a.Type == Int && b.Type == Int && t == Int:

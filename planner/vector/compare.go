@@ -39,7 +39,7 @@ func (s *State) Compare(op CompareOp, a, b, out *Vector, sel Sel, n int) {
 		s.compareDistinct(op, a, b, out, sel, n)
 		return
 	}
-	if s.compareUniform(op, a, b, out, sel, n) {
+	if s.compareUniform(op, a, b, out, sel, n) || s.compareMixed(op, a, b, out, sel, n) {
 		return
 	}
 	switch {

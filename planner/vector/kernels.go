@@ -59,6 +59,7 @@ type State struct {
 	fault             error
 	a, b, c           Vector // of uniform operands, and results of them
 	byCode            []byCode
+	odd, even         Sel // rows of mixed operands
 }
 
 // CompareOp is a comparison.

@@ -16,6 +16,10 @@ func asBytes(b []bool) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(b))
 }
 
+func asClassBytes(c []Class) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(c))), len(c))
+}
+
 // typed makes dst the values of a uniform dynamic vector as a typed one, which shares its memory, and reports whether there is such a
 // type. Rows that are NULL are so in dst, too.
 func (v *Vector) typed(dst *Vector) bool {
