@@ -221,23 +221,6 @@ func arithInts(op ArithOp, a, b, out *Vector, sel Sel, n int) error {
 	return failed
 }
 
-// each calls f with each selected row until it returns false.
-func each(sel Sel, n int, f func(i int) bool) {
-	if sel == nil {
-		for i := range n {
-			if !f(i) {
-				return
-			}
-		}
-		return
-	}
-	for _, i := range sel {
-		if !f(int(i)) {
-			return
-		}
-	}
-}
-
 func mulInt(a, b int64) (int64, bool) {
 	hi, lo := bits.Mul64(uint64(a), uint64(b))
 	h := int64(hi) - a>>63&b - b>>63&a // the signed high word

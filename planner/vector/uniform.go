@@ -253,6 +253,23 @@ func (v *Vector) setAll(class Class, bits uint64, sel Sel, n int) bool {
 	return true
 }
 
+// each calls f with each selected row until it returns false.
+func each(sel Sel, n int, f func(i int) bool) {
+	if sel == nil {
+		for i := range n {
+			if !f(i) {
+				return
+			}
+		}
+		return
+	}
+	for _, i := range sel {
+		if !f(int(i)) {
+			return
+		}
+	}
+}
+
 // eachSet calls f with each row below n that is in a set.
 func eachSet(set Bitmap, n int, f func(i int)) {
 	for w, x := range set {
