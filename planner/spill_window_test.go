@@ -64,6 +64,7 @@ func TestWindowLooks(t *testing.T) {
 		"SELECT x, string_agg(CAST(x AS TEXT), ',') OVER (PARTITION BY x // 100), ntile(7) OVER (PARTITION BY x % 10 ORDER BY s) FROM big",
 		"SELECT x FROM big QUALIFY row_number() OVER (PARTITION BY x % 5000 ORDER BY s DESC) <= 2",
 		"SELECT x, row_number() OVER (PARTITION BY s) FROM big",
+		"SELECT max(s) FROM (SELECT s FROM big QUALIFY row_number() OVER (PARTITION BY x) = 1)",
 		"SELECT x, count(*) OVER (ROWS 70000 PRECEDING), sum(x / 2) OVER (ROWS 30000 PRECEDING) FROM big",
 	} {
 		for _, budget := range []int64{0, 3 << 20} {
