@@ -164,6 +164,8 @@ func (b *builder) operator(n node) exec.Operator {
 		return b.join(n)
 	case *windowNode:
 		return n.operator(b)
+	case *endRowNode:
+		return n.operator(b)
 	case *unnestNode:
 		return b.unnest(n)
 	case *computeNode:

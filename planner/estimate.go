@@ -56,6 +56,8 @@ func (b *binder) estimate(n node) error {
 		est = n.of.in.common().est
 	case *distinctOnNode:
 		est = distinctRows(in(0), len(n.keys))
+	case *endRowNode:
+		est = distinctRows(in(0), len(n.window.partition))
 	case *unnestNode:
 		est = mulSat(in(0), 4)
 	case *setNode:

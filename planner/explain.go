@@ -98,6 +98,8 @@ func (p *Plan) describeNode(n node) (name, detail string) {
 		return n.describe(f, list)
 	case *windowNode:
 		return n.describe(f)
+	case *endRowNode:
+		return n.describe(list)
 	case *computeNode:
 		return "Compute", list(n.exprs, ", ")
 	case *hopNode:

@@ -18,6 +18,7 @@ func (b *binder) optimize(n node, outs []int) (node, error) {
 		need[id] = true
 	}
 	prune(n, need)
+	n = b.endRows(n, false, false)
 	if err := b.estimate(n); err != nil {
 		return nil, err
 	}
@@ -289,7 +290,7 @@ func (b *binder) order(n node) node {
 		w.inOrder()
 	}
 	if f, ok := n.(*filterNode); ok {
-		return latestFirst(f)
+		return b.endRow(f)
 	}
 	s, ok := n.(*sortNode)
 	if !ok {
@@ -416,6 +417,8 @@ func prune(n node, need map[int]bool) {
 		}
 		n.ids, n.exprs = n.ids[:k], n.exprs[:k]
 		prune(n.in, add(clone(), n.exprs...))
+	case *endRowNode:
+		prune(n.in, n.prune(need))
 	case *hopNode, *sessionNode:
 		prune(n.inputs()[0], pruneWindows(n, clone()))
 	case *unnestNode:

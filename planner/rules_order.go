@@ -132,6 +132,9 @@ func orderBelow(keys []exec.SortKey, n node) (below []exec.SortKey, at node, for
 		case *windowNode:
 			n, forwards = x.in, true
 			continue
+		case *endRowNode:
+			n, forwards = x.in, true
+			continue
 		case *computeNode: // what it adds has no order
 			n = x.in
 			continue

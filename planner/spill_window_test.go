@@ -64,6 +64,7 @@ func TestWindowLooks(t *testing.T) {
 		"SELECT x, string_agg(CAST(x AS TEXT), ',') OVER (PARTITION BY x // 100), ntile(7) OVER (PARTITION BY x % 10 ORDER BY s) FROM big",
 		"SELECT x FROM big QUALIFY row_number() OVER (PARTITION BY x % 5000 ORDER BY s DESC) <= 2",
 		"SELECT x, row_number() OVER (PARTITION BY s) FROM big",
+		"SELECT max(s) FROM (SELECT s FROM big QUALIFY row_number() OVER (PARTITION BY x) = 1)",
 		"SELECT x, count(*) OVER (ROWS 70000 PRECEDING), sum(x / 2) OVER (ROWS 30000 PRECEDING) FROM big",
 	} {
 		for _, budget := range []int64{0, 3 << 20} {
@@ -181,6 +182,10 @@ func TestWindowPieces(t *testing.T) {
 		sql := "SELECT x, sum(x) " + over + " ROWS BETWEEN 3 PRECEDING AND 2 FOLLOWING), lead(x, 5, -1) " + over + "), lag(x, 7, -1) " + over +
 			"), row_number() " + over + "), min(x) " + over + " ROWS BETWEEN 10 FOLLOWING AND 3000 FOLLOWING EXCLUDE TIES), length(max(s) " + over + " ROWS 1 PRECEDING)) FROM " + from
 		for _, o := range []RunOptions{{}, {MemoryBytes: 3 << 20, Spill: spill.Open(spill.Options{Path: t.TempDir()})}} {
+			// No call looks at another row.
+			if got, err := runSQL(t.Context(), c, "SELECT count(*) FROM (SELECT k, row_number() "+over+fmt.Sprintf(" DESC) AS r FROM %s) WHERE r = least((k // %d + 1) * %[2]d, %d) - k", from, part, n), Options{}, o); err != nil || got[0] != fmt.Sprint(n) {
+				t.Fatalf("%v of %d rows, %v", got, n, err)
+			}
 			rows, err := runSQL(t.Context(), c, sql, Options{}, o)
 			if err != nil || len(rows) != n {
 				t.Fatalf("%d rows, %v", len(rows), err)

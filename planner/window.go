@@ -90,18 +90,18 @@ func (n *windowNode) keepFirst(preds []exec.Expr) {
 	if len(n.calls) != 1 || n.calls[0].Agg != nil || n.calls[0].Fn.Name != "row_number" || slices.ContainsFunc(preds, exec.CanFail) {
 		return
 	}
+	if most := n.first(preds); most > 0 && most <= exec.MaxKeep && (n.keep == 0 || most < n.keep) {
+		n.keep = most
+	}
+}
+
+// first returns to which of the first numbers predicates bound that of a row, 0 when they do not.
+func (n *windowNode) first(preds []exec.Expr) int64 {
+	least := int64(0)
 	for _, x := range preds {
-		c, ok := x.(*exec.Compare)
-		if !ok {
-			continue
-		}
-		l, r, op := c.L, c.R, c.Op
-		if _, ok := l.(*exec.Const); ok {
-			l, r, op = r, l, op.Swap()
-		}
-		col, ok1 := l.(*exec.Col)
-		v, ok2 := r.(*exec.Const)
-		if !ok1 || !ok2 || col.Index != n.ids[0] || v.Value.Kind() != query.KindInt {
+		l, v, op, ok := constCompare(x)
+		col, isCol := l.(*exec.Col)
+		if !ok || !isCol || col.Index != n.ids[0] || v.Value.Kind() != query.KindInt {
 			continue
 		}
 		most := v.Value.Int()
@@ -112,10 +112,11 @@ func (n *windowNode) keepFirst(preds []exec.Expr) {
 		default:
 			continue
 		}
-		if most >= 1 && most <= exec.MaxKeep && (n.keep == 0 || most < n.keep) {
-			n.keep = most
+		if most >= 1 && (least == 0 || most < least) {
+			least = most
 		}
 	}
+	return least
 }
 
 // inOrder finds out whether the rows come in the order of the window: that in which a log is read.
@@ -149,38 +150,6 @@ func (n *windowNode) inOrder() {
 	}
 	n.unique = unique
 	n.sorted = len(n.partition) == 0 || n.streams(unique)
-}
-
-// latestFirst has a log read backwards where the last rows of each partition are asked for: then they are the first that come, and
-// only they are sorted back.
-func latestFirst(f *filterNode) node {
-	w, ok := f.in.(*windowNode)
-	if !ok || w.keep == 0 || w.sorted || len(w.order) == 0 || slices.ContainsFunc(w.exprs(), exec.CanFail) {
-		return f
-	}
-	at := w.in
-	for {
-		below, ok := at.(*filterNode)
-		if !ok || slices.ContainsFunc(below.preds, exec.CanFail) {
-			break
-		}
-		at = below.in
-	}
-	scan, ok := at.(*scanNode)
-	if !ok || scan.reverse {
-		return f
-	}
-	scan.reverse = true
-	if w.inOrder(); !w.sorted || !w.unique {
-		scan.reverse, w.sorted, w.unique = false, false, false
-		return f
-	}
-	w.keep = 0
-	back := slices.Clone(w.order)
-	for i := range back {
-		back[i].Desc = false
-	}
-	return &sortNode{unary: unary{in: f}, keys: back}
 }
 
 // streams reports whether all calls can be computed while rows pass.

@@ -16,6 +16,12 @@ func (a *argAcc) grow(n int) {
 
 func (a *argAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n int) error {
 	x, by := args[0], args[1]
+	if err := a.by.begin(by); err != nil {
+		return err
+	}
+	if err := a.arg.begin(x); err != nil {
+		return err
+	}
 	for k := range sel.Count(n) {
 		i := k
 		if sel != nil {
@@ -24,7 +30,15 @@ func (a *argAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n in
 		if x.Null(i) || by.Null(i) {
 			continue
 		}
-		if err := a.put(int(groups[i]), x, by, i); err != nil {
+		g := int(groups[i])
+		if h := a.by.heads.at(g); h.have && !a.by.better(by, i, h, g) {
+			continue
+		}
+		err := a.by.put(g, by, i)
+		if err == nil {
+			err = a.arg.put(g, x, i)
+		}
+		if err != nil {
 			return &vector.RowError{Row: i, Err: err}
 		}
 	}

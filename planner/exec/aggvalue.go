@@ -27,6 +27,7 @@ type valueAcc struct {
 	heads paged[valueHead]
 	texts paged[[]byte] // of values that are bytes; reused by those that replace them
 	held  int64         // bytes of texts
+	coded codedTexts
 	view  vector.Vector // the value being looked at
 	typed vector.Vector // a column whose values are all of one type
 	sel   vector.Sel
@@ -37,6 +38,7 @@ type valueHead struct {
 	bits  uint64
 	class vector.Class
 	have  bool
+	coded bool // bits is the code of a text
 }
 
 func (a *valueAcc) grow(n int) { a.heads.grow(n) }
@@ -50,6 +52,9 @@ func (a *valueAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n 
 		a.numbers(v, groups, n)
 		return nil
 	}
+	if err := a.begin(v); err != nil {
+		return err
+	}
 	for k := range sel.Count(n) {
 		i := k
 		if sel != nil {
@@ -62,7 +67,7 @@ func (a *valueAcc) add(args []*vector.Vector, groups []int32, sel vector.Sel, n 
 		if h := a.heads.at(g); h.have && !a.better(v, i, h, g) {
 			continue
 		}
-		if err := a.set(g, v, i); err != nil {
+		if err := a.put(g, v, i); err != nil {
 			return &vector.RowError{Row: i, Err: err}
 		}
 	}
@@ -201,6 +206,14 @@ func (a *valueAcc) better(v *vector.Vector, i int, h *valueHead, g int) bool {
 	return c < 0 && a.takes == takesLess || c > 0 && a.takes == takesGreater
 }
 
+// text returns the bytes of a group's value, valid until it changes.
+func (a *valueAcc) text(h *valueHead, g int) []byte {
+	if h.coded {
+		return a.coded.dict.Value(uint32(h.bits))
+	}
+	return *a.texts.at(g)
+}
+
 // value returns the value of a group as a vector of one row, valid until the next call.
 func (a *valueAcc) value(h *valueHead, g int) *vector.Vector { return a.look(&a.view, h, g) }
 
@@ -208,7 +221,7 @@ func (a *valueAcc) value(h *valueHead, g int) *vector.Vector { return a.look(&a.
 func (a *valueAcc) look(view *vector.Vector, h *valueHead, g int) *vector.Vector {
 	view.Reset(vector.Any)
 	if h.class.HasBytes() {
-		view.AppendShared(h.class, *a.texts.at(g))
+		view.AppendShared(h.class, a.text(h, g))
 	} else {
 		view.Grow(1)
 		view.SetBits(0, h.class, h.bits)
@@ -220,7 +233,7 @@ func (a *valueAcc) look(view *vector.Vector, h *valueHead, g int) *vector.Vector
 func (a *valueAcc) set(g int, v *vector.Vector, i int) error {
 	c := v.Class(i)
 	h := a.heads.at(g)
-	h.class, h.have = c, true
+	h.class, h.have, h.coded = c, true, false
 	if !c.HasBytes() {
 		a.view.Reset(vector.Any)
 		a.view.AppendFrom(v, i)
@@ -264,7 +277,7 @@ func (a *valueAcc) bytesOf(v *vector.Vector, i int) []byte {
 
 func (a *valueAcc) size(g int) int {
 	if h := a.heads.at(g); h.have && h.class.HasBytes() {
-		return len(*a.texts.at(g))
+		return len(a.text(h, g))
 	}
 	return 0
 }
@@ -275,7 +288,7 @@ func (a *valueAcc) result(out *vector.Vector, g int) error {
 	case !h.have:
 		out.AppendNull()
 	case h.class.HasBytes() && h.class != vector.ClassInterval && a.size(g) >= vector.LargeBytes:
-		out.AppendShared(h.class, *a.texts.at(g))
+		out.AppendShared(h.class, a.text(h, g))
 	default:
 		out.AppendFrom(a.value(h, g), 0)
 	}
@@ -283,7 +296,7 @@ func (a *valueAcc) result(out *vector.Vector, g int) error {
 }
 
 func (a *valueAcc) bytes() int64 {
-	return a.heads.bytes() + a.texts.bytes() + a.held + int64(cap(a.sel)*4)
+	return a.heads.bytes() + a.texts.bytes() + a.held + a.coded.bytes() + int64(cap(a.sel)*4)
 }
 
 // textAcc is string_agg. The text of a group is kept in pieces that are not moved when it grows.

@@ -20,7 +20,7 @@ const maxReach = 1 << 16
 
 // prepare finds out how far the calls look.
 func (p *windowPiece) prepare(calls []*WindowCall) {
-	p.bounded = true
+	p.bounded, p.back = true, 1 // the next row is compared with the one before it
 	for _, c := range calls {
 		back, ahead, ok := c.reach()
 		if !ok || back > maxReach || ahead > maxReach {
