@@ -1,10 +1,18 @@
 package planner
 
-import "github.com/seed69692123/netdb/planner/exec"
+import (
+	"github.com/seed69692123/netdb/planner/exec"
+	"github.com/seed69692123/netdb/planner/vector"
+)
 
 // join makes the operator of a join.
 func (b *builder) join(n *joinNode) exec.Operator {
 	l, r, pairs := n.left.outputs(), n.right.outputs(), n.pairs()
+	var filter *vector.KeyFilter
+	if n.filter != nil {
+		filter = &vector.KeyFilter{}
+		b.keys[n.filter.scan] = append(b.keys[n.filter.scan], KeyHint{Outputs: n.filter.outputs, Filter: filter})
+	}
 	left, right := b.build(n.left), b.build(n.right)
 	leftKeys, rightKeys := placeAll(n.leftKeys, l), placeAll(n.rightKeys, r)
 	if n.asof != nil {
@@ -15,7 +23,7 @@ func (b *builder) join(n *joinNode) exec.Operator {
 	}
 	core := exec.Join{
 		Left: left, Right: right, Kind: n.kind, LeftKeys: leftKeys, RightKeys: rightKeys, Residual: placeAll(n.residual, pairs),
-		BuildLeft: n.buildLeft, LeftTypes: b.types(l), RightTypes: b.types(r), Env: b.env,
+		BuildLeft: n.buildLeft, Cols: positions(n.outs, pairs), Filter: filter, LeftTypes: b.types(l), RightTypes: b.types(r), Env: b.env,
 	}
 	switch n.kind {
 	case exec.JoinSemi, exec.JoinAnti, exec.JoinMark, exec.JoinSingle, exec.JoinFirst:

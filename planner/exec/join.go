@@ -42,12 +42,17 @@ type Join struct {
 	Residual []Expr
 	// BuildLeft keeps the left side instead of the right; only for inner joins.
 	BuildLeft bool
+	// Cols are the columns of the pairs that come out; nil for all. Only of inner, left and full joins.
+	Cols []int
+	// Filter, when set, is told the keys there are, unless they are on disk: rows of the probe side with others may be left out.
+	Filter *vector.KeyFilter
 	// LeftTypes and RightTypes are the types of the columns, which are needed where a side has no row.
 	LeftTypes, RightTypes []vector.Type
 	Env                   *Env
 
 	s     *evalState
 	build buildSide
+	give   vector.Batch
 	read  bool // the build side was
 	acct  account
 	gate  *storeGate
@@ -107,6 +112,7 @@ func (j *Join) Open(ctx context.Context) error {
 		j.probe = j.s.compileAll(j.LeftKeys)
 	}
 	j.keys = make([]*vector.Vector, len(j.probe))
+	j.dropUnused()
 	_, _, keys := j.sides()
 	types = slices.Clone(types)
 	for _, k := range keys {
@@ -122,6 +128,37 @@ func (j *Join) Open(ctx context.Context) error {
 		return err
 	}
 	return j.Right.Open(ctx)
+}
+
+// dropUnused makes the columns nil that neither come out nor are in the residual.
+func (j *Join) dropUnused() {
+	if j.Cols == nil {
+		return
+	}
+	used := make(map[int]bool, len(j.out.Cols))
+	for _, x := range j.Residual {
+		Columns(x, used)
+	}
+	for _, c := range j.Cols {
+		used[c] = true
+	}
+	left, right := j.probeC, j.buildC
+	if j.BuildLeft {
+		left, right = j.buildC, j.probeC
+	}
+	l, r := slices.Clone(left), slices.Clone(right)
+	for k := range j.out.Cols {
+		switch {
+		case used[k]:
+		case k < len(l):
+			l[k] = nil
+		default:
+			r[k-len(l)] = nil
+		}
+	}
+	if j.probeC, j.buildC = l, r; j.BuildLeft {
+		j.probeC, j.buildC = r, l
+	}
 }
 
 func (j *Join) sides() (build, probe Operator, keys []Expr) {
@@ -147,7 +184,9 @@ func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 	}
 	if j.disk != nil {
 		var b *vector.Batch
-		b, j.err = j.nextFromDisk(ctx)
+		if b, j.err = j.nextFromDisk(ctx); b != nil {
+			b = pick(&j.give, b, j.Cols)
+		}
 		return b, j.err
 	}
 	for {
@@ -170,7 +209,9 @@ func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 			}
 			if j.in == nil {
 				var b *vector.Batch
-				b, j.err = j.unmatched()
+				if b, j.err = j.unmatched(); b != nil {
+					b = pick(&j.give, b, j.Cols)
+				}
 				return b, j.err
 			}
 		}
@@ -186,7 +227,7 @@ func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 		if n > 0 {
 			j.stats.Rows += int64(n)
-			return &j.out, nil
+			return pick(&j.give, &j.out, j.Cols), nil
 		}
 	}
 }
@@ -331,7 +372,7 @@ func (j *Join) equal(i int, l vector.Loc) bool {
 // emit makes the output of the next pairs that pass the residual, no more than their bytes allow. Left rows whose pairs all
 // failed are put in where they belong.
 func (j *Join) emit() (int, error) {
-	n := j.build.rows.Fit(j.b[j.at:], partBytes)
+	n := j.build.rows.Fit(j.buildC, j.b[j.at:], partBytes)
 	p, b, last := j.p[j.at:j.at+n], j.b[j.at:j.at+n], j.last[j.at:j.at+n]
 	j.at += n
 	j.gather(p, b)
@@ -355,7 +396,9 @@ func (j *Join) gather(p []int32, b []vector.Loc) {
 		return
 	}
 	for k, c := range j.probeC {
-		c.Gather(j.in.Cols[k], p)
+		if c != nil {
+			c.Gather(j.in.Cols[k], p)
+		}
 	}
 	j.build.rows.Gather(j.buildC, b)
 }
