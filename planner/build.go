@@ -27,14 +27,15 @@ type RunOptions struct {
 
 // builder makes operators from a plan.
 type builder struct {
-	plan  *Plan
-	opts  RunOptions
-	env   *exec.Env
-	timed bool
-	ops   []exec.Operator // by node number, when timed
-	kept  map[*keepNode]*exec.Kept
-	keys  map[*scanNode][]KeyHint         // of joins above a scan
-	part  func(n *scanNode) exec.Operator // when set, what scans a part of the table that several goroutines read
+	plan   *Plan
+	opts   RunOptions
+	env    *exec.Env
+	timed  bool
+	ops    []exec.Operator // by node number, when timed
+	kept   map[*keepNode]*exec.Kept
+	keys   map[*scanNode][]KeyHint         // of joins above a scan
+	tables map[*joinNode]*exec.JoinTable   // build sides that several goroutines share
+	part   func(n *scanNode) exec.Operator // when set, what scans a part of the table that several goroutines read
 }
 
 // build returns the operator of a node, whose batches have the columns n.outputs().

@@ -46,14 +46,18 @@ type Join struct {
 	Cols []int
 	// Filter, when set, is told the keys there are, unless they are on disk: rows of the probe side with others may be left out.
 	Filter *vector.KeyFilter
+	// Table, when set, has the rows of the build side, whose operator is not needed then. Not of full joins.
+	Table *JoinTable
 	// LeftTypes and RightTypes are the types of the columns, which are needed where a side has no row.
 	LeftTypes, RightTypes []vector.Type
 	Env                   *Env
 
 	s     *evalState
 	build buildSide
-	give   vector.Batch
-	read  bool // the build side was
+	give  vector.Batch
+	read  bool  // the build side was
+	alone bool  // there is no probe side: it is that of a JoinTable
+	most  int64 // what the build side may be then; 0 for any size
 	acct  account
 	gate  *storeGate
 
@@ -90,11 +94,25 @@ type Join struct {
 
 // Open opens both inputs.
 func (j *Join) Open(ctx context.Context) error {
+	j.prepare()
+	if j.Table != nil {
+		j.build, j.read = j.Table.shared(), true
+		_, probe, _ := j.sides()
+		return probe.Open(ctx)
+	}
+	if err := j.Left.Open(ctx); err != nil {
+		return err
+	}
+	return j.Right.Open(ctx)
+}
+
+// prepare makes what the join works with.
+func (j *Join) prepare() {
 	j.s = newEvalState(j.Env)
 	j.acct = newAccount(j.Env, "join")
 	j.gate = &storeGate{j.s, &j.acct}
 	j.spill.gate = j.gate
-	if j.spills() {
+	if j.spills() && !j.alone && j.Table == nil {
 		j.spill.open(j.Env)
 	}
 	j.res = newPredicates(j.Residual, j.Env)
@@ -124,10 +142,6 @@ func (j *Join) Open(ctx context.Context) error {
 		types = append(types, k.Type())
 	}
 	j.build.rows = vector.NewRows(j.gate, types)
-	if err := j.Left.Open(ctx); err != nil {
-		return err
-	}
-	return j.Right.Open(ctx)
 }
 
 // dropUnused makes the columns nil that neither come out nor are in the residual.
@@ -457,7 +471,13 @@ func (j *Join) Close() error {
 	j.res.s.close()
 	j.build, j.full = buildSide{}, fullSide{}
 	j.in = nil
-	return errors.Join(j.closeDisk(), j.Left.Close(), j.Right.Close())
+	errs := []error{j.closeDisk()}
+	for _, in := range []Operator{j.Left, j.Right} {
+		if in != nil {
+			errs = append(errs, in.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Stats returns what the operator counted.

@@ -134,6 +134,9 @@ func (j *Join) keep(b *vector.Batch, keys []*vector.Vector) error {
 func (j *Join) count() error {
 	bs := &j.build
 	n := bs.rows.MemoryBytes() + bs.refs.bytes() + bs.heads.bytes() + bs.filter + j.full.seen.bytes() + j.find.bytes()
+	if j.most > 0 && n > j.most {
+		return errPartTooLarge
+	}
 	full, err := j.spill.hold(n)
 	if !j.read && bs.heads.n == 0 && (full || j.spill.can() && n+int64(bs.refs.n)*headBytes > j.spill.share()) {
 		err = j.toDisk()

@@ -22,7 +22,7 @@ type columnReader struct {
 	outs  []columnOutput
 	seqs  columnOutput // of a sparse chunk
 	keys  []keyTest
-	share bool         // batches are used up before the next one is filled: they may share the memory of decoded blocks
+	share bool // batches are used up before the next one is filled: they may share the memory of decoded blocks
 }
 
 // columnOutput is an output within the chunk.

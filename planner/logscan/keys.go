@@ -20,6 +20,7 @@ type keyTest struct {
 	set   *vector.KeySet
 	where [][]condition // of set, for each column
 	chunk bool          // the chunk was looked at
+	none  bool          // no row of it has one of the keys
 }
 
 func newKeyTest(h planner.KeyHint) keyTest {
@@ -57,37 +58,53 @@ func (t *keyTest) see() bool {
 func (c *columnReader) skips() (bool, error) {
 	for i := range c.keys {
 		t := &c.keys[i]
-		if !t.see() || t.chunk {
+		if !t.see() {
 			continue
 		}
-		t.chunk = true
-		for k, out := range t.outs {
-			o := &c.outs[out]
-			switch {
-			case o.none:
+		if !t.chunk {
+			none, err := c.without(t)
+			if err != nil {
+				return false, err
+			}
+			t.chunk, t.none = true, none
+		}
+		if t.none {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// without reports whether no row of the chunk has one of the keys.
+func (c *columnReader) without(t *keyTest) (bool, error) {
+	for k, out := range t.outs {
+		o, b := &c.outs[out], &t.set.Bounds[k]
+		switch {
+		case o.none:
+			return true, nil
+		case c.dense(out):
+			if b.Class == vector.ClassInt && !b.Between(int64(c.k.from), int64(c.k.to)-1) {
 				return true, nil
-			case c.dense(out):
-				b := &t.set.Bounds[k]
-				if b.Class == vector.ClassInt && !b.Between(int64(c.k.from), int64(c.k.to)-1) {
-					return true, nil
-				}
-				continue
 			}
-			col := o.cur.Column()
-			for w := range t.where[k] {
-				if may, err := t.where[k][w].mayHold(c.r.s.catalogues.columns, c.k, col); !may || err != nil {
-					return err == nil, err
-				}
-			}
-			// All values of a column that is coded and has no other kind of value are in its dictionary.
-			s := col.Stats()
-			if len(t.outs) > 1 || !col.Coded() || s.Counts[sealed.InRow] > 0 || s.Values() != s.Counts[payload.Text]+s.Counts[payload.Null] {
-				continue
-			}
-			d, err := c.r.s.catalogues.columns.dict(c.k, col)
-			if err != nil || !t.test.Any(t.set, d) {
+			continue
+		}
+		col := o.cur.Column()
+		for w := range t.where[k] {
+			if may, err := t.where[k][w].mayHold(c.r.s.catalogues.columns, c.k, col); !may || err != nil {
 				return err == nil, err
 			}
+		}
+		s := col.Stats()
+		if b.Class == vector.ClassInt && s.Counts[payload.Int] == s.Values()-s.Counts[payload.Null] && s.Counts[sealed.InRow] == 0 && !b.Between(s.Ints[0], s.Ints[1]) {
+			return true, nil
+		}
+		// All values of a column that is coded and has no other kind of value are in its dictionary.
+		if len(t.outs) > 1 || !col.Coded() || s.Counts[sealed.InRow] > 0 || s.Values() != s.Counts[payload.Text]+s.Counts[payload.Null] {
+			continue
+		}
+		d, err := c.r.s.catalogues.columns.dict(c.k, col)
+		if err != nil || !t.test.Any(t.set, d) {
+			return err == nil, err
 		}
 	}
 	return false, nil
@@ -98,8 +115,8 @@ func (c *columnReader) dense(output int) bool {
 	return c.r.p.outputs[output].Column == colSeq && !c.k.Info().Sparse
 }
 
-// fillKeys fills the outputs that are keys with the rows [lo, hi) of a block, and returns the rows that may have a partner; nil when there is
-// nothing to test. When none has, not all keys are filled.
+// fillKeys fills the outputs that are keys with the rows [lo, hi) of a block, and returns the rows that may have a partner; nil when all
+// may. When none has, not all keys are filled.
 func (c *columnReader) fillKeys(ctx context.Context, b *vector.Batch, block int, seqs []uint64, lo, hi int) (vector.Sel, error) {
 	n := hi - lo
 	var sel vector.Sel
@@ -110,7 +127,9 @@ func (c *columnReader) fillKeys(ctx context.Context, b *vector.Batch, block int,
 		}
 		for k, out := range t.outs {
 			if !c.mayMeet(t, k, block, n) {
-				return c.keyed(n, vector.Sel{}), nil
+				c.r.stats.RowsSkipped += int64(n)
+				c.r.stats.RowsRead -= int64(n)
+				return vector.Sel{}, nil
 			}
 			v := b.Cols[out]
 			if v.Len == 0 {

@@ -170,6 +170,11 @@ func (r *Rows) Release(l Loc) {
 // Pages returns how many pages there are; Page returns the rows of one, in the order in which they were added.
 func (r *Rows) Pages() int { return len(r.pages) }
 
+// Reader returns the rows for another goroutine, as long as nobody adds or releases any.
+func (r *Rows) Reader() *Rows {
+	return &Rows{types: r.types, pages: r.pages, n: r.n, full: r.full}
+}
+
 // Page returns the columns of a page and how many rows it has.
 func (r *Rows) Page(k int) (cols []*Vector, n int) { return r.pages[k].cols, r.pages[k].n }
 
