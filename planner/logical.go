@@ -227,6 +227,7 @@ func (n *filterNode) outputs() []int {
 	}
 	return n.in.outputs()
 }
+
 func (n *projectNode) outputs() []int {
 	return n.ids
 }

@@ -190,10 +190,13 @@ func (j *Join) chains() error {
 	return j.count()
 }
 
+// mostFiltered is how many keys a scan is given at most: the set of more is larger than the processor's caches, and no faster than the join.
+const mostFiltered = 4 << 20
+
 // newKeySet returns the set of keys to make for the scan of the probe side; nil when there is none, or no memory for one.
 func (j *Join) newKeySet() *vector.KeySet {
 	bs := &j.build
-	if j.Filter == nil || bs.err != nil {
+	if j.Filter == nil || bs.err != nil || bs.refs.n > mostFiltered {
 		return nil
 	}
 	n := vector.KeySetBytes(bs.refs.n)

@@ -160,12 +160,13 @@ func (b *KeyBounds) Between(least, greatest int64) bool {
 type KeyTest struct {
 	Filter *KeyFilter
 
-	state State
-	view  Vector
-	set   *KeySet // of which codes are
-	dict  *Dict
-	codes []uint8 // of a dictionary: 0 is not known, 1 in the set, 2 not
-	sel   Sel
+	state  State
+	view   Vector
+	set    *KeySet // of which codes are
+	dict   *Dict
+	codes  []uint8 // of a dictionary: 0 is not known, 1 in the set, 2 not
+	hashes []uint64
+	sel    Sel
 }
 
 // Apply returns those rows of the keys' columns, n long, that may be in the set. NULL is not. The result is valid until the next call.
@@ -191,6 +192,26 @@ func (t *KeyTest) Apply(set *KeySet, keys []*Vector, sel Sel, n int) Sel {
 // texts is Apply for a column of texts.
 func (t *KeyTest) texts(set *KeySet, v *Vector, sel Sel, n int, out Sel) Sel {
 	nulls := v.Nulls.Any()
+	if v.Dict == nil && sel == nil {
+		// First all hashes, then a loop without a branch for each row: what one row waits for in memory, the next waits for as well.
+		t.hashes = extend(t.hashes, n)
+		for i, r := range v.Refs[:n] {
+			if t.hashes[i] = 0; !nulls || !v.Nulls.Get(i) { // the bits of NULL are no reference
+				t.hashes[i] = textHash(r.In(v.Data))
+			}
+		}
+		out, k := out[:n], 0
+		for i, h := range t.hashes {
+			out[k] = int32(i)
+			if set.has(h) {
+				k++
+			}
+		}
+		if out = out[:k]; nulls {
+			out = slices.DeleteFunc(out, func(i int32) bool { return v.Nulls.Get(int(i)) })
+		}
+		return out
+	}
 	if v.Dict == nil {
 		sel.All(n, func(i int) {
 			if (!nulls || !v.Nulls.Get(i)) && set.has(textHash(v.Refs[i].In(v.Data))) {
