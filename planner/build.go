@@ -27,13 +27,15 @@ type RunOptions struct {
 
 // builder makes operators from a plan.
 type builder struct {
-	plan  *Plan
-	opts  RunOptions
-	env   *exec.Env
-	timed bool
-	ops   []exec.Operator // by node number, when timed
-	kept  map[*keepNode]*exec.Kept
-	part  func(n *scanNode) exec.Operator // when set, what scans a part of the table that several goroutines read
+	plan   *Plan
+	opts   RunOptions
+	env    *exec.Env
+	timed  bool
+	ops    []exec.Operator // by node number, when timed
+	kept   map[*keepNode]*exec.Kept
+	keys   map[*scanNode][]KeyHint         // of joins above a scan
+	tables map[*joinNode]*exec.JoinTable   // build sides that several goroutines share
+	part   func(n *scanNode) exec.Operator // when set, what scans a part of the table that several goroutines read
 }
 
 // build returns the operator of a node, whose batches have the columns n.outputs().
@@ -75,6 +77,18 @@ func placeAll(xs []exec.Expr, outputs []int) []exec.Expr {
 	return out
 }
 
+// positions returns where columns are in the batches of an input; nil for nil.
+func positions(ids, outputs []int) []int {
+	if ids == nil {
+		return nil
+	}
+	at := make([]int, len(ids))
+	for i, id := range ids {
+		at[i] = slices.Index(outputs, id)
+	}
+	return at
+}
+
 func (b *builder) types(ids []int) []vector.Type {
 	out := make([]vector.Type, len(ids))
 	for i, id := range ids {
@@ -90,7 +104,7 @@ func (b *builder) operator(n node) exec.Operator {
 	case *valuesNode:
 		return &exec.Values{Rows: n.rows, Types: b.types(n.ids), Env: b.env}
 	case *filterNode:
-		return &exec.Filter{In: b.build(n.in), Preds: placeAll(n.preds, n.in.outputs()), Env: b.env}
+		return &exec.Filter{In: b.build(n.in), Preds: placeAll(n.preds, n.in.outputs()), Cols: positions(n.outs, n.in.outputs()), Env: b.env}
 	case *projectNode:
 		return &exec.Project{In: b.build(n.in), Exprs: placeAll(n.exprs, n.in.outputs()), Env: b.env}
 	case *aggregateNode:
@@ -206,6 +220,7 @@ func (b *builder) aggregate(n *aggregateNode, in exec.Operator) *exec.HashAggreg
 
 func (b *builder) request(n *scanNode) Request {
 	req := n.request()
+	req.Keys = b.keys[n]
 	req.BatchRows, req.Threads, req.Columns = b.opts.BatchRows, max(b.opts.Threads, 1), b.opts.Columns
 	if req.BatchRows <= 0 {
 		req.BatchRows = vector.MaxRows
@@ -235,5 +250,5 @@ func countScan(it exec.Iterator) exec.Stats {
 }
 
 func (s ScanStats) counts() exec.Stats {
-	return exec.Stats{RowsRead: s.RowsRead, BytesRead: s.BytesRead, Skipped: s.RowsSkipped, Chunks: s.Chunks, Pruned: s.ChunksPruned}
+	return exec.Stats{RowsRead: s.RowsRead, BytesRead: s.BytesRead, Skipped: s.RowsSkipped, Chunks: s.Chunks, Pruned: s.ChunksPruned, Keyed: s.RowsKeyed, KeyedChunks: s.ChunksKeyed}
 }

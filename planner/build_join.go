@@ -1,11 +1,33 @@
 package planner
 
-import "github.com/seed69692123/netdb/planner/exec"
+import (
+	"github.com/seed69692123/netdb/planner/exec"
+	"github.com/seed69692123/netdb/planner/vector"
+)
 
 // join makes the operator of a join.
 func (b *builder) join(n *joinNode) exec.Operator {
+	if t := b.tables[n]; t != nil {
+		return b.joinOf(n, true, t)
+	}
+	return b.joinOf(n, true, nil)
+}
+
+// joinOf makes the operator of a join: without its build side when that is in a table, and without the probe side for what makes one.
+func (b *builder) joinOf(n *joinNode, probe bool, table *exec.JoinTable) exec.Operator {
 	l, r, pairs := n.left.outputs(), n.right.outputs(), n.pairs()
-	left, right := b.build(n.left), b.build(n.right)
+	var filter *vector.KeyFilter
+	if n.filter != nil && table == nil {
+		filter = &vector.KeyFilter{}
+		b.keys[n.filter.scan] = append(b.keys[n.filter.scan], KeyHint{Outputs: n.filter.outputs, Filter: filter})
+	}
+	var left, right exec.Operator
+	if n.buildLeft && table == nil || !n.buildLeft && probe {
+		left = b.build(n.left)
+	}
+	if !n.buildLeft && table == nil || n.buildLeft && probe {
+		right = b.build(n.right)
+	}
 	leftKeys, rightKeys := placeAll(n.leftKeys, l), placeAll(n.rightKeys, r)
 	if n.asof != nil {
 		return &exec.AsofJoin{
@@ -15,7 +37,7 @@ func (b *builder) join(n *joinNode) exec.Operator {
 	}
 	core := exec.Join{
 		Left: left, Right: right, Kind: n.kind, LeftKeys: leftKeys, RightKeys: rightKeys, Residual: placeAll(n.residual, pairs),
-		BuildLeft: n.buildLeft, LeftTypes: b.types(l), RightTypes: b.types(r), Env: b.env,
+		BuildLeft: n.buildLeft, Cols: positions(n.outs, pairs), Filter: filter, Table: table, LeftTypes: b.types(l), RightTypes: b.types(r), Env: b.env,
 	}
 	switch n.kind {
 	case exec.JoinSemi, exec.JoinAnti, exec.JoinMark, exec.JoinSingle, exec.JoinFirst:

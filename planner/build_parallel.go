@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -38,8 +39,43 @@ func divisible(n node) *scanNode {
 		if plain(n.exprs) {
 			return divisible(n.in)
 		}
+	case *joinNode:
+		if n.shares() && plain(n.exprs()) {
+			return divisible(n.probe())
+		}
 	}
 	return nil
+}
+
+// probe returns the side whose rows look for those of the other, and build that one.
+func (n *joinNode) probe() node {
+	if n.buildLeft {
+		return n.right
+	}
+	return n.left
+}
+
+func (n *joinNode) build() node {
+	if n.buildLeft {
+		return n.left
+	}
+	return n.right
+}
+
+// shares reports whether several goroutines can look for partners in one build side, which is read for them beforehand. WITH tables count who
+// reads them, and are not read for nothing.
+func (n *joinNode) shares() bool {
+	switch n.kind {
+	case exec.JoinInner, exec.JoinLeft, exec.JoinSemi, exec.JoinAnti, exec.JoinMark:
+		return n.asof == nil && len(n.leftKeys) > 0 && !readsKept(n.build())
+	}
+	return false
+}
+
+// readsKept reports whether a node reads a table that is kept for several.
+func readsKept(n node) bool {
+	_, kept := n.(*keptNode)
+	return kept || slices.ContainsFunc(n.inputs(), readsKept)
 }
 
 // runsQuery reports whether an expression asks for the answer of a query, which one goroutine runs.
@@ -66,17 +102,21 @@ func (b *builder) parallelAggregate(n *aggregateNode) exec.Operator {
 		}
 	}
 	if b.timed {
-		for m := n.in; ; m = m.inputs()[0] {
-			b.ops[m.common().id] = &opSum{}
-			if m == node(scan) {
-				break
-			}
-		}
+		b.sumUp(n.in)
 	}
-	whole := b.request(scan)
+	serial := b.aggregate(n, b.build(n.in))
+	s := *b // of the build sides
+	s.keys, s.tables = map[*scanNode][]KeyHint{}, map[*joinNode]*exec.JoinTable{}
+	tables := s.joinTables(n.in)
+	whole := s.request(scan)
+	within := whole.Range
+	if within == (Range{}) {
+		within.Seq = Interval{From: math.MinInt64, To: math.MaxInt64, Bounded: true}
+	}
 	var parts []Interval
 	return &exec.ParallelAggregate{
-		Serial:  b.aggregate(n, b.build(n.in)),
+		Serial:  serial,
+		Tables:  tables,
 		Threads: b.opts.Threads,
 		Fixed:   slices.ContainsFunc(n.aggs, func(a *exec.Aggregate) bool { return a.Fn.Divided }),
 		Env:     b.env,
@@ -90,10 +130,10 @@ func (b *builder) parallelAggregate(n *aggregateNode) exec.Operator {
 			return len(parts), err
 		},
 		Part: func(d *exec.Division, first int) *exec.HashAggregate {
-			p := *b
+			p := s
 			p.part = func(*scanNode) exec.Operator {
 				req := whole
-				req.Threads, req.Within = 1, whole.Range
+				req.Threads, req.Within = 1, within
 				return &exec.PartScan{
 					Of: d, At: first, Count: countScan,
 					Start: func(ctx context.Context, part int) (exec.Iterator, error) {
@@ -104,6 +144,27 @@ func (b *builder) parallelAggregate(n *aggregateNode) exec.Operator {
 			}
 			return p.aggregate(n, p.build(n.in))
 		},
+	}
+}
+
+// joinTables makes the build sides of the joins that are in each part, in which n is, the upper ones first.
+func (b *builder) joinTables(n node) (tables []*exec.JoinTable) {
+	for {
+		switch m := n.(type) {
+		case *scanNode:
+			return tables
+		case *joinNode:
+			t := exec.NewJoinTable(b.joinOf(m, false, nil))
+			t.Done = func(s exec.Stats) {
+				if sum, ok := b.ops[m.id].(*opSum); ok {
+					sum.add(s)
+				}
+			}
+			tables, n = append(tables, t), m.probe()
+			b.tables[m] = t
+		default:
+			n = m.inputs()[0]
+		}
 	}
 }
 

@@ -258,6 +258,9 @@ func (p *Plan) explainText(a *analysis) []string {
 			if s.Chunks > 0 {
 				text += fmt.Sprintf("  pruned %d/%d chunks", s.Pruned, s.Chunks)
 			}
+			if s.Keyed > 0 || s.KeyedChunks > 0 {
+				text += fmt.Sprintf("  without partner %s, %d chunks", rowsText(s.Keyed), s.KeyedChunks)
+			}
 			if s.Skipped > 0 {
 				text += "  skipped " + rowsText(s.Skipped)
 			}
@@ -333,7 +336,10 @@ type actual struct {
 	Skipped   int64   `json:"rows_skipped,omitempty"`
 	Chunks    int64   `json:"chunks,omitempty"`
 	Pruned    int64   `json:"chunks_pruned,omitempty"`
-	OtherType int64   `json:"other_type,omitempty"`
+	// Keyed is rows that the keys of joins excluded, KeyedChunks chunks.
+	Keyed       int64 `json:"rows_without_partner,omitempty"`
+	KeyedChunks int64 `json:"chunks_without_partner,omitempty"`
+	OtherType   int64 `json:"other_type,omitempty"`
 	// SpillBytes is what was written to temporary files, SpillPasses how many times a row was at most.
 	SpillBytes  int64 `json:"spill_bytes,omitempty"`
 	SpillPasses int64 `json:"spill_passes,omitempty"`
@@ -360,7 +366,7 @@ func (p *Plan) explainJSON(a *analysis) (string, error) {
 		if a != nil {
 			id := n.common().id
 			s := a.stats[id]
-			e.Actual = &actual{s.Rows, ms(self[id]), ms(s.Nanos), s.PeakBytes, s.RowsRead, s.BytesRead, s.Skipped, s.Chunks, s.Pruned, s.OtherType, s.SpillBytes, s.SpillPasses}
+			e.Actual = &actual{s.Rows, ms(self[id]), ms(s.Nanos), s.PeakBytes, s.RowsRead, s.BytesRead, s.Skipped, s.Chunks, s.Pruned, s.Keyed, s.KeyedChunks, s.OtherType, s.SpillBytes, s.SpillPasses}
 		}
 		for _, c := range n.inputs() {
 			e.Inputs = append(e.Inputs, walk(c))

@@ -72,6 +72,7 @@ type (
 	filterNode struct {
 		unary
 		preds []exec.Expr
+		outs  []int // the columns that are needed above; nil for all
 	}
 
 	// projectNode computes expressions.
@@ -127,6 +128,8 @@ type (
 		aggs        []*exec.Aggregate // of a group join
 		aggIDs      []int
 		at          query.Span // of a query used as a value
+		outs        []int      // of an inner, left or full join that is none of ASOF: the columns that are needed above; nil for all
+		filter      *keyFilter // nil: the keys are not worth giving to the scan of the probe side
 	}
 
 	// asofCond is the inequality of an ASOF join: left op right.
@@ -218,7 +221,13 @@ type (
 
 func (n *scanNode) outputs() []int   { return n.ids }
 func (n *valuesNode) outputs() []int { return n.ids }
-func (n *filterNode) outputs() []int { return n.in.outputs() }
+func (n *filterNode) outputs() []int {
+	if n.outs != nil {
+		return n.outs
+	}
+	return n.in.outputs()
+}
+
 func (n *projectNode) outputs() []int {
 	return n.ids
 }
@@ -230,6 +239,9 @@ func (n *distinctNode) outputs() []int { return n.cols }
 func (n *sortNode) outputs() []int     { return n.in.outputs() }
 func (n *limitNode) outputs() []int    { return n.in.outputs() }
 func (n *joinNode) outputs() []int {
+	if n.outs != nil {
+		return n.outs
+	}
 	out := append([]int(nil), n.left.outputs()...)
 	switch n.kind {
 	case exec.JoinSemi, exec.JoinAnti:

@@ -26,6 +26,7 @@ func (b *binder) optimize(n node, outs []int) (node, error) {
 	pushLimit(n)
 	hints(n)
 	b.eager(n)
+	keyFilters(n)
 	return n, nil
 }
 
@@ -362,6 +363,7 @@ func prune(n node, need map[int]bool) {
 		n.ids, n.outs = n.ids[:k], n.outs[:k]
 	case *filterNode:
 		prune(n.in, add(clone(), n.preds...))
+		n.outs = needed(n.in.outputs(), need)
 	case *projectNode:
 		k := 0
 		for i, id := range n.ids {
@@ -427,6 +429,9 @@ func prune(n node, need map[int]bool) {
 		below := add(clone(), n.exprs()...)
 		prune(n.left, below)
 		prune(n.right, below)
+		if n.asof == nil && (n.kind == exec.JoinInner || n.kind == exec.JoinLeft || n.kind == exec.JoinFull) {
+			n.outs = needed(n.pairs(), need)
+		}
 	case *withNode:
 		// Backwards: what is used stands before what uses it.
 		for i, in := range slices.Backward(n.ins) {
@@ -473,6 +478,20 @@ func prune(n node, need map[int]bool) {
 			prune(in, below[j])
 		}
 	}
+}
+
+// needed returns those columns of ids that are needed; nil for all.
+func needed(ids []int, need map[int]bool) []int {
+	out := make([]int, 0, len(ids))
+	for _, id := range ids {
+		if need[id] {
+			out = append(out, id)
+		}
+	}
+	if len(out) == len(ids) {
+		return nil
+	}
+	return out
 }
 
 // countFromBounds answers count(*) of a whole range of a table without reading it.

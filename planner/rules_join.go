@@ -168,5 +168,8 @@ func (n *joinNode) describe(f exec.Formatter, list func([]exec.Expr, string) str
 	if n.buildLeft {
 		parts = append(parts, "build=left")
 	}
+	if n.filter != nil {
+		parts = append(parts, "keys to scan of "+quoteName(n.filter.scan.alias))
+	}
 	return name, strings.Join(parts, " ")
 }

@@ -37,7 +37,7 @@ func Run(ctx context.Context, p *Plan, o RunOptions) (*Result, error) {
 
 // start makes and opens the operators.
 func (p *Plan) start(ctx context.Context, o RunOptions, timed bool) (*Result, *builder, error) {
-	b := &builder{plan: p, opts: o, timed: timed, ops: make([]exec.Operator, p.nodes), kept: map[*keepNode]*exec.Kept{}}
+	b := &builder{plan: p, opts: o, timed: timed, ops: make([]exec.Operator, p.nodes), kept: map[*keepNode]*exec.Kept{}, keys: map[*scanNode][]KeyHint{}}
 	b.env = &exec.Env{Now: p.opts.Now, Zone: p.opts.Zone, BatchRows: o.BatchRows, Budget: exec.NewBudget(o.MemoryBytes), Spill: o.Spill, GiveWay: o.GiveWay}
 	r := &Result{plan: p, op: b.build(p.root), held: exec.NewHolder(b.env.Budget, "insert")}
 	outs := p.root.outputs()

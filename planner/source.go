@@ -140,6 +140,12 @@ type Hint struct {
 	Value  query.Value      // not NULL
 }
 
+// KeyHint is a join of the outputs, that are its key, with what a filter knows.
+type KeyHint struct {
+	Outputs []int // indexes in Request.Outputs
+	Filter  *vector.KeyFilter
+}
+
 // Request says what a scan is to deliver.
 type Request struct {
 	// Outputs are the columns of every batch, in this order. None is fine: batches then carry row counts only.
@@ -150,6 +156,8 @@ type Request struct {
 	Where []Hint
 	// Matches are predicates of the same kind for which indexes have the rows.
 	Matches []Match
+	// Keys are joins whose rows without a partner the query cannot use. A source may leave those out, as with Where.
+	Keys []KeyHint
 	// Reverse delivers rows in descending order of scan.
 	Reverse bool
 	// Limit is the number of rows the query can use, 0 for all. A scan may stop after as many and need not.
@@ -201,6 +209,8 @@ type ScanStats struct {
 	RowsSkipped int64 // rows excluded without reading them
 	// Chunks is how many chunks of columns the range has, ChunksPruned those of them that statistics exclude as a whole.
 	Chunks, ChunksPruned int64
+	// RowsKeyed is how many rows that were looked at the keys of joins excluded, ChunksKeyed how many chunks without looking.
+	RowsKeyed, ChunksKeyed int64
 }
 
 // StatsIterator is an Iterator that counts. ScanStats may be called after the end.

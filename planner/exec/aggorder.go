@@ -251,7 +251,7 @@ func (o *orderedAcc) finish(group int) {
 		if o.locs, o.err = o.rows.take(group, o.locs, vector.MaxRows); o.err != nil || len(o.locs) == 0 {
 			return
 		}
-		n := o.rows.rows.Fit(o.locs, partBytes)
+		n := o.rows.rows.Fit(nil, o.locs, partBytes)
 		o.rows.rows.Gather(o.vecs, o.locs[:n])
 		o.locs = o.locs[:copy(o.locs, o.locs[n:])]
 		o.groups = o.groups[:0]

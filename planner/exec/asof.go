@@ -238,7 +238,7 @@ func (a *AsofJoin) emit() (int, error) {
 	if len(locs) == 0 {
 		return 0, nil
 	}
-	n := a.rows.Fit(locs, partBytes)
+	n := a.rows.Fit(nil, locs, partBytes)
 	idx := a.idx[a.at : a.at+n]
 	a.at += n
 	l := len(a.LeftTypes)

@@ -139,7 +139,7 @@ func (j *GroupJoin) partners() (failed int, err error) {
 // take adds the pairs that were collected to their groups.
 func (j *GroupJoin) take() (failed int, err error) {
 	for at := 0; at < len(j.p); {
-		n := j.build.rows.Fit(j.b[at:], partBytes)
+		n := j.build.rows.Fit(nil, j.b[at:], partBytes)
 		j.gather(j.p[at:at+n], j.b[at:at+n])
 		ks := j.ks[at : at+n]
 		at += n

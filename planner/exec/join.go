@@ -42,13 +42,22 @@ type Join struct {
 	Residual []Expr
 	// BuildLeft keeps the left side instead of the right; only for inner joins.
 	BuildLeft bool
+	// Cols are the columns of the pairs that come out; nil for all. Only of inner, left and full joins.
+	Cols []int
+	// Filter, when set, is told the keys there are, unless they are on disk: rows of the probe side with others may be left out.
+	Filter *vector.KeyFilter
+	// Table, when set, has the rows of the build side, whose operator is not needed then. Not of full joins.
+	Table *JoinTable
 	// LeftTypes and RightTypes are the types of the columns, which are needed where a side has no row.
 	LeftTypes, RightTypes []vector.Type
 	Env                   *Env
 
 	s     *evalState
 	build buildSide
-	read  bool // the build side was
+	give  vector.Batch
+	read  bool  // the build side was
+	alone bool  // there is no probe side: it is that of a JoinTable
+	most  int64 // what the build side may be then; 0 for any size
 	acct  account
 	gate  *storeGate
 
@@ -85,11 +94,25 @@ type Join struct {
 
 // Open opens both inputs.
 func (j *Join) Open(ctx context.Context) error {
+	j.prepare()
+	if j.Table != nil {
+		j.build, j.read = j.Table.shared(), true
+		_, probe, _ := j.sides()
+		return probe.Open(ctx)
+	}
+	if err := j.Left.Open(ctx); err != nil {
+		return err
+	}
+	return j.Right.Open(ctx)
+}
+
+// prepare makes what the join works with.
+func (j *Join) prepare() {
 	j.s = newEvalState(j.Env)
 	j.acct = newAccount(j.Env, "join")
 	j.gate = &storeGate{j.s, &j.acct}
 	j.spill.gate = j.gate
-	if j.spills() {
+	if j.spills() && !j.alone && j.Table == nil {
 		j.spill.open(j.Env)
 	}
 	j.res = newPredicates(j.Residual, j.Env)
@@ -107,6 +130,7 @@ func (j *Join) Open(ctx context.Context) error {
 		j.probe = j.s.compileAll(j.LeftKeys)
 	}
 	j.keys = make([]*vector.Vector, len(j.probe))
+	j.dropUnused()
 	_, _, keys := j.sides()
 	types = slices.Clone(types)
 	for _, k := range keys {
@@ -118,10 +142,37 @@ func (j *Join) Open(ctx context.Context) error {
 		types = append(types, k.Type())
 	}
 	j.build.rows = vector.NewRows(j.gate, types)
-	if err := j.Left.Open(ctx); err != nil {
-		return err
+}
+
+// dropUnused makes the columns nil that neither come out nor are in the residual.
+func (j *Join) dropUnused() {
+	if j.Cols == nil {
+		return
 	}
-	return j.Right.Open(ctx)
+	used := make(map[int]bool, len(j.out.Cols))
+	for _, x := range j.Residual {
+		Columns(x, used)
+	}
+	for _, c := range j.Cols {
+		used[c] = true
+	}
+	left, right := j.probeC, j.buildC
+	if j.BuildLeft {
+		left, right = j.buildC, j.probeC
+	}
+	l, r := slices.Clone(left), slices.Clone(right)
+	for k := range j.out.Cols {
+		switch {
+		case used[k]:
+		case k < len(l):
+			l[k] = nil
+		default:
+			r[k-len(l)] = nil
+		}
+	}
+	if j.probeC, j.buildC = l, r; j.BuildLeft {
+		j.probeC, j.buildC = r, l
+	}
 }
 
 func (j *Join) sides() (build, probe Operator, keys []Expr) {
@@ -147,7 +198,9 @@ func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 	}
 	if j.disk != nil {
 		var b *vector.Batch
-		b, j.err = j.nextFromDisk(ctx)
+		if b, j.err = j.nextFromDisk(ctx); b != nil {
+			b = pick(&j.give, b, j.Cols)
+		}
 		return b, j.err
 	}
 	for {
@@ -170,7 +223,9 @@ func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 			}
 			if j.in == nil {
 				var b *vector.Batch
-				b, j.err = j.unmatched()
+				if b, j.err = j.unmatched(); b != nil {
+					b = pick(&j.give, b, j.Cols)
+				}
 				return b, j.err
 			}
 		}
@@ -186,7 +241,7 @@ func (j *Join) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 		if n > 0 {
 			j.stats.Rows += int64(n)
-			return &j.out, nil
+			return pick(&j.give, &j.out, j.Cols), nil
 		}
 	}
 }
@@ -331,7 +386,7 @@ func (j *Join) equal(i int, l vector.Loc) bool {
 // emit makes the output of the next pairs that pass the residual, no more than their bytes allow. Left rows whose pairs all
 // failed are put in where they belong.
 func (j *Join) emit() (int, error) {
-	n := j.build.rows.Fit(j.b[j.at:], partBytes)
+	n := j.build.rows.Fit(j.buildC, j.b[j.at:], partBytes)
 	p, b, last := j.p[j.at:j.at+n], j.b[j.at:j.at+n], j.last[j.at:j.at+n]
 	j.at += n
 	j.gather(p, b)
@@ -355,7 +410,9 @@ func (j *Join) gather(p []int32, b []vector.Loc) {
 		return
 	}
 	for k, c := range j.probeC {
-		c.Gather(j.in.Cols[k], p)
+		if c != nil {
+			c.Gather(j.in.Cols[k], p)
+		}
 	}
 	j.build.rows.Gather(j.buildC, b)
 }
@@ -414,7 +471,13 @@ func (j *Join) Close() error {
 	j.res.s.close()
 	j.build, j.full = buildSide{}, fullSide{}
 	j.in = nil
-	return errors.Join(j.closeDisk(), j.Left.Close(), j.Right.Close())
+	errs := []error{j.closeDisk()}
+	for _, in := range []Operator{j.Left, j.Right} {
+		if in != nil {
+			errs = append(errs, in.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Stats returns what the operator counted.

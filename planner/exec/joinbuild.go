@@ -11,15 +11,16 @@ import (
 
 // buildSide is the rows kept.
 type buildSide struct {
-	rows  *vector.Rows // columns, then those keys that are no column
-	keys  []int        // where each key is in rows
-	refs  paged[buildRef]
-	once  bool         // rows whose key came before may be left out
-	codes keyCodes     // of the rows that are kept
-	heads paged[int32] // by hash: the first row of a chain + 1, 0 is none
-	mask  uint64
-	locs  []vector.Loc
-	err   error // a key failed; it counts once there is a probe row
+	rows   *vector.Rows // columns, then those keys that are no column
+	keys   []int        // where each key is in rows
+	refs   paged[buildRef]
+	once   bool         // rows whose key came before may be left out
+	codes  keyCodes     // of the rows that are kept
+	heads  paged[int32] // by hash: the first row of a chain + 1, 0 is none
+	mask   uint64
+	locs   []vector.Loc
+	filter int64 // bytes of the set of keys that a scan is given
+	err    error // a key failed; it counts once there is a probe row
 }
 
 // buildRef is a row of the build side. Rows are numbered as they come; next is the number + 1 of the next one in its bucket.
@@ -132,7 +133,10 @@ func (j *Join) keep(b *vector.Batch, keys []*vector.Vector) error {
 
 func (j *Join) count() error {
 	bs := &j.build
-	n := bs.rows.MemoryBytes() + bs.refs.bytes() + bs.heads.bytes() + j.full.seen.bytes() + j.find.bytes()
+	n := bs.rows.MemoryBytes() + bs.refs.bytes() + bs.heads.bytes() + bs.filter + j.full.seen.bytes() + j.find.bytes()
+	if j.most > 0 && n > j.most {
+		return errPartTooLarge
+	}
 	full, err := j.spill.hold(n)
 	if !j.read && bs.heads.n == 0 && (full || j.spill.can() && n+int64(bs.refs.n)*headBytes > j.spill.share()) {
 		err = j.toDisk()
@@ -159,6 +163,7 @@ func (j *Join) chains() error {
 		}
 	}
 	bs.mask = uint64(size - 1)
+	filter := j.newKeySet()
 	// Backwards, so that each chain is in order.
 	for i := bs.refs.n - 1; i >= 0; i-- {
 		if err := j.s.Step(compareStep); err != nil {
@@ -175,6 +180,29 @@ func (j *Join) chains() error {
 		}
 		head := bs.heads.at(int(ref.hash & bs.mask))
 		ref.next, *head = *head, int32(i)+1
+		if filter != nil {
+			filter.Add(ref.hash, cols, bs.keys, row)
+		}
+	}
+	if filter != nil {
+		j.Filter.Publish(filter)
 	}
 	return j.count()
+}
+
+// mostFiltered is how many keys a scan is given at most: the set of more is larger than the processor's caches, and no faster than the join.
+const mostFiltered = 4 << 20
+
+// newKeySet returns the set of keys to make for the scan of the probe side; nil when there is none, or no memory for one.
+func (j *Join) newKeySet() *vector.KeySet {
+	bs := &j.build
+	if j.Filter == nil || bs.err != nil || bs.refs.n > mostFiltered {
+		return nil
+	}
+	n := vector.KeySetBytes(bs.refs.n)
+	if j.acct.ask(n) != nil {
+		return nil
+	}
+	bs.filter = n
+	return vector.NewKeySet(len(bs.keys), bs.refs.n)
 }

@@ -53,7 +53,7 @@ func (j *Join) unmatched() (*vector.Batch, error) {
 	if len(f.locs) == 0 {
 		return nil, nil
 	}
-	if n := j.build.rows.Fit(f.locs, partBytes); n < len(f.locs) {
+	if n := j.build.rows.Fit(j.buildC, f.locs, partBytes); n < len(f.locs) {
 		// The rest come with the next batch: go back to the first of them.
 		last := f.locs[n]
 		f.locs = f.locs[:n]
@@ -65,6 +65,9 @@ func (j *Join) unmatched() (*vector.Batch, error) {
 		f.idx = append(f.idx, -1)
 	}
 	for k, c := range j.probeC {
+		if c == nil {
+			continue
+		}
 		c.Gather(vector.New(j.LeftTypes[k], 0), f.idx[:n])
 	}
 	j.build.rows.Gather(j.buildC, f.locs)

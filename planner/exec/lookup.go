@@ -186,7 +186,7 @@ func (l *Lookup) look() error {
 		return err
 	}
 	for at := 0; at < len(l.p); {
-		n := l.build.rows.Fit(l.b[at:], partBytes)
+		n := l.build.rows.Fit(nil, l.b[at:], partBytes)
 		l.gather(l.p[at:at+n], l.b[at:at+n])
 		ks, locs := l.ks[at:at+n], l.b[at:at+n]
 		at += n
@@ -310,7 +310,7 @@ func (l *Lookup) some() (int, error) {
 	if n == 0 {
 		return 0, nil
 	}
-	n = l.build.rows.Fit(l.locs, partBytes)
+	n = l.build.rows.Fit(nil, l.locs, partBytes)
 	l.given += n
 	l.gather(l.idx[:n], l.locs[:n])
 	l.marks(from, l.given, n, func(k int) int { return k - from })

@@ -34,6 +34,8 @@ type Stats struct {
 	Skipped   int64 // rows a scan excluded without looking
 	Chunks    int64 // chunks of columns in its range
 	Pruned    int64 // chunks excluded without looking
+	// Keyed is rows that a scan excluded because a join has no partner for them, KeyedChunks chunks excluded for that without looking.
+	Keyed, KeyedChunks int64
 	// SpillBytes is what was written to temporary files, SpillPasses how many times a row was written at most.
 	SpillBytes  int64
 	SpillPasses int64
@@ -50,6 +52,8 @@ func (s *Stats) Add(o Stats) {
 	s.Skipped += o.Skipped
 	s.Chunks += o.Chunks
 	s.Pruned += o.Pruned
+	s.Keyed += o.Keyed
+	s.KeyedChunks += o.KeyedChunks
 	s.SpillBytes += o.SpillBytes
 	s.SpillPasses = max(s.SpillPasses, o.SpillPasses)
 }
@@ -116,9 +120,12 @@ func (s *Scan) Stats() Stats { return s.stats }
 type Filter struct {
 	In    Operator
 	Preds []Expr
-	Env   *Env
+	// Cols are the columns of the input that come out; nil for all.
+	Cols []int
+	Env  *Env
 
 	p     predicates
+	out   vector.Batch
 	err   error
 	stats Stats
 }
@@ -140,10 +147,22 @@ func (f *Filter) Next(ctx context.Context) (*vector.Batch, error) {
 		b.Sel, f.err = f.p.apply(b)
 		if n := b.Rows(); n > 0 {
 			f.stats.Rows += int64(n)
-			return b, nil
+			return pick(&f.out, b, f.Cols), nil
 		}
 	}
 	return nil, f.err
+}
+
+// pick returns a batch with some columns of another one, in out; the other one when cols is nil.
+func pick(out, b *vector.Batch, cols []int) *vector.Batch {
+	if cols == nil {
+		return b
+	}
+	out.N, out.Sel, out.Cols = b.N, b.Sel, out.Cols[:0]
+	for _, c := range cols {
+		out.Cols = append(out.Cols, b.Cols[c])
+	}
+	return out
 }
 
 // Close closes the input.

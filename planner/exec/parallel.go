@@ -166,7 +166,9 @@ type ParallelAggregate struct {
 	// Divide returns in how many parts the table may be read; one or less when it is not worth it.
 	Divide func(ctx context.Context) (int, error)
 	// Part returns an aggregate like Serial over the stretch that begins with a part.
-	Part    func(d *Division, first int) *HashAggregate
+	Part func(d *Division, first int) *HashAggregate
+	// Tables are the build sides of the joins in the parts. They are read first.
+	Tables  []*JoinTable
 	Threads int
 	// Fixed divides the table in the same way each time: for aggregates whose result shows how it was divided.
 	Fixed bool
@@ -190,6 +192,9 @@ func (p *ParallelAggregate) Open(context.Context) error {
 	if len(p.Serial.Keys) > 0 {
 		p.reserve.open(p.Env)
 	}
+	for _, t := range p.Tables {
+		t.open()
+	}
 	return nil
 }
 
@@ -212,19 +217,24 @@ func (p *ParallelAggregate) run(ctx context.Context) error {
 		return err
 	}
 	if n > 1 {
-		err := p.group(ctx, n, p.reserve.mostShared(p.Env)/int64(p.Threads))
+		for i := 0; err == nil && i < len(p.Tables); i++ {
+			err = p.Tables[i].read(ctx)
+		}
+		if err == nil {
+			err = p.group(ctx, n, p.reserve.mostShared(p.Env)/int64(p.Threads))
+		}
 		if err == nil {
 			err = p.merge(ctx)
 		}
 		if err == nil {
 			p.result = p.parts[0].h
-			return nil
+			return p.closeTables()
 		}
 		if err := errors.Join(ctx.Err(), p.drop()); err != nil {
 			return err
 		}
 	}
-	if err := p.reserve.close(); err != nil {
+	if err := errors.Join(p.reserve.close(), p.closeTables()); err != nil {
 		return err
 	}
 	p.result = p.Serial
@@ -357,9 +367,17 @@ func (p *ParallelAggregate) drop() error {
 	return errors.Join(errs...)
 }
 
+func (p *ParallelAggregate) closeTables() error {
+	var errs []error
+	for _, t := range p.Tables {
+		errs = append(errs, t.close())
+	}
+	return errors.Join(errs...)
+}
+
 // Close frees the groups and closes the input.
 func (p *ParallelAggregate) Close() error {
-	errs := []error{p.reserve.close(), p.drop()}
+	errs := []error{p.reserve.close(), p.drop(), p.closeTables()}
 	if p.result == p.Serial {
 		errs = append(errs, p.Serial.Close())
 	}

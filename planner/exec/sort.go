@@ -104,7 +104,7 @@ func (s *Sort) Next(ctx context.Context) (*vector.Batch, error) {
 	if s.err = s.over; s.err != nil || len(s.next) == 0 || n <= 0 {
 		return nil, s.err
 	}
-	k := s.rows.Fit(s.next[:min(n, len(s.next))], partBytes)
+	k := s.rows.Fit(nil, s.next[:min(n, len(s.next))], partBytes)
 	s.rows.Gather(s.out.Cols, s.next[:k])
 	s.next = s.next[:copy(s.next, s.next[k:])]
 	s.given += int64(k)

@@ -106,7 +106,7 @@ func (t *topWindow) give(width int) (*vector.Batch, error) {
 	for _, l := range t.locs[:n] {
 		t.next = append(t.next, l.loc)
 	}
-	n = t.rows.Fit(t.next, partBytes)
+	n = t.rows.Fit(nil, t.next, partBytes)
 	if t.out.Cols == nil {
 		for range t.Exprs {
 			t.out.Cols = append(t.out.Cols, &vector.Vector{})

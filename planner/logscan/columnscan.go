@@ -21,7 +21,8 @@ type columnReader struct {
 	k     *chunk              // nil: none
 	outs  []columnOutput
 	seqs  columnOutput // of a sparse chunk
-	share bool         // batches are used up before the next one is filled: they may share the memory of decoded blocks
+	keys  []keyTest
+	share bool // batches are used up before the next one is filled: they may share the memory of decoded blocks
 }
 
 // columnOutput is an output within the chunk.
@@ -53,6 +54,9 @@ func newColumnReader(r *reader) *columnReader {
 		default:
 			return nil
 		}
+	}
+	for _, h := range r.p.keys {
+		c.keys = append(c.keys, newKeyTest(h))
 	}
 	return c
 }
@@ -110,6 +114,9 @@ func (c *columnReader) bind(k *chunk) bool {
 	if k.Info().Sparse {
 		c.seqs.block = -1
 		c.seqs.cur.Reset(k.Column(ownSeq))
+	}
+	for i := range c.keys {
+		c.keys[i].chunk = false
 	}
 	return true
 }
@@ -173,6 +180,17 @@ func (c *columnReader) fill(ctx context.Context, b *vector.Batch, n int) (bool, 
 func (c *columnReader) fillRows(ctx context.Context, b *vector.Batch, n int) error {
 	r := c.r
 	end := min(r.to, c.k.to)
+	if err := ctx.Err(); err != nil { // batches without a row do not come out
+		return err
+	}
+	if none, err := c.skips(); none || err != nil {
+		if err == nil {
+			r.stats.ChunksKeyed++
+			r.stats.RowsSkipped += int64(end - r.at)
+			r.at = end
+		}
+		return err
+	}
 	row, err := c.row(r.at)
 	if err != nil {
 		return err
@@ -198,49 +216,64 @@ func (c *columnReader) fillRows(ctx context.Context, b *vector.Batch, n int) err
 	} else {
 		hi = min(hi, lo+int(end-r.at))
 	}
-	for i := range c.outs {
-		o := &c.outs[i]
-		v := b.Cols[i]
-		if r.p.outputs[i].Column == colSeq && seqs == nil {
-			v.Ints = resize(v.Ints, hi-lo)
-			for k := range v.Ints {
-				v.Ints[k] = int64(r.at) + int64(k)
-			}
-			v.Len, v.Most = hi-lo, max(uint64(r.at)+uint64(hi-lo), 1)
-			continue
-		}
-		if o.none {
-			v.Grow(hi - lo)
-			if !v.Type.Dynamic() {
-				for k := range hi - lo {
-					v.SetNull(k)
+	n = hi - lo
+	sel, err := c.fillKeys(ctx, b, block, seqs, lo, hi)
+	if err != nil {
+		return err
+	}
+	b.N, b.Sel = n, sel
+	if sel != nil && len(sel) == 0 {
+		r.clear(b)
+	} else {
+		for i := range c.outs {
+			if b.Cols[i].Len == 0 {
+				if err := c.fillOutput(ctx, i, b.Cols[i], block, seqs, lo, hi); err != nil {
+					return err
 				}
 			}
-			continue
-		}
-		if err := c.load(o, block); err != nil {
-			return err
-		}
-		if v.Type.Dynamic() {
-			o.fillDynamic(v, lo, hi, c.share)
-			if least, greatest, ok := o.cur.Column().Zone(block); ok && v.Uniform == vector.ClassInt {
-				v.Most = max(vector.Magnitude(least), vector.Magnitude(greatest), 1)
-			}
-		} else {
-			o.fillTyped(v, lo, hi)
-		}
-		if err := c.fromRows(ctx, o, i, v, seqs, lo, hi); err != nil {
-			return err
 		}
 	}
-	b.N = hi - lo
 	if seqs != nil {
 		r.at = redex.Seq(seqs[len(seqs)-1]) + 1
 	} else {
-		r.at += redex.Seq(b.N)
+		r.at += redex.Seq(n)
 	}
-	r.stats.RowsRead += int64(b.N)
+	r.stats.RowsRead += int64(n)
 	return nil
+}
+
+// fillOutput makes v the rows [lo, hi) of a block of output i.
+func (c *columnReader) fillOutput(ctx context.Context, i int, v *vector.Vector, block int, seqs []uint64, lo, hi int) error {
+	o := &c.outs[i]
+	if c.r.p.outputs[i].Column == colSeq && seqs == nil {
+		v.Ints = resize(v.Ints, hi-lo)
+		for k := range v.Ints {
+			v.Ints[k] = int64(c.r.at) + int64(k)
+		}
+		v.Len, v.Most = hi-lo, max(uint64(c.r.at)+uint64(hi-lo), 1)
+		return nil
+	}
+	if o.none {
+		v.Grow(hi - lo)
+		if !v.Type.Dynamic() {
+			for k := range hi - lo {
+				v.SetNull(k)
+			}
+		}
+		return nil
+	}
+	if err := c.load(o, block); err != nil {
+		return err
+	}
+	if v.Type.Dynamic() {
+		o.fillDynamic(v, lo, hi, c.share)
+		if least, greatest, ok := o.cur.Column().Zone(block); ok && v.Uniform == vector.ClassInt {
+			v.Most = max(vector.Magnitude(least), vector.Magnitude(greatest), 1)
+		}
+	} else {
+		o.fillTyped(v, lo, hi)
+	}
+	return c.fromRows(ctx, o, i, v, seqs, lo, hi)
 }
 
 func resize[T any](s []T, n int) []T {

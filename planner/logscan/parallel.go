@@ -256,9 +256,7 @@ func (it *parallel) ScanStats() planner.ScanStats {
 	st := it.before
 	for _, w := range it.workers {
 		w.mu.Lock()
-		st.RowsRead += w.stats.RowsRead
-		st.BytesRead += w.stats.BytesRead
-		st.RowsSkipped += w.stats.RowsSkipped
+		st = plus(w.stats, st)
 		w.mu.Unlock()
 	}
 	return st

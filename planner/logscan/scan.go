@@ -35,6 +35,7 @@ type projection struct {
 	types   []vector.Type
 	needsOK bool // a payload's well-formedness matters
 	columns planner.ColumnUse
+	keys    []planner.KeyHint
 }
 
 func newProjection(outputs []planner.Output) *projection {
@@ -388,6 +389,8 @@ func plus(st, before planner.ScanStats) planner.ScanStats {
 	before.RowsRead += st.RowsRead
 	before.BytesRead += st.BytesRead
 	before.RowsSkipped += st.RowsSkipped
+	before.RowsKeyed += st.RowsKeyed
+	before.ChunksKeyed += st.ChunksKeyed
 	return before
 }
 

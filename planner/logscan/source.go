@@ -148,6 +148,9 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 	}
 	p := newProjection(r.Outputs)
 	p.columns = r.Columns
+	if !r.Reverse && r.Limit == 0 {
+		p.keys = r.Keys
+	}
 	spans := addSpan(nil, from, to)
 	var st planner.ScanStats
 	found, err := s.candidates(ctx, &r, from, to)

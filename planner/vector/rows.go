@@ -20,6 +20,11 @@ func (s *State) Hash(cols []*Vector, sel Sel, n int, out []uint64) {
 			sel.All(n, func(i int) { out[i] = num.Combine(out[i], num.HashInt(x[i])) })
 			continue
 		}
+		var view Vector
+		if x := v.Typed(&view); x.Type == Text && !x.Const && !x.Nulls.Any() && x.Dict == nil {
+			sel.All(n, func(i int) { out[i] = num.Combine(out[i], num.HashBytes(x.Refs[i].In(x.Data))+uint64(ClassText)) })
+			continue
+		}
 		sel.All(n, func(i int) { out[i] = num.Combine(out[i], s.HashValue(v, i)) })
 	}
 }

@@ -170,16 +170,24 @@ func (r *Rows) Release(l Loc) {
 // Pages returns how many pages there are; Page returns the rows of one, in the order in which they were added.
 func (r *Rows) Pages() int { return len(r.pages) }
 
+// Reader returns the rows for another goroutine, as long as nobody adds or releases any.
+func (r *Rows) Reader() *Rows {
+	return &Rows{types: r.types, pages: r.pages, n: r.n, full: r.full}
+}
+
 // Page returns the columns of a page and how many rows it has.
 func (r *Rows) Page(k int) (cols []*Vector, n int) { return r.pages[k].cols, r.pages[k].n }
 
-// Fit returns how many of the rows locs Gather can give with about limit bytes of Data, at least one.
-func (r *Rows) Fit(locs []Loc, limit int) int {
-	plain := true
-	for _, t := range r.types {
-		plain = plain && !t.Dynamic() && t != Text && t != Blob
+// Fit returns how many of the rows locs Gather can give with about limit bytes of Data, at least one. Columns beyond those of dst, and those
+// that are nil there, are not counted; with a nil dst all are.
+func (r *Rows) Fit(dst []*Vector, locs []Loc, limit int) int {
+	data := make([]int, 0, 16) // columns that have Data
+	for c, t := range r.types {
+		if (dst == nil || c < len(dst) && dst[c] != nil) && (t.Dynamic() || t == Text || t == Blob) {
+			data = append(data, c)
+		}
 	}
-	if plain || len(r.pages) == 1 && r.pages[0].bytes < limit {
+	if len(data) == 0 || len(r.pages) == 1 && r.pages[0].bytes < limit {
 		return len(locs)
 	}
 	for k, l := range locs {
@@ -187,8 +195,10 @@ func (r *Rows) Fit(locs []Loc, limit int) int {
 			continue
 		}
 		cols, i := r.Row(l)
-		for _, c := range cols {
-			limit -= c.DataLen(i)
+		for _, c := range data {
+			if v := cols[c]; len(v.Data) > 0 {
+				limit -= v.DataLen(i)
+			}
 		}
 		if limit < 0 {
 			return max(k, 1)
@@ -197,7 +207,7 @@ func (r *Rows) Fit(locs []Loc, limit int) int {
 	return len(locs)
 }
 
-// Gather replaces the columns of dst with the rows locs, in that order; NoRow gives NULLs. Bytes are copied, but not those of a
+// Gather replaces the columns of dst that are not nil with the rows locs, in that order; NoRow gives NULLs. Bytes are copied, but not those of a
 // single row, nor when there is one page: dst is valid as long as the store.
 func (r *Rows) Gather(dst []*Vector, locs []Loc) {
 	if len(r.pages) == 1 || len(locs) == 1 && locs[0] != NoRow {
@@ -211,12 +221,17 @@ func (r *Rows) Gather(dst []*Vector, locs []Loc) {
 			page = r.pages[l>>locBits]
 			r.idx = append(r.idx, int32(l&(MaxRows-1)))
 		}
-		for c := range dst {
-			dst[c].Gather(page.cols[c], r.idx)
+		for c, v := range dst {
+			if v != nil {
+				v.Gather(page.cols[c], r.idx)
+			}
 		}
 		return
 	}
 	for c, v := range dst {
+		if v == nil {
+			continue
+		}
 		v.Reset(r.types[c])
 		v.Grow(len(locs))
 		if cap(v.Data) == 0 {

@@ -100,7 +100,7 @@ func TestRows(t *testing.T) {
 					pick = append(pick, locs[i])
 				}
 			}
-			n := rows.Fit(pick, 1<<rng.IntN(16))
+			n := rows.Fit(nil, pick, 1<<rng.IntN(16))
 			if n < 1 || n > len(pick) {
 				t.Fatalf("%d of %d rows fit", n, len(pick))
 			}
