@@ -78,10 +78,8 @@ func (s *Source) spans(r *planner.Request, from, to redex.Seq) (spans []span, st
 	cols := s.catalogues.columns
 	sealedTo := cols.files.SealedTo(s.log)
 	for at := from; at < to; {
-		key := cols.keyOf(s.log, at, sealedTo)
-		_, end := key.span()
+		k, end, err := cols.known(s, at, sealedTo)
 		end = min(end, to)
-		k, _, err := cols.find(s, key, at)
 		if err != nil {
 			return nil, st, err
 		}
