@@ -39,7 +39,8 @@ type DB struct {
 	foldsClosed bool
 
 	shredding     sync.WaitGroup
-	stopShredding context.CancelFunc // nil: there is none
+	stopShredding context.CancelFunc       // nil: there is none
+	tails         map[redex.LogID]struct{} // logs whose last chunk is to be shredded; of shred, then of Close
 
 	closing atomic.Bool
 	once    sync.Once
@@ -68,7 +69,7 @@ func open(o Options, store func(Options) (*redex.Store, error)) (*DB, error) {
 	}
 	db := &DB{
 		store: s, o: o, waiters: fold.NewWaitLimit(o.MaxWaiters), fields: logscan.New(s),
-		spill: spill.Open(spill.Options{Path: o.tempDir(s.Dir()), LimitBytes: o.TempBytes}),
+		spill: spill.Open(spill.Options{Path: o.tempDir(s.Dir()), LimitBytes: o.TempBytes}), tails: map[redex.LogID]struct{}{},
 	}
 	db.openIndexes(context.Background())
 	if o.Columns != ColumnsNever && !o.Store.ReadOnly {
@@ -80,16 +81,26 @@ func open(o Options, store func(Options) (*redex.Store, error)) (*DB, error) {
 	return db, nil
 }
 
+const (
+	tailsAfter   = 2 * time.Second // without sealing, the tails of logs are shredded
+	tailsAtClose = time.Second     // is how long Close takes for that
+)
+
 // shred makes column files of the chunks that sealing completes, one at a time, and rests as long as each one took: queries make those
-// they come upon themselves.
+// they come upon themselves. Once nothing was sealed for a while it makes those of tails, for who opens the database next.
 func (db *DB) shred(ctx context.Context) {
-	rest := time.NewTimer(0)
+	rest, quiet := time.NewTimer(0), time.NewTimer(tailsAfter)
 	defer rest.Stop()
+	defer quiet.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-db.store.Columns().Whole():
+		case <-quiet.C:
+			db.shredTails(ctx)
+			continue
+		case <-db.store.Columns().Grown():
+			quiet.Reset(tailsAfter)
 		}
 		for _, id := range db.store.Columns().TakeWhole() {
 			l, err := db.store.LogByID(id)
@@ -108,6 +119,33 @@ func (db *DB) shred(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// shredTails makes column files of the tails that sealing has made longer.
+func (db *DB) shredTails(ctx context.Context) {
+	for _, id := range db.store.Columns().TakeTails() {
+		db.tails[id] = struct{}{}
+	}
+	for id := range db.tails {
+		if l, err := db.store.LogByID(id); err == nil { // else it is deleted, or who reads it is told
+			db.fields.ShredTail(ctx, l)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		delete(db.tails, id)
+	}
+}
+
+// shredLast makes them when the database is closed, as far as that is soon done.
+func (db *DB) shredLast() {
+	if db.store.Dir() == "" { // nobody opens it again
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tailsAtClose)
+	defer cancel()
+	db.store.SealLast()
+	db.shredTails(ctx)
 }
 
 // Store returns the logs below the database.
@@ -161,8 +199,8 @@ func (db *DB) check(ctx context.Context) error {
 }
 
 // Close ends watches, waits and tails, stops the folds after writing their checkpoints, makes everything durable and releases
-// the directory. Queries in progress end with an error. It is idempotent, closes everything whatever fails, and reports all
-// that failed.
+// the directory. Queries in progress end with an error. It takes up to a second more to make column files for who opens the database
+// next. It is idempotent, closes everything whatever fails, and reports all that failed.
 func (db *DB) Close() error {
 	db.once.Do(func() {
 		db.closing.Store(true)
@@ -177,6 +215,7 @@ func (db *DB) Close() error {
 		if db.stopShredding != nil {
 			db.stopShredding()
 			db.shredding.Wait()
+			db.shredLast()
 		}
 		if !db.o.Store.ReadOnly {
 			errs = append(errs, db.fields.Save(context.Background()))

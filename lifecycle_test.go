@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"strings"
@@ -57,6 +59,49 @@ func manyEvents(t *testing.T, n int) *netdb.DB {
 		}
 	}
 	return db
+}
+
+// orderedRows returns the rows of a query.
+func orderedRows(t *testing.T, db *netdb.DB, sql string) [][]any {
+	t.Helper()
+	rows, err := valuesOf(t.Context(), db, sql, netdb.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// TestCloseMakesTails closes a database with fewer events than a chunk: a column file is left, made of what was sealed meanwhile or of what a query
+// missed.
+func TestCloseMakesTails(t *testing.T) {
+	const text = `SELECT m, count(*), sum(n) FROM events GROUP BY m ORDER BY m`
+	db := manyEvents(t, 9_000)
+	dir := db.Store().Dir()
+	want := fmt.Sprint(orderedRows(t, db, text))
+	seal(t, db)
+	for _, why := range []string{"sealed", "missed", "there"} {
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "columns", "*"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%s: column files %v, %v", why, files, err)
+		}
+		if why == "sealed" {
+			if err := os.Remove(files[0]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if db, err = netdb.Open(t.Context(), dir, netdb.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(orderedRows(t, db, text)); got != want {
+			t.Errorf("%s: other rows", why)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestCancelledQueryReturns cancels queries of several shapes in the middle: each returns at once, with the context's error and

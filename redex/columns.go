@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +17,12 @@ import (
 // ChunkEvents is how many sequences a chunk of columns covers: chunk n those of [n × ChunkEvents, (n + 1) × ChunkEvents).
 const ChunkEvents = 1 << 16
 
+// TailEvents is how many events of a chunk that is not whole are worth a column file.
+const TailEvents = 1 << 11
+
 // Columns is the store's directory of column files: of each chunk of a log at most one, with content that whoever queries makes and
-// understands (see sealed.ColumnBuilder). They are derived from the events, so nothing is lost with one: they are not synced, not part
+// understands (see sealed.ColumnBuilder). That of a log's last chunk, its tail, may be of the chunk's first events only: it is replaced when
+// there are more. They are derived from the events, so nothing is lost with one: they are not synced, not part
 // of backups and checkpoints, and gone after a repair. What Columns knows is when a chunk is no longer what its events are: after
 // redaction, compaction by key, retention and deletion. It is safe for concurrent use.
 type Columns struct {
@@ -27,16 +32,17 @@ type Columns struct {
 
 	mu     sync.Mutex
 	listed bool
-	files  map[LogID]map[uint64]struct{} // chunks that there are files of
-	edits  map[LogID]uint64              // of logs of which events were changed since the store was opened
-	edit   uint64                        // the newest of them
-	due    map[LogID]struct{}            // logs of which a chunk became whole
-	wake   chan struct{}                 // of capacity 1
-	making uint64                        // numbers of files being written
+	files  map[LogID]map[uint64]bool // chunks that there are files of, and whether those are known to be of all events
+	edits  map[LogID]uint64          // of logs of which events were changed since the store was opened
+	edit   uint64                    // the newest of them
+	due    map[LogID]struct{}        // logs of which a chunk became whole
+	tails  map[LogID]struct{}        // logs of which one that is not became longer
+	wake   chan struct{}             // of capacity 1
+	making uint64                    // numbers of files being written
 }
 
 func newColumns(s *Store, dir string, owner uint64) *Columns {
-	return &Columns{s: s, dir: dir, owner: owner, files: map[LogID]map[uint64]struct{}{}, edits: map[LogID]uint64{}, due: map[LogID]struct{}{}, wake: make(chan struct{}, 1)}
+	return &Columns{s: s, dir: dir, owner: owner, files: map[LogID]map[uint64]bool{}, edits: map[LogID]uint64{}, due: map[LogID]struct{}{}, tails: map[LogID]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
 // Columns returns the store's column files.
@@ -68,7 +74,7 @@ func parseColumnFileName(name string) (id LogID, chunk uint64, ok bool) {
 	return LogID(a), b, errA == nil && errB == nil && columnFileName(LogID(a), b) == name
 }
 
-// listLocked reads the directory, once, and removes what was left half written.
+// listLocked reads the directory, once, and removes what was left half written, or everything when events were found damaged.
 func (c *Columns) listLocked() error {
 	if c.listed {
 		return nil
@@ -80,22 +86,28 @@ func (c *Columns) listLocked() error {
 	if err != nil {
 		return fmt.Errorf("redex: list column files: %w", err)
 	}
+	lost := len(c.s.recovery.Damage) > 0 // sequences of events that files have may be given again
 	for _, name := range names {
-		if id, chunk, ok := parseColumnFileName(name); ok {
-			c.noteLocked(id, chunk)
-		} else if strings.HasSuffix(name, columnSuffix+".new") && !c.s.o.ReadOnly {
+		id, chunk, ok := parseColumnFileName(name)
+		switch {
+		case ok && !lost:
+			c.noteLocked(id, chunk, true)
+		case (ok || strings.HasSuffix(name, columnSuffix+".new")) && !c.s.o.ReadOnly:
 			err = errors.Join(err, c.s.fs.Remove(c.s.fs.PathJoin(c.dir, name)))
 		}
+	}
+	for _, files := range c.files {
+		files[slices.Max(slices.Collect(maps.Keys(files)))] = false // it may be of a tail
 	}
 	c.listed = err == nil
 	return err
 }
 
-func (c *Columns) noteLocked(id LogID, chunk uint64) {
+func (c *Columns) noteLocked(id LogID, chunk uint64, whole bool) {
 	if c.files[id] == nil {
-		c.files[id] = map[uint64]struct{}{}
+		c.files[id] = map[uint64]bool{}
 	}
-	c.files[id][chunk] = struct{}{}
+	c.files[id][chunk] = whole
 }
 
 // Edits returns a number that changes whenever events of the log are changed, or taken away other than by retention. What was derived
@@ -127,42 +139,66 @@ func (c *Columns) SealedTo(l *Log) Seq {
 
 // sealedTo notes that a log is in row files up to a sequence.
 func (c *Columns) sealedTo(id LogID, from, to Seq) {
-	if from/ChunkEvents == to/ChunkEvents {
+	whole, tail := from/ChunkEvents < to/ChunkEvents, from < to && to%ChunkEvents >= TailEvents
+	if !whole && !tail {
 		return
 	}
 	c.mu.Lock()
-	c.due[id] = struct{}{}
+	if whole {
+		c.due[id] = struct{}{}
+	}
+	if tail {
+		c.tails[id] = struct{}{}
+	}
 	c.mu.Unlock()
+	c.wakeUp()
+}
+
+// Missed notes that there was no column file of the tail of a log when somebody wanted one: TakeTails returns the log.
+func (c *Columns) Missed(l *Log) {
+	if c.SealedTo(l)%ChunkEvents < TailEvents {
+		return
+	}
+	c.mu.Lock()
+	c.tails[l.id] = struct{}{}
+	c.mu.Unlock()
+	c.wakeUp()
+}
+
+func (c *Columns) wakeUp() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
-// Whole receives when sealing has completed chunks of logs since TakeWhole was called: chunks of which a column file can be made.
-func (c *Columns) Whole() <-chan struct{} { return c.wake }
+// Grown receives when sealing has completed chunks of logs since TakeWhole was called, or made tails longer since TakeTails was: chunks of which
+// a column file can be made.
+func (c *Columns) Grown() <-chan struct{} { return c.wake }
 
 // TakeWhole returns the logs of which sealing has completed chunks since the last call.
-func (c *Columns) TakeWhole() (ids []LogID) {
+func (c *Columns) TakeWhole() []LogID { return c.take(c.due) }
+
+// TakeTails returns the logs of which sealing has made the last chunk longer since the last call, or a file of it was missed, if it has
+// TailEvents or more.
+func (c *Columns) TakeTails() []LogID { return c.take(c.tails) }
+
+func (c *Columns) take(from map[LogID]struct{}) []LogID {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for id := range c.due {
-		ids = append(ids, id)
-	}
-	clear(c.due)
-	slices.Sort(ids)
+	ids := slices.Sorted(maps.Keys(from))
+	clear(from)
 	return ids
 }
 
-// Has reports whether there is a column file of a chunk.
-func (c *Columns) Has(l *Log, chunk uint64) bool {
+// HasWhole reports whether there is a column file of a chunk and it is known to be of all its events.
+func (c *Columns) HasWhole(l *Log, chunk uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.listLocked() != nil {
 		return false
 	}
-	_, ok := c.files[l.id][chunk]
-	return ok
+	return c.files[l.id][chunk]
 }
 
 // Open opens the column file of a chunk; nil when there is none. The caller closes it.
@@ -192,9 +228,9 @@ func (c *Columns) path(id LogID, chunk uint64) string {
 	return c.s.fs.PathJoin(c.dir, columnFileName(id, chunk))
 }
 
-// Keep writes the column file of a chunk that was made from events read since Edits returned edits, and reports whether it was kept:
-// not when the log was changed meanwhile, is deleted, or the store is read only.
-func (c *Columns) Keep(ctx context.Context, l *Log, chunk, edits uint64, content []byte) (bool, error) {
+// Keep writes the column file of a chunk, up to a sequence, that was made from events read since Edits returned edits, and reports whether it was
+// kept: not when the log was changed meanwhile, is deleted, or the store is read only.
+func (c *Columns) Keep(ctx context.Context, l *Log, chunk uint64, to Seq, edits uint64, content []byte) (bool, error) {
 	if c.s.o.ReadOnly || ctx.Err() != nil {
 		return false, ctx.Err()
 	}
@@ -217,7 +253,7 @@ func (c *Columns) Keep(ctx context.Context, l *Log, chunk, edits uint64, content
 	if err := c.s.fs.Rename(temp, c.path(l.id, chunk)); err != nil {
 		return false, errors.Join(fmt.Errorf("redex: name column file: %w", err), c.s.fs.Remove(temp))
 	}
-	c.noteLocked(l.id, chunk)
+	c.noteLocked(l.id, chunk, to == Seq(chunk+1)*ChunkEvents)
 	return true, nil
 }
 

@@ -8,13 +8,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
 // keepColumns keeps a column file of a chunk.
 func keepColumns(t *testing.T, s *Store, l *Log, chunk uint64, content string) bool {
 	t.Helper()
-	kept, err := s.Columns().Keep(t.Context(), l, chunk, s.Columns().Edits(l), []byte(content))
+	kept, err := s.Columns().Keep(t.Context(), l, chunk, Seq(chunk+1)*ChunkEvents, s.Columns().Edits(l), []byte(content))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func TestColumnFiles(t *testing.T) {
 	if a, b := columnsOf(t, s, l, 0), columnsOf(t, s, l, 1); a != "zero" || b != "" {
 		t.Errorf("after redaction: %q %q", a, b)
 	}
-	if kept, err := s.Columns().Keep(ctx, l, 0, before, []byte("late")); kept || err != nil {
+	if kept, err := s.Columns().Keep(ctx, l, 0, ChunkEvents, before, []byte("late")); kept || err != nil {
 		t.Errorf("what was read before the redaction was kept: %v", err)
 	}
 	if keepColumns(t, s, l, 1, "masked") {
@@ -156,6 +157,101 @@ func TestColumnFilesCompaction(t *testing.T) {
 	}
 	if s.Columns().Edits(l) == before {
 		t.Error("a compaction is no edit")
+	}
+}
+
+// TestColumnFilesOfTails keeps files of a chunk that is not whole yet: they are known from those that are, replaced, and go like others.
+func TestColumnFilesOfTails(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	o := Options{Sync: SyncPolicy{Mode: SyncNever}}
+	s := mustOpen(t, dir, o)
+	c := s.Columns()
+	l := keyedLog(t, s, "a", LogOptions{})
+	if ids := c.TakeTails(); len(ids) != 0 {
+		t.Errorf("tails of %v: there is none", ids)
+	}
+	add := func(n int) {
+		t.Helper()
+		entries := make([]Entry, n)
+		for i := range entries {
+			entries[i].Payload = []byte("p")
+		}
+		if _, err := l.AppendBatch(ctx, entries, AppendOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Seal(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(TailEvents - 1)
+	c.Missed(l)
+	if ids := c.TakeTails(); len(ids) != 0 {
+		t.Errorf("tails of %v: too few events", ids)
+	}
+	add(1)
+	<-c.Grown()
+	if ids := c.TakeTails(); !slices.Equal(ids, []LogID{l.ID()}) || len(c.TakeTails()) > 0 {
+		t.Errorf("tails of %v", ids)
+	}
+	c.Missed(l)
+	if ids := c.TakeTails(); !slices.Equal(ids, []LogID{l.ID()}) {
+		t.Errorf("tails of %v after one was missed", ids)
+	}
+	keep := func(to Seq, content string) {
+		t.Helper()
+		if kept, err := s.Columns().Keep(ctx, l, 2, to, s.Columns().Edits(l), []byte(content)); !kept || err != nil {
+			t.Fatal(kept, err)
+		}
+		if got := columnsOf(t, s, l, 2); got != content {
+			t.Errorf("%q, want %q", got, content)
+		}
+	}
+	keepColumns(t, s, l, 1, "one")
+	keep(2*ChunkEvents+1024, "tail")
+	keep(2*ChunkEvents+2048, "longer tail")
+	if !c.HasWhole(l, 1) || c.HasWhole(l, 2) {
+		t.Error("a tail is taken for a whole chunk, or not one for a tail")
+	}
+	mustClose(t, s)
+	s = mustOpen(t, dir, o)
+	l = mustLog(t, s, "a")
+	if got := columnsOf(t, s, l, 2); got != "longer tail" {
+		t.Errorf("%q after opening", got)
+	}
+	if !s.Columns().HasWhole(l, 1) || s.Columns().HasWhole(l, 2) {
+		t.Error("opened: a tail is taken for a whole chunk, or not one for a tail")
+	}
+	keep(3*ChunkEvents, "whole")
+	if !s.Columns().HasWhole(l, 2) {
+		t.Error("not whole")
+	}
+	if err := l.Redact(ctx, 2*ChunkEvents+3); err != nil || columnsOf(t, s, l, 2) != "" {
+		t.Errorf("after redaction: %v", err)
+	}
+	mustClose(t, s)
+}
+
+// TestColumnFilesAfterDamage finds events damaged when the store is opened: their sequences may be given again, so all column files go.
+func TestColumnFilesAfterDamage(t *testing.T) {
+	dir := t.TempDir()
+	o := Options{Sync: SyncPolicy{Mode: SyncNever}}
+	s := mustOpen(t, dir, o)
+	l := mustLog(t, s, "a")
+	mustAppend(t, l, "x")
+	keepColumns(t, s, l, 0, "zero")
+	mustClose(t, s)
+	for _, readOnly := range []bool{true, false} {
+		o.ReadOnly = readOnly
+		s = mustOpen(t, dir, o)
+		s.recovery.Damage = []*CorruptionError{{Err: errors.New("damage")}}
+		if got := columnsOf(t, s, mustLog(t, s, "a"), 0); got != "" {
+			t.Errorf("read only %v: %q", readOnly, got)
+		}
+		mustClose(t, s)
+		if left, err := os.ReadDir(filepath.Join(dir, columnsDir)); err != nil || (len(left) > 0) != readOnly {
+			t.Errorf("read only %v: %v %v", readOnly, left, err)
+		}
 	}
 }
 

@@ -244,9 +244,10 @@ func (s *Store) Close() error {
 	return s.closeIt()
 }
 
-// sealLast seals what waits for that, unless it is little: the next open would have to go through all of it. Then it lets go of the
-// journal, whose last segment is up to SegmentBytes of events that are sealed. What cannot be sealed is safe there.
-func (s *Store) sealLast() {
+// SealLast seals what waits for that, unless it is little: the next open would have to go through all of it. Then it lets go of the
+// journal, whose last segment is up to SegmentBytes of events that are sealed. What cannot be sealed is safe there. Close begins with it;
+// who wants to do something with what is sealed calls it before.
+func (s *Store) SealLast() {
 	if s.o.ReadOnly || s.dir == "" {
 		return
 	}
@@ -281,7 +282,7 @@ func (s *Store) drainJournal(ctx context.Context) error {
 
 func (s *Store) close() error {
 	s.consumers.close() // while there is a journal for what they have to keep
-	s.sealLast()
+	s.SealLast()
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

@@ -25,6 +25,9 @@ const maxColumnFiles = 128
 // worthMaking is which part of a chunk or page a scan must want for it to be made.
 const worthMaking = 4
 
+// worthGrowing is which part of its column file a log's last chunk must have grown by for another one to be made.
+const worthGrowing = 8
+
 // columns keeps chunks of columns: those in column files, made of rows that are sealed, and pages of those behind them, in memory.
 // It is safe for concurrent use.
 type columns struct {
@@ -102,6 +105,11 @@ func (c *columns) keyOf(l *redex.Log, seq, sealedTo redex.Seq) chunkKey {
 func (c *columns) chunkOf(ctx context.Context, s *Source, seq redex.Seq, all span, always bool) (*chunk, error) {
 	key := c.keyOf(s.log, seq, c.files.SealedTo(s.log))
 	first, end := key.span()
+	if key.page {
+		if k, err := c.tail(s, seq); k != nil || err != nil {
+			return k, err
+		}
+	}
 	behind, worth := redex.Seq(0), key.size()/worthMaking
 	if b := s.log.Bounds(); key.page && end > b.Next { // it is not full
 		if always && b.Floor <= seq {
@@ -127,7 +135,7 @@ func (c *columns) chunkOf(ctx context.Context, s *Source, seq redex.Seq, all spa
 				return nil, nil
 			}
 			if wait = c.begin(key); wait == nil {
-				return c.make(ctx, s, key, seq)
+				return c.make(ctx, s, key, seq, end)
 			}
 		}
 		select {
@@ -143,39 +151,101 @@ func (c *columns) chunkOf(ctx context.Context, s *Source, seq redex.Seq, all spa
 func (c *Catalogues) Shred(ctx context.Context, l *redex.Log, chunk uint64) (bool, error) {
 	cols := c.columns
 	key := chunkKey{l.ID(), false, chunk}
-	first, end := key.span()
+	_, end := key.span()
 	if end > cols.files.SealedTo(l) {
 		return false, ctx.Err()
 	}
-	if b := l.Bounds(); end <= b.Floor || cols.files.Has(l, chunk) || cols.begin(key) != nil {
-		return true, ctx.Err()
+	if end > l.Bounds().Floor && !cols.files.HasWhole(l, chunk) && cols.end(&Source{log: l, catalogues: c}, key, end-1) < end {
+		c.shredTo(ctx, l, key, end)
 	}
-	k, err := cols.make(ctx, &Source{log: l, catalogues: c}, key, max(first, l.Bounds().Floor))
-	if k != nil {
-		cols.release(k)
-	}
-	if err != nil && ctx.Err() == nil {
-		return true, nil
-	}
-	return true, err
+	return true, ctx.Err()
 }
 
-// find returns a chunk that is kept, or in a file, and has a sequence; or what to wait for while somebody makes it.
+// ShredTail makes a column file of what is sealed of a log's last chunk, up to a whole page, if that is many events and there is no file of
+// most of them. What keeps it from being made is no error.
+func (c *Catalogues) ShredTail(ctx context.Context, l *redex.Log) {
+	to := c.columns.files.SealedTo(l) / pageEvents * pageEvents
+	key := chunkKey{l.ID(), false, uint64(to) / redex.ChunkEvents}
+	first, _ := key.span()
+	if first = max(first, l.Bounds().Floor); first >= to {
+		return
+	}
+	have := max(c.columns.end(&Source{log: l, catalogues: c}, key, first), first)
+	if to >= have+max(redex.TailEvents, (have-first)/worthGrowing) {
+		c.shredTo(ctx, l, key, to)
+	}
+}
+
+// shredTo makes the column file of a chunk up to a sequence, unless somebody makes one.
+func (c *Catalogues) shredTo(ctx context.Context, l *redex.Log, key chunkKey, to redex.Seq) {
+	if c.columns.begin(key) != nil {
+		return
+	}
+	first, _ := key.span()
+	if k, err := c.columns.make(ctx, &Source{log: l, catalogues: c}, key, max(first, l.Bounds().Floor), to); err == nil && k != nil {
+		c.columns.release(k)
+	}
+}
+
+// tail returns the chunk that has a sequence, of the column file of a log's last chunk; nil when there is none.
+func (c *columns) tail(s *Source, seq redex.Seq) (*chunk, error) {
+	k, _, err := c.find(s, chunkKey{s.log.ID(), false, uint64(seq) / redex.ChunkEvents}, seq)
+	if k != nil && k.ColumnChunk == nil {
+		c.release(k)
+		return nil, nil
+	}
+	return k, err
+}
+
+// known returns the chunk that has a sequence, nil unless it is kept or in a file, and where it ends, or what would be made one.
+func (c *columns) known(s *Source, seq, sealedTo redex.Seq) (k *chunk, end redex.Seq, err error) {
+	key := c.keyOf(s.log, seq, sealedTo)
+	_, end = key.span()
+	if key.page {
+		k, err = c.tail(s, seq)
+	}
+	if k == nil && err == nil {
+		k, _, err = c.find(s, key, seq)
+	}
+	switch {
+	case k == nil:
+	case seq < k.to:
+		end = k.to
+	default:
+		c.release(k)
+		k = nil
+	}
+	return k, end, err
+}
+
+// end returns where the chunk ends that is kept, or in a file, and has a sequence; 0 when there is none.
+func (c *columns) end(s *Source, key chunkKey, seq redex.Seq) redex.Seq {
+	k, _, err := c.find(s, key, seq)
+	if err != nil || k == nil {
+		return 0
+	}
+	defer c.release(k)
+	return k.to
+}
+
+// find returns a chunk that is kept, or in a file, and has a sequence, or a page that ends before it; or what to wait for while somebody makes it.
 func (c *columns) find(s *Source, key chunkKey, seq redex.Seq) (*chunk, chan struct{}, error) {
 	edits := c.files.Edits(s.log)
 	c.mu.Lock()
-	if k := c.chunks[key]; k != nil {
-		if k.edits == edits && k.from <= seq {
-			k.refs++
-			c.order.MoveToFront(k.elem)
-			c.mu.Unlock()
-			return k, nil, nil
-		}
+	k := c.chunks[key]
+	if k != nil && (k.edits != edits || k.from > seq) {
 		c.forgetLocked(k)
+		k = nil
+	}
+	if k != nil && (seq < k.to || key.page) {
+		k.refs++
+		c.order.MoveToFront(k.elem)
+		c.mu.Unlock()
+		return k, nil, nil
 	}
 	wait := c.making[key]
 	c.mu.Unlock()
-	if key.page || wait != nil {
+	if key.page || wait != nil || k != nil { // one that ends before the sequence is that of the file
 		return nil, wait, nil
 	}
 	f, err := c.files.Open(s.log, key.n)
@@ -184,14 +254,20 @@ func (c *columns) find(s *Source, key chunkKey, seq redex.Seq) (*chunk, chan str
 	}
 	columns, err := sealed.OpenColumns(f, f.Size, c.files.Owner())
 	_, end := key.span()
-	if err == nil && (columns.Info().Log != uint64(key.log) || redex.Seq(columns.Info().From) > seq || redex.Seq(columns.Info().To) != end) {
+	if err == nil && (columns.Info().Log != uint64(key.log) || redex.Seq(columns.Info().From) > seq || redex.Seq(columns.Info().To) > end) {
 		err = sealed.ErrCorrupt
 	}
 	if err != nil {
 		_ = f.Close() // only read from
 		return nil, nil, c.damaged(s, key, err)
 	}
-	return c.keep(&chunk{ColumnChunk: columns, key: key, from: redex.Seq(columns.Info().From), to: end, edits: edits, file: f, size: columns.SizeBytes()}), nil, nil
+	from, to := redex.Seq(columns.Info().From), redex.Seq(columns.Info().To)
+	k = c.keep(&chunk{ColumnChunk: columns, key: key, from: from, to: to, edits: edits, file: f, size: columns.SizeBytes()})
+	if seq >= to {
+		c.release(k)
+		return nil, nil, nil
+	}
+	return k, nil, nil
 }
 
 // damaged drops a column file that cannot be read as one, which is made again, and returns other errors.
@@ -228,18 +304,18 @@ func (c *columns) begin(key chunkKey) chan struct{} {
 	return nil
 }
 
-// make makes a chunk of what can be read now. The caller has begun it.
-func (c *columns) make(ctx context.Context, s *Source, key chunkKey, seq redex.Seq) (*chunk, error) {
+// make makes a chunk, up to a sequence, of what can be read now. The caller has begun it.
+func (c *columns) make(ctx context.Context, s *Source, key chunkKey, seq, to redex.Seq) (*chunk, error) {
 	defer func() {
 		c.mu.Lock()
 		close(c.making[key])
 		delete(c.making, key)
 		c.mu.Unlock()
 	}()
-	edits, b := c.files.Edits(s.log), s.log.Bounds()
-	k := &chunk{key: key, edits: edits}
-	k.from, k.to = key.span()
-	if k.from, k.to = max(k.from, b.Floor), min(k.to, b.Next); k.from > seq {
+	edits := c.files.Edits(s.log)
+	k := &chunk{key: key, edits: edits, to: to}
+	k.from, _ = key.span()
+	if k.from = max(k.from, s.log.Bounds().Floor); k.from > seq {
 		return nil, nil // retention was quicker
 	}
 	k, err := c.read(ctx, s, k)
@@ -258,8 +334,12 @@ func (c *columns) read(ctx context.Context, s *Source, k *chunk) (*chunk, error)
 	if content == nil { // that is not tried again
 		return k, ctx.Err()
 	}
-	if !k.key.page {
-		kept, err := c.files.Keep(ctx, s.log, k.key.n, k.edits, content)
+	if k.key.page {
+		if _, end := k.key.span(); k.to == end { // a file of the tail would have it
+			c.files.Missed(s.log)
+		}
+	} else {
+		kept, err := c.files.Keep(ctx, s.log, k.key.n, k.to, k.edits, content)
 		if err == nil && kept {
 			f, err := c.files.Open(s.log, k.key.n)
 			if err == nil && f != nil {

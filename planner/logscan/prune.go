@@ -78,17 +78,14 @@ func (s *Source) spans(r *planner.Request, from, to redex.Seq) (spans []span, st
 	cols := s.catalogues.columns
 	sealedTo := cols.files.SealedTo(s.log)
 	for at := from; at < to; {
-		key := cols.keyOf(s.log, at, sealedTo)
-		_, end := key.span()
+		k, end, err := cols.known(s, at, sealedTo)
 		end = min(end, to)
-		k, _, err := cols.find(s, key, at)
 		if err != nil {
 			return nil, st, err
 		}
-		if k == nil || k.ColumnChunk == nil || k.to <= at {
+		if k == nil || k.ColumnChunk == nil {
 			spans = addSpan(spans, at, end)
 		} else {
-			end = min(end, k.to)
 			found, failed := k.spans(cols, where, at, end)
 			st.Chunks++
 			if len(found) == 0 && failed == nil {

@@ -95,13 +95,13 @@ func (c *Catalogues) walkByChunk(ctx context.Context, f *fields, l *redex.Log) (
 	key := chunkKey{l.ID(), false, uint64(at / redex.ChunkEvents)}
 	first, end := key.span()
 	const most = 2 // of it a quarter, at least, is new
-	if !c.shredAhead || at-first > redex.ChunkEvents/most || end > c.columns.files.SealedTo(l) || c.columns.files.Has(l, key.n) {
+	if !c.shredAhead || at-first > redex.ChunkEvents/most || end > c.columns.files.SealedTo(l) || c.columns.files.HasWhole(l, key.n) {
 		return false, true, nil
 	}
 	f.reached(at) // what is below the floor has no fields
 	f.endWalk()
 	if wait := c.columns.begin(key); wait == nil {
-		k, err := c.columns.make(ctx, &Source{log: l, fields: f, catalogues: c}, key, max(first, l.Bounds().Floor))
+		k, err := c.columns.make(ctx, &Source{log: l, fields: f, catalogues: c}, key, max(first, l.Bounds().Floor), end)
 		if k != nil {
 			c.columns.release(k)
 		}

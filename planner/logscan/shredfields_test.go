@@ -113,7 +113,7 @@ func TestWalkMakesChunks(t *testing.T) {
 		if got := describe(f); got != want {
 			t.Errorf("ahead %v:\n%s\nwant\n%s", ahead, got, want)
 		}
-		if made := s.Columns().Has(l, 0); made != ahead {
+		if made := s.Columns().HasWhole(l, 0); made != ahead {
 			t.Errorf("ahead %v: made %v", ahead, made)
 		}
 		// Another instance reads what was saved; one that is not saved finds the file made, and walks by row.
