@@ -18,7 +18,7 @@ func (b *binder) optimize(n node, outs []int) (node, error) {
 		need[id] = true
 	}
 	prune(n, need)
-	n = b.endRows(n, false, false)
+	n = b.endRows(n, false)
 	if err := b.estimate(n); err != nil {
 		return nil, err
 	}
@@ -291,7 +291,10 @@ func (b *binder) order(n node) node {
 		w.inOrder()
 	}
 	if f, ok := n.(*filterNode); ok {
-		return b.endRow(f)
+		if n := b.endRow(f); n != node(f) {
+			return n
+		}
+		return latestFirst(f)
 	}
 	s, ok := n.(*sortNode)
 	if !ok {

@@ -152,6 +152,38 @@ func (n *windowNode) inOrder() {
 	n.sorted = len(n.partition) == 0 || n.streams(unique)
 }
 
+// latestFirst has a log read backwards where the last rows of each partition are asked for: then they are the first that come, and
+// only they are sorted back.
+func latestFirst(f *filterNode) node {
+	w, ok := f.in.(*windowNode)
+	if !ok || w.keep == 0 || w.sorted || len(w.order) == 0 || slices.ContainsFunc(w.exprs(), exec.CanFail) {
+		return f
+	}
+	at := w.in
+	for {
+		below, ok := at.(*filterNode)
+		if !ok || slices.ContainsFunc(below.preds, exec.CanFail) {
+			break
+		}
+		at = below.in
+	}
+	scan, ok := at.(*scanNode)
+	if !ok || scan.reverse {
+		return f
+	}
+	scan.reverse = true
+	if w.inOrder(); !w.sorted || !w.unique {
+		scan.reverse, w.sorted, w.unique = false, false, false
+		return f
+	}
+	w.keep = 0
+	back := slices.Clone(w.order)
+	for i := range back {
+		back[i].Desc = false
+	}
+	return &sortNode{unary: unary{in: f}, keys: back}
+}
+
 // streams reports whether all calls can be computed while rows pass.
 func (n *windowNode) streams(unique bool) bool {
 	return !slices.ContainsFunc(n.calls, func(c *exec.WindowCall) bool { return !c.Streams(unique) })
