@@ -24,6 +24,7 @@ func (b *binder) optimize(n node, outs []int) (node, error) {
 	n = b.countFromBounds(n)
 	pushLimit(n)
 	hints(n)
+	once(n)
 	b.eager(n)
 	return n, nil
 }

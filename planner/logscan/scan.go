@@ -35,6 +35,7 @@ type projection struct {
 	types   []vector.Type
 	needsOK bool // a payload's well-formedness matters
 	columns planner.ColumnUse
+	once    bool // rows that came may be left out
 }
 
 func newProjection(outputs []planner.Output) *projection {
