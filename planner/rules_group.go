@@ -49,8 +49,11 @@ func once(n node) {
 		return
 	}
 	scan, ok := a.in.(*scanNode)
-	if !ok || len(scan.ids) != 1 || scan.limit > 0 || scan.reverse {
+	if !ok || len(scan.ids) != 1 || scan.outs[0].Column >= 0 || scan.limit > 0 || scan.reverse {
 		return
+	}
+	if _, ok := scan.source.(Divisible); !ok {
+		return // it has no columns
 	}
 	for _, k := range a.keys {
 		if _, ok := k.(*exec.Col); !ok {
