@@ -161,6 +161,9 @@ func (n *scanNode) detail() string {
 	if n.reverse {
 		parts = append(parts, "backwards")
 	}
+	if n.once {
+		parts = append(parts, "each value once")
+	}
 	if n.limit > 0 {
 		parts = append(parts, "limit "+strconv.FormatInt(n.limit, 10))
 	}

@@ -58,6 +58,7 @@ type (
 		matches []Match
 		index   string // the one that is used, for EXPLAIN
 		exact   bool   // est is exact
+		once    bool   // each row is wanted the first time that it comes
 	}
 
 	// valuesNode gives constant rows.

@@ -128,7 +128,7 @@ func matchable(v query.Value) bool {
 
 // request is what a scan asks of its source whatever the options of the run are.
 func (n *scanNode) request() Request {
-	return Request{Outputs: n.outs, Range: n.rng, Where: n.hints, Matches: n.matches, Reverse: n.reverse, Limit: n.limit}
+	return Request{Outputs: n.outs, Range: n.rng, Where: n.hints, Matches: n.matches, Reverse: n.reverse, Limit: n.limit, Once: n.once}
 }
 
 // findIndexes asks, for EXPLAIN, which indexes the scans use.

@@ -25,6 +25,7 @@ func (b *binder) optimize(n node, outs []int) (node, error) {
 	n = b.countFromBounds(n)
 	pushLimit(n)
 	hints(n)
+	once(n)
 	b.eager(n)
 	keyFilters(n)
 	return n, nil

@@ -38,3 +38,38 @@ func byValue(x exec.Expr) bool {
 	})
 	return ok
 }
+
+// once tells scans of one column whose rows are all in one aggregate, directly above them, if that asks only which values there are.
+func once(n node) {
+	for _, c := range n.inputs() {
+		once(c)
+	}
+	a, ok := n.(*aggregateNode)
+	if !ok {
+		return
+	}
+	scan, ok := a.in.(*scanNode)
+	if !ok || len(scan.ids) != 1 || scan.outs[0].Column >= 0 || scan.limit > 0 || scan.reverse {
+		return
+	}
+	if _, ok := scan.source.(Divisible); !ok {
+		return // it has no columns
+	}
+	for _, k := range a.keys {
+		if _, ok := k.(*exec.Col); !ok {
+			return
+		}
+	}
+	for _, g := range a.aggs {
+		if g.Filter != nil || len(g.OrderBy) > 0 || len(g.Args) != 1 {
+			return
+		}
+		if _, ok := g.Args[0].(*exec.Col); !ok {
+			return
+		}
+		if name := g.Fn.Name; name != "min" && name != "max" && (name != "count" || !g.Distinct) {
+			return
+		}
+	}
+	scan.once = true
+}

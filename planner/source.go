@@ -170,6 +170,9 @@ type Request struct {
 	Columns ColumnUse
 	// Within is the range of the scan that this one is a part of; the zero value is Range.
 	Within Range
+	// Once says that the query's answer is the same however often each row comes, if it comes where it first came: a source may leave out
+	// rows that are equal to an earlier one in all outputs.
+	Once bool
 	// Hold, when set, is told how many bytes the scan holds now beside its batches, and refuses more than the query may.
 	Hold func(bytes int64) error
 }

@@ -22,6 +22,7 @@ type columnReader struct {
 	outs  []columnOutput
 	seqs  columnOutput // of a sparse chunk
 	keys  []keyTest
+	words int  // of the chunk's dictionary that were given instead of its rows
 	share bool // batches are used up before the next one is filled: they may share the memory of decoded blocks
 }
 
@@ -92,6 +93,7 @@ func (c *columnReader) endsAt(seq redex.Seq) bool { return c != nil && c.k != ni
 
 // bind finds the outputs in a chunk, and reports whether it has all.
 func (c *columnReader) bind(k *chunk) bool {
+	c.words = 0
 	for i := range c.outs {
 		o := &c.outs[i]
 		o.block, o.dict, o.none = -1, nil, false
@@ -179,6 +181,9 @@ func (c *columnReader) fill(ctx context.Context, b *vector.Batch, n int) (bool, 
 
 func (c *columnReader) fillRows(ctx context.Context, b *vector.Batch, n int) error {
 	r := c.r
+	if c.onlyWords() {
+		return c.fillWords(b, n)
+	}
 	end := min(r.to, c.k.to)
 	if err := ctx.Err(); err != nil { // batches without a row do not come out
 		return err
@@ -274,6 +279,41 @@ func (c *columnReader) fillOutput(ctx context.Context, i int, v *vector.Vector, 
 		o.fillTyped(v, lo, hi)
 	}
 	return c.fromRows(ctx, o, i, v, seqs, lo, hi)
+}
+
+// onlyWords reports whether the dictionary of the only output has what is wanted of all rows of the chunk, and the reader is at its beginning:
+// each of its texts is in a row, and they are in the order of their first rows.
+func (c *columnReader) onlyWords() bool {
+	if !c.r.p.once || len(c.outs) != 1 || c.outs[0].none || c.r.p.outputs[0].Column >= 0 || c.r.at > c.k.from || c.r.to < c.k.to {
+		return false
+	}
+	col := c.outs[0].cur.Column()
+	s := col.Stats() // long texts count as such, too, but are in their rows
+	return col.Coded() && s.Counts[payload.Text] == int64(c.k.Info().Rows) && s.Counts[sealed.InRow] == 0
+}
+
+// fillWords makes b the next texts of the dictionary. The reader moves on behind the last one.
+func (c *columnReader) fillWords(b *vector.Batch, n int) error {
+	r, o := c.r, &c.outs[0]
+	if o.dict == nil {
+		var err error
+		if o.dict, err = r.s.catalogues.columns.dict(c.k, o.cur.Column()); err != nil {
+			return err
+		}
+	}
+	n = min(n, sealed.ColumnBlockRows, len(o.dict.Refs)-c.words)
+	o.block = -1
+	o.blk = sealed.ColumnBlock{Rows: n, Class: payload.Text, Coded: true, Codes: resize(o.blk.Codes, n)}
+	for i := range o.blk.Codes {
+		o.blk.Codes[i] = uint32(c.words + i)
+	}
+	o.fillCoded(b.Cols[0], 0, n, c.share)
+	b.N = n
+	if c.words += n; c.words == len(o.dict.Refs) {
+		r.at = c.k.to
+		r.stats.RowsSkipped += int64(c.k.Info().Rows)
+	}
+	return nil
 }
 
 func resize[T any](s []T, n int) []T {

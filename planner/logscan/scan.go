@@ -36,6 +36,7 @@ type projection struct {
 	needsOK bool // a payload's well-formedness matters
 	columns planner.ColumnUse
 	keys    []planner.KeyHint
+	once    bool // rows that came may be left out
 }
 
 func newProjection(outputs []planner.Output) *projection {

@@ -147,7 +147,7 @@ func (s *Source) Scan(ctx context.Context, r planner.Request) (planner.Iterator,
 		all.to = all.from
 	}
 	p := newProjection(r.Outputs)
-	p.columns = r.Columns
+	p.columns, p.once = r.Columns, r.Once && !r.Reverse
 	if !r.Reverse && r.Limit == 0 {
 		p.keys = r.Keys
 	}
@@ -199,7 +199,7 @@ func (s *Source) Divide(ctx context.Context, r planner.Request) (parts []planner
 		return nil, st, fmt.Errorf("scan of %q: %w", s.log.Name(), err)
 	}
 	width := redex.Seq(max(r.BatchRows, 1) * partBatches)
-	if rowsOf(spans) >= partChunks*redex.ChunkEvents {
+	if r.Once || rowsOf(spans) >= partChunks*redex.ChunkEvents {
 		width = redex.ChunkEvents
 	}
 	n := width
