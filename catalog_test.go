@@ -42,7 +42,9 @@ func TestHasTable(t *testing.T) {
 	}
 	for _, name := range []string{"a", "a/b", "upper", "Upper", "later", "v", "tasks", "memories", "logs", "cortex/tasks", "", "no", "a//b", "\xff"} {
 		for _, kind := range []planner.TableKind{planner.KindSystem, planner.KindView, planner.KindFold, planner.KindLog} {
-			listed[planner.TableName{Kind: kind, Name: name}] = listed[planner.TableName{Kind: kind, Name: name}]
+			if t := (planner.TableName{Kind: kind, Name: name}); !listed[t] {
+				listed[t] = false
+			}
 		}
 	}
 	for name, want := range listed {

@@ -27,14 +27,20 @@
 //     a crash they fall back to an earlier state and take the rows in again.
 //
 //  6. Rows are read by column where there is a chunk of columns that has all outputs, else one by one: the answers are the same. Chunks of
-//     65,536 sequences whose events are all sealed are kept in the store's column files (redex.Columns), pages of 1,024 behind them in
-//     memory. Both are made when a scan wants at least a quarter of one, and pages only when they are full. A chunk is what its events
-//     are as long as the log's number of edits is the one read before them. A damaged chunk is dropped, and its rows are read.
+//     65,536 sequences whose events are all sealed are kept in the store's column files (redex.Columns), the last of them as far as it
+//     goes; pages of 1,024 behind them are in memory. Both are made when a scan wants at least a quarter of one. The newest page, which is
+//     not full, is made of at least 128 rows, and made again when there are as many more, so that a scan reads at most 127 one by one.
+//     A chunk is what its events are as long as the log's number of edits is the one read before them. A damaged chunk is dropped, and
+//     its rows are read.
 //
 //  7. What a chunk does not hold (long text, arrays, objects) is read from its row, value by value; a column most of whose values are
 //     such makes the scan read rows.
 //
-//  8. Hints leave out chunks and blocks by their statistics. A hint is not a filter: rows that do not satisfy it may come.
+//  8. Hints leave out chunks and blocks by their statistics. Where no more than two blocks of a chunk are left, those of a point in a
+//     field that ascends with the log, the rows are looked for in the blocks: the scan reads from the first to the last of them. The keys
+//     that a join has leave out rows, too. A hint is not a filter: rows that do not satisfy it may come.
+//
+//  9. A query that asks only which texts a field has (Request.Once) gets the dictionary of a chunk all of whose rows are such texts.
 //
 // # Concurrency
 //
