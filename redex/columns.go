@@ -262,7 +262,7 @@ func writeWhole(fs vfs.FS, path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	_, err = f.Write(slices.Clone(content)) // Pebble's files in memory garble what was written, in programs with the race detector
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, fs.Remove(path))
 	}
