@@ -7,10 +7,7 @@ import (
 
 // join makes the operator of a join.
 func (b *builder) join(n *joinNode) exec.Operator {
-	if t := b.tables[n]; t != nil {
-		return b.joinOf(n, true, t)
-	}
-	return b.joinOf(n, true, nil)
+	return b.joinOf(n, true, b.tables[n])
 }
 
 // joinOf makes the operator of a join: without its build side when that is in a table, and without the probe side for what makes one.

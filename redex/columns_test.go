@@ -232,8 +232,9 @@ func TestColumnFilesOfTails(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestColumnFilesAfterDamage finds events damaged when the store is opened: their sequences may be given again, so all column files go.
-func TestColumnFilesAfterDamage(t *testing.T) {
+// closedWithColumns returns the directory of a store with a column file, and its options.
+func closedWithColumns(t *testing.T) (string, Options) {
+	t.Helper()
 	dir := t.TempDir()
 	o := Options{Sync: SyncPolicy{Mode: SyncNever}}
 	s := mustOpen(t, dir, o)
@@ -241,9 +242,15 @@ func TestColumnFilesAfterDamage(t *testing.T) {
 	mustAppend(t, l, "x")
 	keepColumns(t, s, l, 0, "zero")
 	mustClose(t, s)
+	return dir, o
+}
+
+// TestColumnFilesAfterDamage finds events damaged when the store is opened: their sequences may be given again, so all column files go.
+func TestColumnFilesAfterDamage(t *testing.T) {
+	dir, o := closedWithColumns(t)
 	for _, readOnly := range []bool{true, false} {
 		o.ReadOnly = readOnly
-		s = mustOpen(t, dir, o)
+		s := mustOpen(t, dir, o)
 		s.recovery.Damage = []*CorruptionError{{Err: errors.New("damage")}}
 		if got := columnsOf(t, s, mustLog(t, s, "a"), 0); got != "" {
 			t.Errorf("read only %v: %q", readOnly, got)
@@ -257,17 +264,11 @@ func TestColumnFilesAfterDamage(t *testing.T) {
 
 // TestColumnFilesAfterRepair repairs a store: no column file is left.
 func TestColumnFilesAfterRepair(t *testing.T) {
-	dir := t.TempDir()
-	o := Options{Sync: SyncPolicy{Mode: SyncNever}}
-	s := mustOpen(t, dir, o)
-	l := mustLog(t, s, "a")
-	mustAppend(t, l, "x")
-	keepColumns(t, s, l, 0, "zero")
-	mustClose(t, s)
+	dir, o := closedWithColumns(t)
 	if _, err := Repair(context.Background(), dir, RepairOptions{Store: o}); err != nil {
 		t.Fatal(err)
 	}
-	s = mustOpen(t, dir, o)
+	s := mustOpen(t, dir, o)
 	defer mustClose(t, s)
 	if got := columnsOf(t, s, mustLog(t, s, "a"), 0); got != "" {
 		t.Errorf("%q", got)

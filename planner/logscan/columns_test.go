@@ -1,6 +1,7 @@
 package logscan
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 	"math"
@@ -221,13 +222,7 @@ func TestColumnsAgainstRows(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 2))
-	s, err := redex.Open(t.Context(), t.TempDir(), redex.Options{Sync: redex.SyncPolicy{Mode: redex.SyncNever}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	c := New(s)
-	defer c.Close()
+	s, c := onDisk(t)
 	large := variedEvents(seed, redex.ChunkEvents+5000)
 	logs := map[string]*redex.Log{
 		"small":  variedLog(t, s, "small", large[100:400], redex.LogOptions{}),
@@ -359,6 +354,50 @@ func TestDamagedColumns(t *testing.T) {
 		if err := os.WriteFile(file(), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestDamagedWhilePruned damages a dictionary that is looked into to leave out its chunk: the rows that the chunks before it have stay.
+func TestDamagedWhilePruned(t *testing.T) {
+	dir := t.TempDir()
+	s := openDir(t, dir)
+	defer closeStore(t, s)
+	var entries []redex.Entry
+	for i := range redex.ChunkEvents + 3000 {
+		entries = append(entries, jsonEntry(fmt.Sprintf(`{"word":"w%d"}`, i%50)))
+	}
+	l := variedLog(t, s, "a", entries, redex.LogOptions{})
+	seal(t, s)
+	c := New(s)
+	if _, err := c.Shred(t.Context(), l, 0); err != nil {
+		t.Fatal(err)
+	}
+	c.ShredTail(t.Context(), l)
+	c.Close()
+	files, err := filepath.Glob(filepath.Join(dir, "columns", "*"))
+	if err != nil || len(files) != 2 {
+		t.Fatal(files, err)
+	}
+	b, err := os.ReadFile(files[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(b, []byte("w0w1"))
+	if at < 0 {
+		t.Fatal("the dictionary is not as it is written")
+	}
+	b[at]++
+	if err := os.WriteFile(files[1], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c = New(s)
+	defer c.Close()
+	req := planner.Request{Outputs: outputs("word"), Where: []planner.Hint{{Op: vector.Eq, Value: query.Text("w7")}}}
+	if got, want := len(filtered(t, source(t, c, s, l), req)), (len(entries)+42)/50; got != want {
+		t.Errorf("%d rows, want %d", got, want)
+	}
+	if c.columns.end(source(t, c, s, l), chunkKey{l.ID(), false, 1}, redex.ChunkEvents) != 0 {
+		t.Error("nobody found the damage")
 	}
 }
 

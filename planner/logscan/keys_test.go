@@ -76,13 +76,7 @@ func TestKeys(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 3))
-	s, err := redex.Open(t.Context(), t.TempDir(), redex.Options{Sync: redex.SyncPolicy{Mode: redex.SyncNever}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	c := New(s)
-	defer c.Close()
+	s, c := onDisk(t)
 	events := variedEvents(seed, 20_000)
 	logs := []*redex.Log{
 		variedLog(t, s, "sealed", events, redex.LogOptions{}),
@@ -128,13 +122,7 @@ func TestKeys(t *testing.T) {
 
 // TestKeysPrune: chunks of which statistics or dictionaries say that they have none of the keys are not read, and blocks neither.
 func TestKeysPrune(t *testing.T) {
-	s, err := redex.Open(t.Context(), t.TempDir(), redex.Options{Sync: redex.SyncPolicy{Mode: redex.SyncNever}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	c := New(s)
-	defer c.Close()
+	s, c := onDisk(t)
 	var events []redex.Entry
 	const n = 2*redex.ChunkEvents + 10
 	for i := range n {

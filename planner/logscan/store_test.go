@@ -25,6 +25,21 @@ func openDir(t testing.TB, dir string) *redex.Store {
 	return s
 }
 
+// onDisk returns a store in a directory of its own, and its catalogues. They are closed when the test ends.
+func onDisk(t testing.TB) (*redex.Store, *Catalogues) {
+	t.Helper()
+	s, err := redex.Open(t.Context(), t.TempDir(), redex.Options{Sync: redex.SyncPolicy{Mode: redex.SyncNever}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(s)
+	t.Cleanup(func() {
+		c.Close()
+		closeStore(t, s)
+	})
+	return s, c
+}
+
 func closeStore(t testing.TB, s *redex.Store) {
 	t.Helper()
 	if err := s.Close(); err != nil {
