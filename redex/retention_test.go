@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,17 +69,20 @@ func TestRetention(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := mustOpen(t, t.TempDir(), Options{Sync: SyncPolicy{Mode: SyncNever}, RunEvents: p.runs})
 			defer mustClose(t, s)
+			var now atomic.Int64 // read in the background too
+			now.Store(s.now())
+			s.now = now.Load
 			l, times := fill(t, s, p.events, p.seal)
 			at := Seq(p.events / 10)
 			if b := retained(t, s, l, Retention{Events: int64(p.events) - int64(at)}); b.Floor != at {
 				t.Errorf("by count: %v, want from %d", b, at)
 			}
 			at = Seq(p.events / 5)
-			s.now = func() int64 { return times[at] + int64(time.Hour) }
+			now.Store(times[at] + int64(time.Hour))
 			if b := retained(t, s, l, Retention{Age: time.Hour}); b.Floor != at {
 				t.Errorf("by age: %v, want from %d", b, at)
 			}
-			s.now = func() int64 { return 0 } // a clock that went back
+			now.Store(0) // a clock that went back
 			if b := retained(t, s, l, Retention{Age: time.Hour}); b.Floor != at {
 				t.Errorf("by age before all: %v, want from %d", b, at)
 			}
@@ -102,7 +106,7 @@ func TestRetention(t *testing.T) {
 			if b := retained(t, s, l, Retention{Bytes: 1}); b.Len() != 1 {
 				t.Errorf("the newest event is not kept: %v", b)
 			}
-			s.now = func() int64 { return times[p.events-1] + int64(time.Hour) }
+			now.Store(times[p.events-1] + int64(time.Hour))
 			if b := retained(t, s, l, Retention{Age: time.Minute}); b.Len() != 0 || b.Next != Seq(p.events) {
 				t.Errorf("by age, all of it: %v", b)
 			}
